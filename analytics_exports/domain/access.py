@@ -1,0 +1,53 @@
+"""Who asks, and whose rows that allows them to see.
+
+An OwnerScope is the only key to rows: every scan takes one, and one can be made only from an authenticated Principal or
+from a stored export job. How a request is authenticated belongs to ``api`` and ``services``.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+UserId = NewType("UserId", UUID)
+
+
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    DATASETS_READ = "datasets:read"
+    EXPORTS_CREATE = "exports:create"
+    EXPORTS_READ = "exports:read"
+    EXPORTS_DOWNLOAD = "exports:download"
+    EXPORTS_CANCEL = "exports:cancel"
+    ADMIN = "admin"
+
+
+USER_SCOPES = frozenset(Scope) - {Scope.ADMIN}
+"""What an ordinary user's token carries unless it is narrowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerScope:
+    """The rows of one owner: those whose owner column equals ``owner_key``, compared without any conversion."""
+
+    owner_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    Attributes:
+        user_id: The caller's id here; part of file paths and of every job row.
+        owner_key: The caller's value in the warehouse's owner column; the user id as text unless set otherwise.
+        scopes: What the caller's token may be used for.
+    """
+
+    user_id: UserId
+    owner_key: str
+    scopes: frozenset[Scope]
+
+    def owner_scope(self) -> OwnerScope:
+        """The rows this caller may see."""
+        return OwnerScope(self.owner_key)

@@ -1,0 +1,245 @@
+"""The error tree. Every failure a user can meet is a class with a stable code and a sentence on the remedy.
+
+    ExportError
+    ├── Refused               the request cannot be served as it was made
+    │   ├── InvalidRequest       a field is wrong, unknown, or does not apply to the dataset
+    │   ├── InvalidToken         no token, or one that is not valid (any more)
+    │   ├── InsufficientScope    a valid token that may not do this
+    │   ├── DatasetNotFound
+    │   ├── ExportNotFound       unknown, or somebody else's: the same answer
+    │   ├── ExportNotReady       download before completion
+    │   ├── ExportUnavailable    download of a failed or cancelled export
+    │   ├── ExportExpired
+    │   └── ExportConflict       the export is in a state that does not allow this
+    ├── Unavailable           not now: try again later, nothing was stored
+    │   ├── CatalogueUnavailable
+    │   ├── DatabaseUnavailable
+    │   ├── StorageUnavailable
+    │   ├── WarehouseBusy        a writer holds the warehouse
+    │   └── WarehouseUnavailable missing or not readable
+    └── ProductionFailed      an export run ended without a file
+        ├── ClaimLost            another attempt owns the export, or it was cancelled
+        ├── DatasetChanged       the dataset no longer fits the request
+        ├── InternalFailure      anything that has no name of its own
+        ├── IsolationViolation   a row of another owner was seen: nothing is published
+        ├── OutOfMemory
+        ├── RunCancelled         the Dagster run was cancelled
+        ├── StorageFull
+        ├── TimedOut
+        ├── TooLarge
+        ├── WarehouseChanged     overwritten in place while it was read
+        └── WorkerLost           the worker died without a word
+
+What belongs here: names, codes, sentences. What does not: HTTP statuses (``api.problems``), exception texts of
+libraries (they can carry paths and other users' values) and anything about where an error is caught.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ExportError(Exception):
+    """Base of all errors. The first line of a class's docstring is the sentence shown to users.
+
+    Attributes:
+        code: Stable machine-readable name, never reused for another meaning.
+        retryable: Whether the same request can succeed later without a change.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None) -> None:
+        """Make the error; ``detail`` replaces the class's sentence and must be safe to show to the user."""
+        super().__init__(detail or self.sentence())
+
+    @classmethod
+    def sentence(cls) -> str:
+        """The fixed sentence for this error: the first line of its docstring."""
+        return (cls.__doc__ or cls.code).strip().splitlines()[0]
+
+
+class Refused(ExportError):
+    """The request cannot be served as it was made."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that is wrong: a JSON pointer to it, and what to do about it. Never echoes the value."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidRequest(Refused):
+    """The request has fields that are wrong; ``errors`` names each one."""
+
+    code = "invalid_request"
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        """Collect every problem found, so that a caller mends them in one go."""
+        super().__init__()
+        self.problems = problems
+
+
+class InvalidToken(Refused):
+    """A valid bearer token is required."""
+
+    code = "invalid_token"
+
+
+class InsufficientScope(Refused):
+    """The token does not carry the scope that this request needs."""
+
+    code = "insufficient_scope"
+
+
+class DatasetNotFound(Refused):
+    """There is no such dataset; GET /datasets lists the ones on offer."""
+
+    code = "dataset_not_found"
+
+
+class ExportNotFound(Refused):
+    """There is no such export among yours."""
+
+    code = "export_not_found"
+
+
+class ExportNotReady(Refused):
+    """The export has no file yet; ask again after the time in Retry-After."""
+
+    code = "export_not_ready"
+    retryable = True
+
+
+class ExportUnavailable(Refused):
+    """The export ended without a file; its status says why, and a retry makes a new attempt."""
+
+    code = "export_unavailable"
+
+
+class ExportExpired(Refused):
+    """The file of this export has expired and was removed; a retry makes it anew."""
+
+    code = "export_expired"
+
+
+class ExportConflict(Refused):
+    """The export is in a state that does not allow this; its status says which."""
+
+    code = "export_conflict"
+
+
+class Unavailable(ExportError):
+    """The service cannot do this right now; nothing was stored, so try again later."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class CatalogueUnavailable(Unavailable):
+    """No dataset catalogue could be read yet; an operator finds the reason in GET /status."""
+
+    code = "catalogue_unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The job database does not answer; nothing was stored, so try again later."""
+
+    code = "database_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """The export storage is not usable; an operator finds the reason in GET /status."""
+
+    code = "storage_unavailable"
+
+
+class WarehouseBusy(Unavailable):
+    """The warehouse is being rebuilt; try again in a moment."""
+
+    code = "warehouse_busy"
+
+
+class WarehouseUnavailable(Unavailable):
+    """The warehouse cannot be read; an operator finds the reason in GET /status."""
+
+    code = "warehouse_unavailable"
+
+
+class ProductionFailed(ExportError):
+    """The export run ended without a file."""
+
+    code = "production_failed"
+
+
+class ClaimLost(ProductionFailed):
+    """Another attempt owns this export, or it was cancelled."""
+
+    code = "claim_lost"
+
+
+class DatasetChanged(ProductionFailed):
+    """The dataset changed since the export was requested; request it again."""
+
+    code = "dataset_changed"
+
+
+class InternalFailure(ProductionFailed):
+    """The export failed for an unexpected reason; operators find it in the run's log."""
+
+    code = "internal_error"
+
+
+class IsolationViolation(ProductionFailed):
+    """The export was stopped by a safety check; nothing was published and operators were told."""
+
+    code = "isolation_violation"
+
+
+class OutOfMemory(ProductionFailed):
+    """The export needs more memory than it may use; narrow the selection."""
+
+    code = "out_of_memory"
+
+
+class RunCancelled(ProductionFailed):
+    """The run was cancelled by an operator; a retry makes a new attempt."""
+
+    code = "run_cancelled"
+
+
+class StorageFull(ProductionFailed):
+    """The export storage is full; try again later."""
+
+    code = "storage_full"
+    retryable = True
+
+
+class TimedOut(ProductionFailed):
+    """The export took longer than it may; narrow the selection."""
+
+    code = "timed_out"
+
+
+class TooLarge(ProductionFailed):
+    """The file is larger than an export may be; narrow the selection."""
+
+    code = "too_large"
+
+
+class WarehouseChanged(ProductionFailed):
+    """The warehouse was overwritten while it was read; the export is made again."""
+
+    code = "warehouse_changed"
+    retryable = True
+
+
+class WorkerLost(ProductionFailed):
+    """The worker stopped without a result, as often as attempts are allowed."""
+
+    code = "worker_lost"
+    retryable = True

@@ -1,0 +1,157 @@
+"""The export job: what was asked for, where it stands, and which states may follow which.
+
+    pending ─claim─► running ─publish─► completed ─expire─► expired
+       │  ▲            │ │ │
+       │  └─ requeue ──┘ │ └─ cancel ─► cancelled
+       └── cancel/fail   └─ fail ─► failed
+
+The values here only say what is legal. Making a transition is one compare-and-set in ``database``, on PostgreSQL's
+clock; deciding which to make belongs to ``services``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NewType
+from uuid import UUID
+
+from analytics_exports.domain.access import OwnerScope, UserId
+from analytics_exports.domain.dataset import Column, DatasetId
+from analytics_exports.domain.errors import ExportError
+from analytics_exports.domain.formats import Format
+from analytics_exports.domain.selection import Selection
+
+JobId = NewType("JobId", UUID)
+
+
+class Status(StrEnum):
+    """Where an export stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+NEXT: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    {
+        Status.PENDING: frozenset({Status.RUNNING, Status.CANCELLED, Status.FAILED}),
+        Status.RUNNING: frozenset({Status.PENDING, Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+        Status.COMPLETED: frozenset({Status.EXPIRED}),
+        Status.FAILED: frozenset(),
+        Status.CANCELLED: frozenset(),
+        Status.EXPIRED: frozenset(),
+    }
+)
+"""The legal transitions; a trigger in the database refuses every other one."""
+
+LIVE = frozenset({Status.PENDING, Status.RUNNING})
+"""States in which an export still needs work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an export failed: a stable code and a fixed sentence, never the text of an exception."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: type[ExportError]) -> "Failure":
+        """The failure that ``error`` stands for."""
+        return cls(error.code, error.sentence(), error.retryable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What is to be exported: the parameters that a retry keeps.
+
+    Attributes:
+        selection: Already checked against the dataset.
+        options: Options of the format, as the contract validated them.
+    """
+
+    dataset_id: DatasetId
+    dataset_name: str
+    format: Format
+    selection: Selection
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A published file.
+
+    Attributes:
+        output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{format}``.
+        sha256: Of the whole file, in hex.
+        columns: Names and types as written.
+        data_as_of: When the warehouse that was read was last built.
+    """
+
+    output_path: str
+    row_count: int
+    file_size_bytes: int
+    sha256: str
+    columns: tuple[Column, ...]
+    data_as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportJob:
+    """One export as the jobs table holds it.
+
+    Attributes:
+        owner_key: The requester's value in the warehouse's owner column, fixed when the export was requested.
+        attempt: How many attempts have been claimed so far.
+        run_id: The Dagster run of the latest attempt.
+        artifact: Set once completed; stays when the file has expired.
+    """
+
+    id: JobId
+    user_id: UserId
+    owner_key: str
+    status: Status
+    request: ExportRequest
+    attempt: int
+    run_id: str | None
+    artifact: Artifact | None
+    failure: Failure | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+
+    def owner_scope(self) -> OwnerScope:
+        """The rows this export may contain."""
+        return OwnerScope(self.owner_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of one worker process to produce one attempt of one export.
+
+    ``token`` is random, because two processes can hold the same Dagster run id.
+    """
+
+    job_id: JobId
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """An attempt that is due to be launched."""
+
+    job_id: JobId
+    attempt: int
+
+    @property
+    def run_key(self) -> str:
+        """Dagster's deduplication key: one run for each attempt."""
+        return f"{self.job_id}:{self.attempt}"

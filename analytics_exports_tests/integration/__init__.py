@@ -1,0 +1,1 @@
+"""Real PostgreSQL, real DuckDB, real Dagster, in this process."""

@@ -1,0 +1,1 @@
+"""Rules and use cases on fakes: milliseconds, no database, no process."""
