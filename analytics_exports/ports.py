@@ -133,7 +133,10 @@ class JobStore(Protocol):
         """An export whoever owns it: for workers and operators only."""
 
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """An export of this user; ``None`` when it is unknown or somebody else's, without telling which."""
+        """An export of this user; ``None`` when it is unknown or somebody else's, without telling which.
+
+        A completed export past its time is expired here at once, before anybody made that transition.
+        """
 
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         """Attempts to launch now, fair between users. Each is held for ``hold``: nobody else gets it meanwhile."""
@@ -183,7 +186,6 @@ class JobStore(Protocol):
 class Materialised:
     """Dagster's event log says that a claim's file was published."""
 
-    position: int
     claim: Claim
     artifact: Artifact
 
@@ -192,7 +194,6 @@ class Materialised:
 class RunEnded:
     """Dagster's event log says that a run failed or was cancelled."""
 
-    position: int
     run_id: str
     cancelled: bool
 
@@ -209,21 +210,31 @@ class Orchestrator(Protocol):
     def terminate(self, run_id: str) -> None:
         """Ask for a run to stop; nothing happens when it has ended."""
 
-    def materialisations(self, after: int, limit: int) -> Sequence[Materialised]:
-        """Publications logged after ``after``, oldest first."""
+    def check(self) -> None:
+        """Raise OrchestratorUnavailable when nothing would launch an export now."""
+
+    def materialisations(self, after: int, limit: int) -> tuple[int, Sequence[Materialised]]:
+        """The next publications logged after position ``after``, and the position up to which that reads the log."""
 
     def materialisation(self, job_id: JobId) -> Materialised | None:
         """The latest publication of one export."""
 
-    def ended_runs(self, after: int, limit: int) -> Sequence[RunEnded]:
-        """Runs that failed or were cancelled, logged after ``after``, oldest first."""
+    def ended_runs(self, after: int, limit: int) -> tuple[int, Sequence[RunEnded]]:
+        """The next runs that failed or were cancelled, and the position up to which that reads the log."""
+
+
+class Signal(Protocol):
+    """Something that another process can announce."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is announced, at most so long; whether it was."""
 
 
 class Directory(Protocol):
     """Users, their tokens, and what is theirs."""
 
-    def principal(self, token_digest: bytes) -> Principal | None:
-        """Whose token this is the SHA-256 digest of; ``None`` unless it is valid now."""
+    def principal(self, token: str) -> Principal | None:
+        """Whose token this is; ``None`` unless it is valid now."""
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         """Those of ``ids`` that are accounts of this user."""

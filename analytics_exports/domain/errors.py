@@ -14,6 +14,7 @@
     ├── Unavailable           not now: try again later, nothing was stored
     │   ├── CatalogueUnavailable
     │   ├── DatabaseUnavailable
+    │   ├── OrchestratorUnavailable
     │   ├── StorageUnavailable
     │   ├── WarehouseBusy        a writer holds the warehouse
     │   └── WarehouseUnavailable missing or not readable
@@ -150,6 +151,12 @@ class DatabaseUnavailable(Unavailable):
     """The job database does not answer; nothing was stored, so try again later."""
 
     code = "database_unavailable"
+
+
+class OrchestratorUnavailable(Unavailable):
+    """No Dagster daemon has been seen lately; exports wait until one is back."""
+
+    code = "orchestrator_unavailable"
 
 
 class StorageUnavailable(Unavailable):

@@ -1,0 +1,159 @@
+"""The one composition root: from settings to wired services. Nothing else constructs adapters.
+
+Everything is made on first use, so that a sensor pays only for the jobs table and a worker never for the web framework.
+"""
+
+from contextlib import AbstractContextManager
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from analytics_exports.ports import ArtifactStore, Catalogue, Directory, JobStore, Orchestrator, Signal
+from analytics_exports.services.browsing import Browsing
+from analytics_exports.services.health import Health
+from analytics_exports.services.launching import Launching
+from analytics_exports.services.producing import Producing
+from analytics_exports.services.readback import Readback
+from analytics_exports.services.requesting import Requesting
+from analytics_exports.services.retention import Retention
+from analytics_exports.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from analytics_exports.warehouse import DuckDBWarehouse
+
+
+class Application:
+    """The services of one process, wired to the real adapters."""
+
+    def __init__(self, settings: Settings, process: str) -> None:
+        """Wire what ``settings`` say; ``process`` is the name in PostgreSQL and in the audit trail."""
+        self.settings = settings
+        self._process = process
+
+    @cached_property
+    def browsing(self) -> Browsing:
+        """What datasets there are."""
+        return Browsing(self.catalogue)
+
+    @cached_property
+    def health(self) -> Health:
+        """How each part is."""
+        return Health(self.catalogue, self.warehouse, self.jobs, self.artifacts, self.orchestrator)
+
+    @cached_property
+    def launching(self) -> Launching:
+        """Which exports to launch."""
+        return Launching(self.jobs)
+
+    @cached_property
+    def producing(self) -> Producing:
+        """Making one export."""
+        return Producing(
+            catalogue=self.catalogue,
+            warehouse=self.warehouse,
+            jobs=self.jobs,
+            artifacts=self.artifacts,
+            lease=self.settings.lease,
+            max_attempts=self.settings.max_attempts,
+        )
+
+    @cached_property
+    def requesting(self) -> Requesting:
+        """Asking for exports."""
+        return Requesting(self.browsing, self.directory, self.jobs, self.artifacts, self.orchestrator)
+
+    @cached_property
+    def readback(self) -> Readback:
+        """Reading Dagster's event log back onto the jobs table."""
+        return Readback(self.jobs, self.orchestrator, self.settings.retention, self.settings.max_attempts)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """Expiring exports."""
+        return Retention(self.jobs, self.artifacts, self.orchestrator)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The datasets of the dbt manifest."""
+        from analytics_exports.catalogue import DbtCatalogue
+
+        catalog = self.settings.dbt_catalog or self.settings.dbt_manifest.with_name("catalog.json")
+        return DbtCatalogue(self.settings.dbt_manifest, catalog, self.warehouse.describe)
+
+    @cached_property
+    def warehouse(self) -> "DuckDBWarehouse":
+        """The DuckDB file, with the limits of an export."""
+        from analytics_exports.warehouse import DuckDBWarehouse
+
+        settings = self.settings
+        return DuckDBWarehouse(
+            settings.warehouse,
+            memory_limit=settings.export_memory,
+            threads=settings.export_threads,
+            seconds=settings.export_seconds,
+            spill_root=settings.state_dir / "spill",
+        )
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where finished files are kept."""
+        from analytics_exports.artifacts import LocalArtifactStore
+
+        settings = self.settings
+        return LocalArtifactStore(
+            settings.artifact_root, max_bytes=settings.export_bytes, reserve_bytes=settings.disk_reserve_bytes
+        )
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        """The jobs table."""
+        from analytics_exports.database.jobs import PostgresJobStore
+
+        return PostgresJobStore(self.engine)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Users and tokens."""
+        from analytics_exports.database.directory import PostgresDirectory
+
+        return PostgresDirectory(self.engine)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The pool of connections to PostgreSQL."""
+        from analytics_exports.database.engine import make_engine
+
+        return make_engine(self.database_url, application=self._process)
+
+    @property
+    def database_url(self) -> str:
+        """Where PostgreSQL is. The local stack sets it for its processes when it starts the embedded one."""
+        if self.settings.database_url is None:
+            raise RuntimeError("Set ANALYTICS_EXPORTS_DATABASE_URL, or start the stack with `analytics-exports serve`.")
+        return self.settings.database_url
+
+    def pending_signal(self) -> AbstractContextManager[Signal]:
+        """Announces that an export is pending."""
+        from analytics_exports.database.signals import PENDING, listening
+
+        return listening(self.database_url, PENDING)
+
+    def run_event_signal(self) -> AbstractContextManager[Signal]:
+        """Announces that Dagster logged an event."""
+        from analytics_exports.database.signals import RUN_EVENTS, listening
+
+        return listening(self.database_url, RUN_EVENTS)
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """The Dagster deployment of ``DAGSTER_HOME``."""
+        from analytics_exports.gateway.dagster_gateway import DagsterGateway, pooled_instance
+
+        return DagsterGateway(pooled_instance())
+
+
+@cache
+def application(process: str) -> Application:
+    """The application of this process, from the environment."""
+    return Application(Settings(), process)

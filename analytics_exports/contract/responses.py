@@ -1,0 +1,195 @@
+"""Response bodies, and how they are made from the domain's values."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.domain.dataset import Column, Dataset
+from analytics_exports.domain.export import ExportJob, Failure, Status
+from analytics_exports.domain.formats import Format
+
+
+class ConditionOut(BaseModel):
+    """One part of the service; ``detail`` says why it is not well."""
+
+    ok: bool
+    detail: str | None
+
+
+class RejectionOut(BaseModel):
+    """A dbt model marked as a dataset that cannot be one, and why."""
+
+    name: str
+    reason: str
+
+
+class StatusOut(BaseModel):
+    """How the service is."""
+
+    ok: bool
+    parts: dict[str, ConditionOut]
+    data_as_of: datetime | None
+    rejected: list[RejectionOut]
+
+
+class EnumFilterOut(BaseModel):
+    """A column that can be restricted to some of these values."""
+
+    name: str
+    label: str
+    options: list[str]
+
+
+class NumericFilterOut(BaseModel):
+    """A column that can be restricted to a range."""
+
+    name: str
+    label: str
+
+
+class FiltersOut(BaseModel):
+    """The filters a dataset offers; null or empty where it does not."""
+
+    date_column: str | None
+    account_id_column: str | None
+    tag_id_column: str | None
+    enum_filters: list[EnumFilterOut]
+    numeric_filters: list[NumericFilterOut]
+
+
+class ColumnOut(BaseModel):
+    """One column; ``type`` is DuckDB's name of its type."""
+
+    name: str
+    type: str
+    description: str
+
+    @classmethod
+    def of(cls, column: Column) -> Self:
+        """From the domain's value."""
+        return cls(name=column.name, type=column.type, description=column.description)
+
+
+class DatasetOut(BaseModel):
+    """A dataset that can be exported."""
+
+    id: UUID
+    dataset_name: str
+    friendly_name: str
+    description: str
+    group: str | None
+    time_grain: str | None
+    filters: FiltersOut
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """From the domain's value."""
+        return cls.model_validate(_dataset(dataset))
+
+
+class DatasetSchemaOut(DatasetOut):
+    """A dataset with its columns."""
+
+    columns: list[ColumnOut]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """From the domain's value."""
+        columns = [ColumnOut.of(column) for column in dataset.columns]
+        return cls.model_validate({**_dataset(dataset), "columns": columns})
+
+
+class DatasetList(BaseModel):
+    """All datasets on offer."""
+
+    datasets: list[DatasetOut]
+
+
+class ExportAccepted(BaseModel):
+    """A new export was stored."""
+
+    job_id: UUID
+    status: Status
+    message: str = "Export job created"
+
+
+class FailureOut(BaseModel):
+    """Why an export failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """From the domain's value."""
+        return cls(code=failure.code, message=failure.message, retryable=failure.retryable)
+
+
+class ExportOut(BaseModel):
+    """The status of an export. Facts of the file are null until it is completed."""
+
+    job_id: UUID
+    status: Status
+    dataset_id: UUID
+    dataset_name: str
+    format: Format
+    row_count: int | None
+    file_size_bytes: int | None
+    download_url: str | None
+    expires_at: datetime | None
+    created_at: datetime
+    completed_at: datetime | None
+    sha256: str | None
+    data_as_of: datetime | None
+    attempt: int
+    error: FailureOut | None
+    columns: list[ColumnOut] | None = Field(description="Names and types as written.")
+
+    @classmethod
+    def of(cls, job: ExportJob) -> Self:
+        """From the domain's value."""
+        file = job.artifact
+        ready = job.status is Status.COMPLETED
+        return cls(
+            job_id=job.id,
+            status=job.status,
+            dataset_id=job.request.dataset_id,
+            dataset_name=job.request.dataset_name,
+            format=job.request.format,
+            row_count=file and file.row_count,
+            file_size_bytes=file and file.file_size_bytes,
+            download_url=f"{BASE_PATH}/exports/{job.id}/download" if ready else None,
+            expires_at=job.expires_at,
+            created_at=job.created_at,
+            completed_at=job.completed_at,
+            sha256=file and file.sha256,
+            data_as_of=file and file.data_as_of,
+            attempt=job.attempt,
+            error=FailureOut.of(job.failure) if job.failure else None,
+            columns=[ColumnOut.of(column) for column in file.columns] if file else None,
+        )
+
+
+def _dataset(dataset: Dataset) -> dict[str, Any]:
+    offers = dataset.filters
+    return {
+        "id": dataset.id,
+        "dataset_name": dataset.name,
+        "friendly_name": dataset.friendly_name,
+        "description": dataset.description,
+        "group": dataset.group,
+        "time_grain": dataset.time_grain,
+        "filters": {
+            "date_column": offers.date_column,
+            "account_id_column": offers.account_id_column,
+            "tag_id_column": offers.tag_id_column,
+            "enum_filters": [
+                {"name": item.name, "label": item.label, "options": list(item.options)} for item in offers.enum_filters
+            ],
+            "numeric_filters": [{"name": item.name, "label": item.label} for item in offers.numeric_filters],
+        },
+    }

@@ -1,0 +1,131 @@
+"""Between the jobs table and the domain: what the JSONB column ``metadata`` holds, and how a row becomes an ExportJob.
+
+The names in ``metadata`` are part of the contract with other readers of the table; do not rename them.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from analytics_exports.database.models import Job
+from analytics_exports.domain.access import UserId
+from analytics_exports.domain.dataset import Column, DatasetId
+from analytics_exports.domain.export import Artifact, ExportJob, ExportRequest, Failure, JobId, Status
+from analytics_exports.domain.formats import Format
+from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
+
+
+def request_to_json(request: ExportRequest) -> dict[str, Any]:
+    """What was asked for, as ``metadata`` keeps it."""
+    return {
+        "dataset_id": str(request.dataset_id),
+        "dataset_name": request.dataset_name,
+        "format": request.format.value,
+        "filters": selection_to_json(request.selection),
+        "columns": request.selection.columns and list(request.selection.columns),
+        "options": dict(request.options),
+    }
+
+
+def selection_to_json(selection: Selection) -> dict[str, Any]:
+    """The filters that restrict, by the names of the HTTP contract; numbers as text, so that they stay exact."""
+    filters: dict[str, Any] = {
+        "start_date": selection.start_date and selection.start_date.isoformat(),
+        "end_date": selection.end_date and selection.end_date.isoformat(),
+        "account_ids": None if selection.account_ids is None else list(selection.account_ids),
+        "tag_ids": None if selection.tag_ids is None else list(selection.tag_ids),
+        "enum_filters": {choice.name: list(choice.values) for choice in selection.enum_filters} or None,
+        "numeric_filters": {item.name: _bounds(item) for item in selection.numeric_filters} or None,
+    }
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
+    """The facts of a published file, as ``metadata`` keeps them."""
+    return {
+        "output_path": artifact.output_path,
+        "row_count": artifact.row_count,
+        "file_size_bytes": artifact.file_size_bytes,
+        "sha256": artifact.sha256,
+        "schema": [{"name": column.name, "type": column.type} for column in artifact.columns],
+        "data_as_of": artifact.data_as_of.isoformat(),
+    }
+
+
+def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
+    """The export that a row stands for; ``past`` says that its time is over, whether or not somebody noted it yet."""
+    failure = None
+    if row.error_code and row.error_message:
+        failure = Failure(row.error_code, row.error_message, retryable=bool(row.retryable))
+    return ExportJob(
+        id=JobId(row.id),
+        user_id=UserId(row.user_id),
+        owner_key=row.owner_key,
+        status=Status.EXPIRED if past and row.status == Status.COMPLETED else Status(row.status),
+        request=_request(row.details),
+        attempt=row.attempt,
+        run_id=row.dagster_run_id,
+        artifact=_artifact(row.details),
+        failure=failure,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _request(details: Mapping[str, Any]) -> ExportRequest:
+    return ExportRequest(
+        dataset_id=DatasetId(UUID(details["dataset_id"])),
+        dataset_name=details["dataset_name"],
+        format=Format(details["format"]),
+        selection=_selection(details["filters"], details["columns"]),
+        options=details["options"],
+    )
+
+
+def _selection(filters: Mapping[str, Any], columns: list[str] | None) -> Selection:
+    return Selection(
+        start_date=_date(filters.get("start_date")),
+        end_date=_date(filters.get("end_date")),
+        account_ids=_tuple(filters.get("account_ids")),
+        tag_ids=_tuple(filters.get("tag_ids")),
+        enum_filters=tuple(EnumChoice(name, tuple(some)) for name, some in filters.get("enum_filters", {}).items()),
+        numeric_filters=tuple(
+            NumericRange(name, _decimal(bounds.get("min")), _decimal(bounds.get("max")))
+            for name, bounds in filters.get("numeric_filters", {}).items()
+        ),
+        columns=_tuple(columns),
+    )
+
+
+def _artifact(details: Mapping[str, Any]) -> Artifact | None:
+    if "output_path" not in details:
+        return None
+    return Artifact(
+        output_path=details["output_path"],
+        row_count=details["row_count"],
+        file_size_bytes=details["file_size_bytes"],
+        sha256=details["sha256"],
+        columns=tuple(Column(item["name"], item["type"]) for item in details["schema"]),
+        data_as_of=datetime.fromisoformat(details["data_as_of"]),
+    )
+
+
+def _bounds(item: NumericRange) -> dict[str, str]:
+    bounds = {"min": item.minimum, "max": item.maximum}
+    return {name: str(bound) for name, bound in bounds.items() if bound is not None}
+
+
+def _date(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

@@ -1,0 +1,233 @@
+"""The JobStore on PostgreSQL: every transition is one compare-and-set UPDATE on the database's clock.
+
+An attempt is counted when it is handed out for launching (``due``), so each has a run key of its own and a launch that
+got lost can be repeated. A claim is the attempt plus a random token: whoever holds the token may heartbeat and publish.
+"""
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, and_, case, false, func, insert, literal, null, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from analytics_exports.database.codec import artifact_to_json, job_from_row, request_to_json
+from analytics_exports.database.models import Cursor, Job
+from analytics_exports.database.outage import unavailable_when_away
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.errors import ClaimLost
+from analytics_exports.domain.export import Artifact, Claim, ExportJob, ExportRequest, Failure, JobId, Launch, Status
+
+FIRST_RETRY = timedelta(seconds=2)
+"""Wait before the second attempt; doubled for each further one."""
+
+# Round-robin between users: everybody's first export goes before anybody's second.
+DUE = text("""
+    WITH waiting AS (
+        SELECT id, created_at, row_number() OVER (PARTITION BY user_id ORDER BY created_at, id) AS turn
+        FROM jobs WHERE status = 'pending' AND launch_after <= now()
+    ), chosen AS (
+        SELECT jobs.id
+        FROM jobs JOIN (SELECT id FROM waiting ORDER BY turn, created_at, id LIMIT :limit) AS next USING (id)
+        WHERE jobs.status = 'pending' AND jobs.launch_after <= now() FOR UPDATE OF jobs SKIP LOCKED
+    )
+    UPDATE jobs SET attempt = attempt + 1, launch_after = now() + :hold FROM chosen WHERE jobs.id = chosen.id
+    RETURNING jobs.id, jobs.attempt, jobs.created_at
+""")
+
+
+class PostgresJobStore:
+    """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keep jobs in the database that ``engine`` connects to."""
+        self._engine = engine
+
+    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
+        """Store a new pending export."""
+        values = {
+            "user_id": principal.user_id,
+            "owner_key": principal.owner_key,
+            "entity_id": request.dataset_id,
+            Job.details: request_to_json(request),
+        }
+        with self._transaction(actor="owner") as session:
+            return job_from_row(session.scalars(insert(Job).values(values).returning(Job)).one())
+
+    def load(self, job_id: JobId) -> ExportJob | None:
+        """An export whoever owns it."""
+        with self._transaction() as session:
+            row = session.get(Job, job_id)
+            return None if row is None else job_from_row(row)
+
+    def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """An export of this user: one query, so that an unknown and a foreign id take the same time."""
+        past = func.coalesce(Job.expires_at <= func.now(), false())
+        statement = select(Job, past).where(Job.id == job_id, Job.user_id == user_id)
+        with self._transaction() as session:
+            row = session.execute(statement).one_or_none()
+            return None if row is None else job_from_row(row[0], past=row[1])
+
+    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
+        """Attempts to launch now, fair between users."""
+        with self._transaction() as session:
+            rows = session.execute(DUE, {"limit": limit, "hold": hold}).all()
+        return [Launch(JobId(row.id), row.attempt) for row in sorted(rows, key=lambda row: (row.created_at, row.id))]
+
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
+        """Take a pending export, or a completed one that is to be made again."""
+        remake = and_(Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
+        token = secrets.token_urlsafe(16)
+        statement = (
+            update(Job)
+            .where(Job.id == job_id, or_(Job.status == Status.PENDING, remake))
+            .values(
+                status=case((Job.status == Status.PENDING, Status.RUNNING.value), else_=Job.status),
+                attempt=func.greatest(Job.attempt, 1),
+                dagster_run_id=run_id,
+                worker_token=token,
+                lease_until=func.now() + lease,
+                started_at=func.coalesce(Job.started_at, func.now()),
+                **_no_error(),
+            )
+            .returning(Job)
+        )
+        with self._transaction() as session:
+            row = session.scalars(statement).one_or_none()
+            if row is None:
+                raise ClaimLost
+            return job_from_row(row), Claim(job_id, row.attempt, token)
+
+    def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
+        """Prolong the lease and store progress."""
+        values = {Job.lease_until: func.now() + lease, Job.details: Job.details.concat({"progress": dict(progress)})}
+        with self._transaction() as session:
+            return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
+
+    @contextmanager
+    def publishing(self, claim: Claim) -> Iterator[None]:
+        """Hold the row, so that nobody can cancel or take over between the check and the file becoming visible."""
+        with self._transaction() as session:
+            held = select(Job.id).where(_held(claim), Job.lease_until > func.now()).with_for_update()
+            if session.scalar(held) is None:
+                raise ClaimLost
+            yield
+
+    def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
+        """Running becomes completed. A file made again keeps the time at which it expires."""
+        expires_at = func.coalesce(Job.expires_at, func.now() + retention)
+        facts = Job.details.op("-")("progress").concat(artifact_to_json(artifact))
+        values = {
+            Job.status: Status.COMPLETED.value,
+            Job.completed_at: func.coalesce(Job.completed_at, func.now()),
+            Job.expires_at: expires_at,
+            Job.lease_until: null(),
+            Job.details: facts.concat(func.jsonb_build_object("expires_at", expires_at)),
+        }
+        with self._transaction() as session:
+            return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
+
+    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        """End an attempt; a completed export that was being made again stays as it was."""
+        with self._transaction() as session:
+            kept = update(Job).where(_held(claim), Job.status == Status.COMPLETED).values(lease_until=null())
+            if session.scalar(kept.returning(Job.id)) is not None:
+                return True
+            ended = _end(and_(_held(claim), Job.status == Status.RUNNING), failure, max_attempts)
+            return session.scalar(ended) is not None
+
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
+        """End the attempts that this run still holds."""
+        held = and_(Job.dagster_run_id == run_id, Job.status == Status.RUNNING)
+        with self._transaction() as session:
+            return len(session.scalars(_end(held, failure, max_attempts)).all())
+
+    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
+        """Running exports whose lease is over."""
+        statement = (
+            select(Job).where(Job.status == Status.RUNNING, _lease_over()).order_by(Job.lease_until).limit(limit)
+        )
+        with self._transaction() as session:
+            rows = session.scalars(statement).all()
+            return [(job_from_row(row), Claim(JobId(row.id), row.attempt, row.worker_token or "")) for row in rows]
+
+    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Pending or running becomes cancelled."""
+        live = and_(Job.id == job_id, Job.user_id == user_id, Job.status.in_((Status.PENDING, Status.RUNNING)))
+        values = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
+        with self._transaction(actor="owner") as session:
+            session.execute(update(Job).where(live).values(values))
+            row = session.scalars(select(Job).where(Job.id == job_id, Job.user_id == user_id)).one_or_none()
+            return None if row is None else job_from_row(row)
+
+    def expire(self, limit: int) -> Sequence[ExportJob]:
+        """Expire what is past its time; return what still has a file to remove."""
+        past = select(Job.id).where(Job.status == Status.COMPLETED, Job.expires_at <= func.now())
+        chosen = past.order_by(Job.expires_at).limit(limit).with_for_update(skip_locked=True)
+        gone = update(Job).where(Job.id.in_(chosen.scalar_subquery())).values(status=Status.EXPIRED.value)
+        left = select(Job).where(Job.status == Status.EXPIRED, Job.file_removed_at.is_(None)).limit(limit)
+        with self._transaction() as session:
+            session.execute(gone)
+            return [job_from_row(row) for row in session.scalars(left)]
+
+    def file_removed(self, job_ids: Collection[JobId]) -> None:
+        """Note that the files of these expired exports are gone."""
+        statement = update(Job).where(Job.id.in_(job_ids), Job.status == Status.EXPIRED)
+        with self._transaction() as session:
+            session.execute(statement.values(file_removed_at=func.now()))
+
+    def cursor(self, name: str) -> int:
+        """The stored position of a reader."""
+        with self._transaction() as session:
+            return session.scalar(select(Cursor.position).where(Cursor.name == name)) or 0
+
+    def advance(self, name: str, position: int) -> None:
+        """Store the position of a reader; an older one does not replace a newer one."""
+        new = upsert(Cursor).values(name=name, position=position)
+        furthest = func.greatest(Cursor.position, new.excluded.position)
+        with self._transaction() as session:
+            session.execute(new.on_conflict_do_update(index_elements=[Cursor.name], set_={"position": furthest}))
+
+    @contextmanager
+    def _transaction(self, actor: str | None = None) -> Iterator[Session]:
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            if actor:
+                session.execute(select(func.set_config("analytics_exports.actor", actor, True)))  # noqa: FBT003
+            yield session
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    """The row, as long as this claim is the current one and not ended."""
+    return and_(
+        Job.id == claim.job_id,
+        Job.attempt == claim.attempt,
+        Job.worker_token == claim.token,
+        Job.status.in_((Status.RUNNING, Status.COMPLETED)),
+        Job.lease_until.is_not(None),
+    )
+
+
+def _lease_over() -> ColumnElement[bool]:
+    return or_(Job.lease_until.is_(None), Job.lease_until < func.now())
+
+
+def _end(which: ColumnElement[bool], failure: Failure, max_attempts: int) -> Any:  # noqa: ANN401 - Update[tuple[UUID]] is not expressible
+    """Back to pending with a growing wait when another attempt can help, failed otherwise."""
+    again = and_(literal(failure.retryable), Job.attempt < max_attempts)
+    values = {
+        "status": case((again, Status.PENDING.value), else_=Status.FAILED.value),
+        "completed_at": case((again, null()), else_=func.now()),
+        "launch_after": func.now() + FIRST_RETRY * func.power(2, func.greatest(Job.attempt - 1, 0)),
+        "lease_until": null(),
+        "error_code": failure.code,
+        "error_message": failure.message,
+        "retryable": failure.retryable,
+    }
+    return update(Job).where(which).values(values).returning(Job.id)
+
+
+def _no_error() -> dict[str, Any]:
+    return {"error_code": null(), "error_message": null(), "retryable": null()}

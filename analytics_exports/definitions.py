@@ -1,0 +1,11 @@
+"""Dagster's entry: ``workspace.yaml`` points here. What is defined, and how, is in ``orchestration``."""
+
+from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.settings import Settings
+
+settings = Settings()
+
+defs = build_definitions(
+    launch_sensors=settings.launch_sensors,
+    launch_wait_seconds=settings.launch_wait_seconds,
+)

@@ -1,0 +1,31 @@
+"""All definitions as one object. Tests build their own with other resources instead of patching this one."""
+
+from collections.abc import Mapping
+
+from dagster import Definitions
+
+from analytics_exports.orchestration.assets import dataset_export, warehouse
+from analytics_exports.orchestration.io_managers import export_io_manager
+from analytics_exports.orchestration.jobs import expire_exports, export_job, warehouse_job
+from analytics_exports.orchestration.resources import desk
+from analytics_exports.orchestration.schedules import expiry_schedule
+from analytics_exports.orchestration.sensors import launch_sensor, read_back
+
+
+def build_definitions(
+    *, launch_sensors: int = 4, launch_wait_seconds: float = 40, resources: Mapping[str, object] | None = None
+) -> Definitions:
+    """The code location.
+
+    Args:
+        launch_sensors: How many identical sensors wait for exports.
+        launch_wait_seconds: How long one tick waits; below Dagster's limit of 60 s for a sensor evaluation.
+        resources: Replacements for the default resources, by key.
+    """
+    return Definitions(
+        assets=[warehouse, dataset_export],
+        jobs=[export_job, warehouse_job, expire_exports],
+        schedules=[expiry_schedule],
+        sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
+        resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},
+    )

@@ -1,0 +1,52 @@
+"""What runs and sensors work with: the application, wired once in each process, and the desk of each run."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from dagster import InitResourceContext, resource
+
+from analytics_exports.bootstrap import Application, application
+from analytics_exports.domain.errors import ClaimLost
+from analytics_exports.domain.export import JobId
+
+if TYPE_CHECKING:
+    from analytics_exports.services.producing import Production
+
+
+class Desk:
+    """The productions that one run has begun and not finished: the asset puts one here, the IO manager takes it."""
+
+    def __init__(self, application: Application, run_id: str) -> None:
+        """Open the desk of the run ``run_id``."""
+        self._application = application
+        self._run_id = run_id
+        self._open: dict[str, Production] = {}
+
+    def begin(self, partition_key: str) -> "Production":
+        """Claim the export with this partition key and open its data."""
+        production = self._application.producing.begin(JobId(UUID(partition_key)), self._run_id)
+        self._open[partition_key] = production
+        return production
+
+    def take(self, partition_key: str) -> "Production":
+        """The production begun for this key; it is the taker's to finish. Raises ClaimLost when there is none."""
+        try:
+            return self._open.pop(partition_key)
+        except KeyError:
+            raise ClaimLost from None
+
+    def close(self) -> None:
+        """Drop what an interrupted run left."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+@resource(description="The productions in progress in this run.")
+def desk(context: InitResourceContext) -> Iterator[Desk]:
+    """A desk for the length of one run."""
+    opened = Desk(application("worker"), context.run_id or "")
+    try:
+        yield opened
+    finally:
+        opened.close()

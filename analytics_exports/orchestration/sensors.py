@@ -1,0 +1,62 @@
+"""Sensors: launching what is pending, and the read-back's safety net.
+
+Dagster starts a sensor at most every five seconds. Several identical launch sensors whose tick waits for PostgreSQL to
+announce work are therefore armed in turn: one of them always answers at once.
+"""
+
+from dagster import (
+    DefaultSensorStatus,
+    RunRequest,
+    SensorDefinition,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from analytics_exports.bootstrap import application
+from analytics_exports.domain.export import Launch
+from analytics_exports.orchestration.jobs import export_job
+from analytics_exports.orchestration.partitions import exports
+
+LAUNCHES_PER_TICK = 25
+"""Runs one tick asks for; what is left is announced to nobody, but the next tick finds it at once."""
+
+
+def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
+    """One of the sensors that wait for exports to launch."""
+
+    @sensor(
+        name=f"launch_exports_{number}",
+        job=export_job,
+        minimum_interval_seconds=1,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Waits for pending exports and materialises their partitions.",
+    )
+    def launch() -> SensorResult | SkipReason:
+        app = application("sensor")
+        with app.pending_signal() as signal:
+            launches = app.launching.wait(signal, wait_seconds, LAUNCHES_PER_TICK)
+        if not launches:
+            return SkipReason("No export is pending.")
+        return SensorResult(
+            run_requests=[_run_request(launch) for launch in launches],
+            dynamic_partitions_requests=[exports.build_add_request([str(launch.job_id) for launch in launches])],
+        )
+
+    return launch
+
+
+@sensor(
+    minimum_interval_seconds=15,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Reads the event log back onto the jobs table while no API does.",
+)
+def read_back() -> SkipReason:
+    """The same pass that the API makes on each event."""
+    application("sensor").readback.follow()
+    return SkipReason("The jobs table is up to date.")
+
+
+def _run_request(launch: Launch) -> RunRequest:
+    """The partition may have been registered by the API already; adding it again changes nothing."""
+    return RunRequest(run_key=launch.run_key, partition_key=str(launch.job_id))

@@ -1,0 +1,10 @@
+"""The verbs: one module for each thing the service does, written against the ports alone.
+
+browsing    what datasets there are
+requesting  ask for an export, look it up, cancel it, open its file
+launching   which exports to launch now
+producing   make one export, from claim to published file
+readback    move exports on by what Dagster's event log says
+health      how each part is, for GET /status
+retention   expire exports and remove their files
+"""

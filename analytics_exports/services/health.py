@@ -1,0 +1,78 @@
+"""How each part is: the warehouse, the manifest, the database, the orchestrator and the artifact store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from analytics_exports.domain.dataset import Rejection
+from analytics_exports.domain.errors import ExportError, Unavailable
+from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Orchestrator, Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One part: ``problem`` is why it is not well, ``None`` when it is."""
+
+    name: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All parts, and what operators want to know of the data."""
+
+    conditions: Sequence[Condition]
+    data_as_of: datetime | None
+    rejected: Sequence[Rejection]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part is well."""
+        return all(condition.problem is None for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Looks at every part; one that is not well does not keep the others from being looked at."""
+
+    catalogue: Catalogue
+    warehouse: Warehouse
+    jobs: JobStore
+    artifacts: ArtifactStore
+    orchestrator: Orchestrator
+
+    def report(self) -> Report:
+        """The condition of each part now."""
+        conditions = [
+            _condition("warehouse", self.warehouse.data_as_of),
+            _condition("manifest", self._manifest),
+            _condition("database", lambda: self.jobs.cursor("health")),
+            _condition("orchestrator", self.orchestrator.check),
+            _condition("artifact_store", self.artifacts.check),
+        ]
+        return Report(conditions, self._data_as_of(), self._rejected())
+
+    def _manifest(self) -> None:
+        stale = self.catalogue.state().stale
+        if stale:
+            raise Unavailable(f"The last good manifest is in use: {stale}")
+
+    def _data_as_of(self) -> datetime | None:
+        try:
+            return self.warehouse.data_as_of()
+        except Unavailable:
+            return None
+
+    def _rejected(self) -> Sequence[Rejection]:
+        try:
+            return self.catalogue.state().rejected
+        except Unavailable:
+            return ()
+
+
+def _condition(name: str, look: Callable[[], object]) -> Condition:
+    try:
+        look()
+    except ExportError as problem:
+        return Condition(name, str(problem))
+    return Condition(name, None)

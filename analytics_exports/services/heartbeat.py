@@ -1,0 +1,73 @@
+"""A thread that keeps a claim alive while its file is written, and carries progress to the job row.
+
+It beats once a second while there is progress to tell, and otherwise often enough for the lease. When the claim is gone
+(cancelled, or taken over) it stops the work. A database that is away for a while does no harm: publishing checks the
+claim once more.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from analytics_exports.domain.errors import DatabaseUnavailable
+from analytics_exports.domain.export import Claim
+from analytics_exports.ports import JobStore
+
+PROGRESS_SECONDS = 1.0
+
+
+class Heartbeat:
+    """Beats from entering to leaving its context.
+
+    Attributes:
+        lost: The claim is not ours any more.
+    """
+
+    def __init__(self, jobs: JobStore, claim: Claim, lease: timedelta) -> None:
+        """Keep ``claim`` alive; it ends when no beat arrives for ``lease``."""
+        self.lost = False
+        self._jobs = jobs
+        self._claim = claim
+        self._lease = lease
+        self._written = {"rows_written": 0, "bytes_written": 0}
+        self._stop_work: Callable[[], None] = lambda: None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start beating."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: "type[BaseException] | BaseException | TracebackType | None") -> None:
+        """Stop beating, and wait for a beat in progress."""
+        self._done.set()
+        self._thread.join()
+
+    def stop_when_lost(self, stop: Callable[[], None]) -> None:
+        """Call ``stop`` from the beating thread when the claim is lost."""
+        self._stop_work = stop
+
+    def progress(self, rows: int, size: int) -> None:
+        """Note rows and bytes written so far; costs nothing."""
+        self._written = {"rows_written": rows, "bytes_written": size}
+
+    def _run(self) -> None:
+        quiet, told = 0.0, self._written
+        while not self._done.wait(PROGRESS_SECONDS):
+            quiet += PROGRESS_SECONDS
+            if self._written == told and quiet < self._lease.total_seconds() / 4:
+                continue
+            quiet, told = 0.0, self._written
+            if not self._beat(told):
+                self.lost = True
+                self._stop_work()
+                return
+
+    def _beat(self, progress: dict[str, int]) -> bool:
+        try:
+            return self._jobs.renew(self._claim, self._lease, progress)
+        except DatabaseUnavailable:
+            return True

@@ -1,0 +1,170 @@
+"""Making one export: claim it, read the warehouse, write the file, publish it.
+
+A Production is one attempt, from a claim to a published file. It is split where Dagster splits it: ``Producing.begin``
+in the asset, which hands out the frame, and ``Production.publish`` in the IO manager, which writes it. Completion is
+not decided here: the read-back does that, from the materialisation that carries the claim.
+"""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from traceback import extract_tb
+from typing import TYPE_CHECKING, NoReturn
+
+from analytics_exports.domain.errors import ClaimLost, DatasetChanged, ExportError, InternalFailure
+from analytics_exports.domain.export import Artifact, Claim, ExportJob, Failure, JobId
+from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Scan, Warehouse
+from analytics_exports.services.heartbeat import Heartbeat
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+logger = logging.getLogger(__name__)
+
+
+def artifact_key(job: ExportJob) -> str:
+    """Where the file of an export is kept."""
+    return f"exports/{job.user_id}/{job.id}.{job.request.format.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Producing:
+    """Begins attempts.
+
+    Attributes:
+        lease: How long a claim lasts without a heartbeat.
+        max_attempts: Attempts an export gets before it fails for good.
+    """
+
+    catalogue: Catalogue
+    warehouse: Warehouse
+    jobs: JobStore
+    artifacts: ArtifactStore
+    lease: timedelta
+    max_attempts: int
+
+    def begin(self, job_id: JobId, run_id: str) -> "Production":
+        """Claim an export for this run and open the warehouse for it.
+
+        Raises:
+            ClaimLost: the export is in no state to be produced, or another worker has it.
+            ExportError: why this attempt ended; the job row says so already.
+        """
+        job, claim = self.jobs.claim(job_id, run_id, self.lease)
+        production = Production(self, job, claim)
+        try:
+            production.open()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has ended and must be told apart
+            production.fail(error)
+        return production
+
+
+class Production:
+    """One attempt at one export. Ends with ``publish`` or ``fail``; an interrupted one is dropped with ``close``."""
+
+    def __init__(self, services: Producing, job: ExportJob, claim: Claim) -> None:
+        """Hold ``claim`` on ``job``; nothing is opened yet."""
+        self.job = job
+        self.claim = claim
+        self._services = services
+        self._held = ExitStack()
+        self._scan: Scan | None = None
+        self._heartbeat = Heartbeat(services.jobs, claim, services.lease)
+
+    @property
+    def scan(self) -> Scan:
+        """The open reading of the warehouse. Raises ClaimLost before ``open`` and after the end."""
+        if self._scan is None:
+            raise ClaimLost
+        return self._scan
+
+    @property
+    def frame(self) -> "pl.LazyFrame":
+        """The rows of the export."""
+        return self.scan.frame
+
+    def open(self) -> None:
+        """Start the heartbeat and open the scan."""
+        services, request = self._services, self.job.request
+        self._held.enter_context(self._heartbeat)
+        dataset = services.catalogue.state().datasets.get(request.dataset_id)
+        if dataset is None:
+            raise DatasetChanged
+        scan = services.warehouse.scan(dataset, self.job.owner_scope(), request.selection)
+        self._scan = self._held.enter_context(scan)
+        self._heartbeat.stop_when_lost(self._scan.interrupt)
+
+    def publish(self, frame: "pl.LazyFrame") -> Artifact:
+        """Write ``frame``, check it, and make it visible.
+
+        Raises:
+            ExportError: why this attempt ended; the job row says so already.
+        """
+        try:
+            artifact = self._write(frame)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has ended and must be told apart
+            self.fail(error)
+        finally:
+            self.close()
+        return artifact
+
+    def close(self) -> None:
+        """Stop the heartbeat and release the warehouse. What this means for the export, the read-back decides."""
+        self._held.close()
+        self._scan = None
+
+    def fail(self, error: Exception) -> NoReturn:
+        """End the attempt with the reason for it.
+
+        Raises:
+            ExportError: the reason, without the text and the cause of ``error``: those can carry other users' values.
+        """
+        reason = self._reason(error)
+        self.close()
+        _log(self.claim, reason, error)
+        if not isinstance(reason, ClaimLost):
+            self._services.jobs.give_up(self.claim, Failure.of(type(reason)), self._services.max_attempts)
+        raise reason from None
+
+    def _write(self, frame: "pl.LazyFrame") -> Artifact:
+        request, key = self.job.request, artifact_key(self.job)
+        with self._services.artifacts.stage(key, self.claim.attempt) as staging:
+            written = staging.write(frame, request.format, request.options, self._heartbeat.progress)
+            self.scan.verify()
+            with self._services.jobs.publishing(self.claim):
+                staging.publish()
+        return Artifact(
+            output_path=key,
+            row_count=written.row_count,
+            file_size_bytes=written.file_size_bytes,
+            sha256=written.sha256,
+            columns=self.scan.columns,
+            data_as_of=self.scan.data_as_of,
+        )
+
+    def _reason(self, error: Exception) -> ExportError:
+        """The error to show: a lost claim explains an interrupted read, and the scan knows why a read failed."""
+        if self._heartbeat.lost:
+            return ClaimLost()
+        try:
+            if self._scan is not None:
+                self._scan.verify()
+        except ExportError as found:
+            return found
+        return error if isinstance(error, ExportError) else InternalFailure()
+
+
+def _log(claim: Claim, reason: ExportError, error: Exception) -> None:
+    """Tell operators what happened and where in the code, but not the error's text."""
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    logger.warning(
+        "Attempt %s of export %s ended: %s (%s at %s)",
+        claim.attempt,
+        claim.job_id,
+        reason.code,
+        type(error).__qualname__,
+        " > ".join(where[-4:]),
+    )

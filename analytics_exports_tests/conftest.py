@@ -1,0 +1,57 @@
+"""Fixtures for every tier, and a hermetic environment: nothing set outside reaches a test."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from analytics_exports.database import migrations
+from analytics_exports.database.engine import make_engine
+from analytics_exports.settings import PREFIX
+from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.stack.scratch import scratch_postgres
+
+TEMPLATE = "template_migrated"
+numbers = count()
+
+
+def pytest_configure() -> None:
+    """Forget settings of the shell, and let child processes use compiled bytecode."""
+    for name in list(os.environ):
+        if name.startswith((PREFIX, "DAGSTER_")) and name != f"{PREFIX}TEST_MANIFESTS":
+            del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL server with a migrated template database."""
+    with scratch_postgres() as server:
+        server.create_database(TEMPLATE)
+        migrations.upgrade(server.url_of(TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """A migrated database of this test's own."""
+    name = f"test_{next(numbers)}"
+    postgres.create_database(name, template=TEMPLATE)
+    return postgres.url_of(name)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Connections to that database."""
+    engine = make_engine(database_url, application="test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top of the repository."""
+    return Path(__file__).parents[1]

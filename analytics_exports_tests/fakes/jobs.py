@@ -1,0 +1,209 @@
+"""The JobStore in memory, on a clock that the test moves."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import uuid4
+
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.errors import ClaimLost
+from analytics_exports.domain.export import (
+    LIVE,
+    NEXT,
+    Artifact,
+    Claim,
+    ExportJob,
+    ExportRequest,
+    Failure,
+    JobId,
+    Launch,
+    Status,
+)
+from analytics_exports_tests.factories import NOW
+
+FIRST_RETRY = timedelta(seconds=2)
+
+
+@dataclass
+class Row:
+    """What the table holds beside the job."""
+
+    job: ExportJob
+    launch_after: datetime
+    token: str | None = None
+    lease_until: datetime | None = None
+    file_removed: bool = False
+    progress: dict[str, object] = field(default_factory=dict)
+
+
+class FakeJobStore:
+    """Implements ``ports.JobStore``. ``now`` is its clock."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.rows: dict[JobId, Row] = {}
+        self._cursors: dict[str, int] = {}
+        self._numbers = count()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
+        job = ExportJob(
+            id=JobId(uuid4()),
+            user_id=principal.user_id,
+            owner_key=principal.owner_key,
+            status=Status.PENDING,
+            request=request,
+            attempt=0,
+            run_id=None,
+            artifact=None,
+            failure=None,
+            created_at=self.now + timedelta(microseconds=next(self._numbers)),
+            started_at=None,
+            completed_at=None,
+            expires_at=None,
+        )
+        self.rows[job.id] = Row(job, self.now)
+        return job
+
+    def load(self, job_id: JobId) -> ExportJob | None:
+        row = self.rows.get(job_id)
+        return row.job if row else None
+
+    def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        job = self.load(job_id)
+        if job is None or job.user_id != user_id:
+            return None
+        past = job.status is Status.COMPLETED and job.expires_at is not None and job.expires_at <= self.now
+        return replace(job, status=Status.EXPIRED) if past else job
+
+    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
+        waiting = [
+            row for row in self.rows.values() if row.job.status is Status.PENDING and row.launch_after <= self.now
+        ]
+        waiting.sort(key=lambda row: row.job.created_at)
+        turns: dict[UserId, int] = {}
+        ranked = []
+        for row in waiting:
+            turns[row.job.user_id] = turns.get(row.job.user_id, 0) + 1
+            ranked.append((turns[row.job.user_id], row.job.created_at, row))
+        chosen = [row for _, _, row in sorted(ranked, key=lambda item: item[:2])[:limit]]
+        for row in chosen:
+            row.job = replace(row.job, attempt=row.job.attempt + 1)
+            row.launch_after = self.now + hold
+        return [Launch(row.job.id, row.job.attempt) for row in sorted(chosen, key=lambda row: row.job.created_at)]
+
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
+        row = self.rows.get(job_id)
+        if row is None or not (row.job.status is Status.PENDING or self._can_be_made_again(row)):
+            raise ClaimLost
+        if row.job.status is Status.PENDING:
+            self._move(row, Status.RUNNING)
+        started = row.job.started_at or self.now
+        attempt = max(row.job.attempt, 1)
+        row.job = replace(row.job, attempt=attempt, run_id=run_id, started_at=started, failure=None)
+        row.token, row.lease_until = uuid4().hex, self.now + lease
+        return row.job, Claim(job_id, attempt, row.token)
+
+    def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
+        row = self._held(claim)
+        if row is None:
+            return False
+        row.lease_until, row.progress = self.now + lease, dict(progress)
+        return True
+
+    @contextmanager
+    def publishing(self, claim: Claim) -> Iterator[None]:
+        row = self._held(claim)
+        if row is None or row.lease_until is None or row.lease_until <= self.now:
+            raise ClaimLost
+        yield
+
+    def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
+        row = self._held(claim)
+        if row is None:
+            return False
+        if row.job.status is Status.RUNNING:
+            self._move(row, Status.COMPLETED)
+        expires = row.job.expires_at or self.now + retention
+        row.job = replace(row.job, artifact=artifact, completed_at=row.job.completed_at or self.now, expires_at=expires)
+        row.lease_until, row.progress = None, {}
+        return True
+
+    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        row = self._held(claim)
+        if row is None:
+            return False
+        if row.job.status is Status.COMPLETED:
+            row.lease_until = None
+        else:
+            self._end(row, failure, max_attempts)
+        return True
+
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
+        held = [row for row in self.rows.values() if row.job.run_id == run_id and row.job.status is Status.RUNNING]
+        for row in held:
+            self._end(row, failure, max_attempts)
+        return len(held)
+
+    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
+        over = [row for row in self.rows.values() if row.job.status is Status.RUNNING and self._lease_over(row)]
+        return [(row.job, Claim(row.job.id, row.job.attempt, row.token or "")) for row in over[:limit]]
+
+    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        row = self.rows.get(job_id)
+        if row is None or row.job.user_id != user_id:
+            return None
+        if row.job.status in LIVE:
+            self._move(row, Status.CANCELLED)
+            row.job, row.lease_until = replace(row.job, completed_at=self.now), None
+        return row.job
+
+    def expire(self, limit: int) -> Sequence[ExportJob]:
+        done = [row for row in self.rows.values() if row.job.status is Status.COMPLETED]
+        for row in [row for row in done if row.job.expires_at and row.job.expires_at <= self.now][:limit]:
+            self._move(row, Status.EXPIRED)
+        left = [row.job for row in self.rows.values() if row.job.status is Status.EXPIRED and not row.file_removed]
+        return left[:limit]
+
+    def file_removed(self, job_ids: Collection[JobId]) -> None:
+        for job_id in job_ids:
+            self.rows[job_id].file_removed = True
+
+    def cursor(self, name: str) -> int:
+        return self._cursors.get(name, 0)
+
+    def advance(self, name: str, position: int) -> None:
+        self._cursors[name] = max(position, self.cursor(name))
+
+    def _held(self, claim: Claim) -> Row | None:
+        row = self.rows.get(claim.job_id)
+        current = (
+            row is not None
+            and (row.job.attempt, row.token) == (claim.attempt, claim.token)
+            and row.job.status in (Status.RUNNING, Status.COMPLETED)
+            and row.lease_until is not None
+        )
+        return row if current else None
+
+    def _can_be_made_again(self, row: Row) -> bool:
+        live = row.job.expires_at is not None and row.job.expires_at > self.now
+        return row.job.status is Status.COMPLETED and live and self._lease_over(row)
+
+    def _lease_over(self, row: Row) -> bool:
+        return row.lease_until is None or row.lease_until < self.now
+
+    def _end(self, row: Row, failure: Failure, max_attempts: int) -> None:
+        again = failure.retryable and row.job.attempt < max_attempts
+        self._move(row, Status.PENDING if again else Status.FAILED)
+        row.job = replace(row.job, failure=failure, completed_at=None if again else self.now)
+        row.launch_after = self.now + FIRST_RETRY * 2 ** max(row.job.attempt - 1, 0)
+        row.lease_until = None
+
+    @staticmethod
+    def _move(row: Row, status: Status) -> None:
+        assert status in NEXT[row.job.status], f"no job goes from {row.job.status} to {status}"
+        row.job = replace(row.job, status=status)

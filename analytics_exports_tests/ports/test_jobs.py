@@ -1,0 +1,302 @@
+"""What every JobStore must do: run on PostgreSQL and on the one in memory."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert, text
+
+from analytics_exports.database.engine import make_engine
+from analytics_exports.database.jobs import PostgresJobStore
+from analytics_exports.database.models import User
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.errors import ClaimLost, DatasetChanged, WarehouseChanged
+from analytics_exports.domain.export import Claim, Failure, JobId, Status
+from analytics_exports.ports import JobStore
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.jobs import FakeJobStore
+
+LEASE = timedelta(seconds=20)
+HOLD = timedelta(seconds=60)
+DAY = timedelta(hours=24)
+TRANSIENT, PERMANENT = Failure.of(WarehouseChanged), Failure.of(DatasetChanged)
+
+
+class World:
+    """A store, a way to make users, and a way to let time pass."""
+
+    def __init__(self, store: JobStore, make_user: Callable[[], Principal], pass_time: Callable[[float], None]) -> None:
+        self.store = store
+        self.make_user = make_user
+        self.pass_time = pass_time
+
+    def pending(self, user: Principal | None = None) -> JobId:
+        return self.store.create(user or self.make_user(), factories.request()).id
+
+    def running(self, run_id: str = "run") -> Claim:
+        job_id = self.pending()
+        self.store.due(100, HOLD)
+        return self.store.claim(job_id, run_id, LEASE)[1]
+
+    def completed(self) -> Claim:
+        claim = self.running()
+        assert self.store.complete(claim, factories.artifact(), DAY)
+        return claim
+
+    def status(self, job_id: JobId) -> Status:
+        job = self.store.load(job_id)
+        assert job is not None
+        return job.status
+
+
+@pytest.fixture(params=["postgresql", "memory"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        fake = FakeJobStore()
+        yield World(fake, factories.principal, fake.pass_time)
+        return
+    engine = make_engine(request.getfixturevalue("database_url"))
+
+    def make_user() -> Principal:
+        user = factories.principal()
+        with engine.begin() as connection:
+            connection.execute(insert(User).values(id=user.user_id, label="user", owner_key=user.owner_key))
+        return user
+
+    def pass_time(seconds: float) -> None:
+        """Moving all stored times back is the same as moving the clock forward."""
+        columns = ("launch_after", "lease_until", "expires_at")
+        moved = ", ".join(f"{column} = {column} - make_interval(secs => :s)" for column in columns)
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE jobs SET {moved}"), {"s": seconds})
+
+    yield World(PostgresJobStore(engine), make_user, pass_time)
+    engine.dispose()
+
+
+def test_a_new_export_is_pending_and_keeps_its_request(world: World) -> None:
+    user = world.make_user()
+    job = world.store.create(user, factories.request())
+
+    assert world.store.load(job.id) == job == world.store.find(user.user_id, job.id)
+    assert (job.status, job.attempt, job.request) == (Status.PENDING, 0, factories.request())
+
+
+def test_an_export_is_found_by_its_owner_alone(world: World) -> None:
+    job_id = world.pending()
+
+    assert world.store.find(UserId(uuid4()), job_id) is None
+    assert world.store.find(UserId(uuid4()), JobId(uuid4())) is None
+
+
+def test_each_attempt_is_handed_out_once_until_its_hold_is_over(world: World) -> None:
+    job_id = world.pending()
+
+    assert [launch.run_key for launch in world.store.due(10, HOLD)] == [f"{job_id}:1"]
+    assert world.store.due(10, HOLD) == []
+    world.pass_time(61)
+    assert [launch.run_key for launch in world.store.due(10, HOLD)] == [f"{job_id}:2"]
+
+
+def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> None:
+    busy, newcomer = world.make_user(), world.make_user()
+    first, *_ = [world.pending(busy) for _ in range(5)]
+    new = world.pending(newcomer)
+
+    assert {launch.job_id for launch in world.store.due(2, HOLD)} == {first, new}
+
+
+def test_a_claim_is_given_once(world: World) -> None:
+    claim = world.running("run-1")
+    job = world.store.load(claim.job_id)
+
+    assert job is not None
+    assert (job.status, job.run_id, job.attempt) == (Status.RUNNING, "run-1", 1)
+    with pytest.raises(ClaimLost):
+        world.store.claim(claim.job_id, "run-1", LEASE)
+
+
+def test_an_unknown_export_cannot_be_claimed(world: World) -> None:
+    with pytest.raises(ClaimLost):
+        world.store.claim(JobId(uuid4()), "run", LEASE)
+
+
+def test_a_heartbeat_prolongs_the_lease(world: World) -> None:
+    claim = world.running()
+    world.pass_time(15)
+    assert world.store.renew(claim, LEASE, {"rows_written": 5})
+    world.pass_time(15)
+
+    assert world.store.overdue(10) == []
+
+
+def test_a_silent_worker_is_overdue(world: World) -> None:
+    claim = world.running()
+    world.pass_time(21)
+
+    assert [found for _, found in world.store.overdue(10)] == [claim]
+
+
+def test_publishing_needs_a_claim_and_a_lease(world: World) -> None:
+    claim = world.running()
+    with world.store.publishing(claim):
+        pass
+    with pytest.raises(ClaimLost), world.store.publishing(Claim(claim.job_id, claim.attempt, "another")):
+        pytest.fail("published without the token")
+    world.pass_time(21)
+    with pytest.raises(ClaimLost), world.store.publishing(claim):
+        pytest.fail("published without a lease")
+
+
+def test_completion_stores_the_facts_and_the_end_of_retention(world: World) -> None:
+    claim = world.completed()
+    job = world.store.load(claim.job_id)
+
+    assert job is not None
+    assert job.completed_at is not None
+    assert (job.status, job.artifact) == (Status.COMPLETED, factories.artifact())
+    assert job.expires_at == job.completed_at + DAY
+
+
+def test_completion_happens_once_and_for_the_current_claim(world: World) -> None:
+    claim = world.running()
+    other = Claim(claim.job_id, claim.attempt, "another")
+
+    assert not world.store.complete(other, factories.artifact(), DAY)
+    assert world.store.complete(claim, factories.artifact(), DAY)
+    assert not world.store.complete(claim, factories.artifact(row_count=9), DAY)
+
+
+def test_a_published_file_completes_its_export_after_the_lease(world: World) -> None:
+    claim = world.running()
+    world.pass_time(100)
+
+    assert world.store.complete(claim, factories.artifact(), DAY)
+
+
+def test_a_transient_failure_waits_longer_each_time_until_the_attempts_are_used(world: World) -> None:
+    claim = world.running()
+    for wait in (2, 4):
+        assert world.store.give_up(claim, TRANSIENT, 3)
+        assert world.status(claim.job_id) is Status.PENDING
+        world.pass_time(wait - 0.5)
+        assert world.store.due(10, HOLD) == []
+        world.pass_time(1)
+        assert len(world.store.due(10, HOLD)) == 1
+        claim = world.store.claim(claim.job_id, "again", LEASE)[1]
+    world.store.give_up(claim, TRANSIENT, 3)
+
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    assert (job.status, job.failure, job.attempt) == (Status.FAILED, TRANSIENT, 3)
+
+
+def test_a_permanent_failure_ends_the_export(world: World) -> None:
+    claim = world.running()
+    world.store.give_up(claim, PERMANENT, 3)
+
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    assert (job.status, job.failure, job.completed_at is None) == (Status.FAILED, PERMANENT, False)
+
+
+def test_only_the_current_claim_can_give_up(world: World) -> None:
+    claim = world.running()
+    world.store.give_up(claim, TRANSIENT, 3)
+
+    assert not world.store.give_up(claim, PERMANENT, 3)
+    assert world.status(claim.job_id) is Status.PENDING
+
+
+def test_the_end_of_a_run_ends_what_it_still_holds(world: World) -> None:
+    lost, other = world.running("lost"), world.running("other")
+
+    assert world.store.run_ended("lost", TRANSIENT, 3) == 1
+    assert world.store.run_ended("lost", TRANSIENT, 3) == 0
+    assert (world.status(lost.job_id), world.status(other.job_id)) == (Status.PENDING, Status.RUNNING)
+
+
+def test_an_owner_cancels_what_is_live(world: World) -> None:
+    user = world.make_user()
+    job_id = world.pending(user)
+
+    for _ in range(2):
+        job = world.store.cancel(user.user_id, job_id)
+        assert job is not None
+        assert job.status is Status.CANCELLED
+    with pytest.raises(ClaimLost):
+        world.store.claim(job_id, "run", LEASE)
+
+
+def test_nobody_else_can_cancel(world: World) -> None:
+    job_id = world.pending()
+
+    assert world.store.cancel(UserId(uuid4()), job_id) is None
+    assert world.status(job_id) is Status.PENDING
+
+
+def test_a_cancelled_claim_is_lost(world: World) -> None:
+    claim = world.running()
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    world.store.cancel(job.user_id, job.id)
+
+    assert not world.store.renew(claim, LEASE, {})
+    assert not world.store.complete(claim, factories.artifact(), DAY)
+    with pytest.raises(ClaimLost), world.store.publishing(claim):
+        pytest.fail("published after the cancel")
+
+
+def test_a_completed_export_can_be_made_again_and_keeps_its_expiry(world: World) -> None:
+    first = world.completed()
+    before = world.store.load(first.job_id)
+    again = world.store.claim(first.job_id, "again", LEASE)[1]
+    assert world.store.complete(again, factories.artifact(row_count=3), DAY)
+
+    job = world.store.load(first.job_id)
+    assert before is not None
+    assert job is not None
+    assert (job.status, job.expires_at) == (Status.COMPLETED, before.expires_at)
+    assert job.artifact == factories.artifact(row_count=3)
+
+
+def test_failing_to_make_a_completed_export_again_leaves_it_as_it_was(world: World) -> None:
+    first = world.completed()
+    again = world.store.claim(first.job_id, "again", LEASE)[1]
+    assert world.store.give_up(again, PERMANENT, 3)
+
+    job = world.store.load(first.job_id)
+    assert job is not None
+    assert (job.status, job.artifact) == (Status.COMPLETED, factories.artifact())
+
+
+def test_an_export_is_expired_for_its_owner_at_once(world: World) -> None:
+    claim = world.completed()
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    world.pass_time(DAY.total_seconds() + 1)
+    found = world.store.find(job.user_id, job.id)
+
+    assert found is not None
+    assert found.status is Status.EXPIRED
+    with pytest.raises(ClaimLost):
+        world.store.claim(job.id, "late", LEASE)
+
+
+def test_expired_exports_are_returned_until_their_file_is_gone(world: World) -> None:
+    kept, old = world.running(), world.completed()
+    world.pass_time(DAY.total_seconds() + 1)
+
+    for _ in range(2):
+        assert [job.id for job in world.store.expire(10)] == [old.job_id]
+    world.store.file_removed([old.job_id])
+    assert world.store.expire(10) == []
+    assert (world.status(old.job_id), world.status(kept.job_id)) == (Status.EXPIRED, Status.RUNNING)
+
+
+def test_a_cursor_never_goes_back(world: World) -> None:
+    world.store.advance("log", 5)
+    world.store.advance("log", 3)
+
+    assert (world.store.cursor("log"), world.store.cursor("another")) == (5, 0)

@@ -1,0 +1,130 @@
+"""The projection of the event log onto the jobs table."""
+
+from datetime import timedelta
+
+import pytest
+
+from analytics_exports.domain.errors import RunCancelled
+from analytics_exports.domain.export import Claim, Failure, Status
+from analytics_exports.ports import Materialised, RunEnded
+from analytics_exports.services.readback import PAGE, Readback
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.jobs import FakeJobStore
+from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
+
+LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
+
+
+class World:
+    """The read-back over fakes."""
+
+    def __init__(self) -> None:
+        self.jobs = FakeJobStore()
+        self.dagster = FakeOrchestrator()
+        self.readback = Readback(self.jobs, self.dagster, DAY, max_attempts=2)
+
+    def running(self, run_id: str = "run") -> Claim:
+        job = self.jobs.create(factories.principal(), factories.request())
+        self.jobs.due(1000, LEASE)
+        return self.jobs.claim(job.id, run_id, LEASE)[1]
+
+    def status(self, claim: Claim) -> Status:
+        return self.jobs.rows[claim.job_id].job.status
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_publication_completes_its_export(world: World) -> None:
+    claim = world.running()
+    world.dagster.log.append(Materialised(claim, factories.artifact()))
+    world.readback.follow()
+
+    assert world.status(claim) is Status.COMPLETED
+
+
+def test_following_twice_changes_nothing(world: World) -> None:
+    claim = world.running()
+    world.dagster.log.append(Materialised(claim, factories.artifact()))
+    world.readback.follow()
+    before = world.jobs.rows[claim.job_id].job
+    world.jobs.pass_time(5)
+    world.readback.follow()
+    Readback(world.jobs, FakeOrchestrator(), DAY, max_attempts=2).follow()
+
+    assert world.jobs.rows[claim.job_id].job == before
+
+
+def test_everything_that_happened_while_nobody_read_is_taken_in(world: World) -> None:
+    claims = [world.running() for _ in range(PAGE + 50)]
+    world.dagster.log += [Materialised(claim, factories.artifact()) for claim in claims]
+    world.jobs.pass_time(3600)
+    world.readback.follow()
+
+    assert {world.status(claim) for claim in claims} == {Status.COMPLETED}
+
+
+def test_a_publication_of_another_claim_is_not_believed(world: World) -> None:
+    claim = world.running()
+    world.dagster.log.append(Materialised(Claim(claim.job_id, claim.attempt, "another"), factories.artifact()))
+    world.readback.follow()
+
+    assert world.status(claim) is Status.RUNNING
+
+
+def test_a_failed_run_is_tried_again(world: World) -> None:
+    claim = world.running()
+    world.dagster.log.append(RunEnded("run", cancelled=False))
+    world.readback.follow()
+
+    assert world.status(claim) is Status.PENDING
+
+
+def test_a_run_that_an_operator_cancelled_is_not_tried_again(world: World) -> None:
+    claim = world.running()
+    world.dagster.log.append(RunEnded("run", cancelled=True))
+    world.readback.follow()
+
+    assert world.jobs.rows[claim.job_id].job.failure == Failure.of(RunCancelled)
+    assert world.status(claim) is Status.FAILED
+
+
+def test_a_run_that_published_and_then_failed_is_completed(world: World) -> None:
+    claim = world.running()
+    world.dagster.log += [Materialised(claim, factories.artifact()), RunEnded("run", cancelled=False)]
+    world.readback.follow()
+
+    assert world.status(claim) is Status.COMPLETED
+
+
+def test_a_silent_worker_loses_its_export(world: World) -> None:
+    claim = world.running()
+    world.jobs.pass_time(21)
+    world.readback.follow()
+
+    assert world.status(claim) is Status.PENDING
+
+
+def test_attempts_are_bounded(world: World) -> None:
+    claim = world.running()
+    world.jobs.pass_time(100)
+    world.readback.follow()
+    world.jobs.pass_time(100)
+    assert [launch.attempt for launch in world.jobs.due(1, LEASE)] == [2]
+    world.jobs.claim(claim.job_id, "again", LEASE)
+    world.jobs.pass_time(100)
+    world.readback.follow()
+
+    assert world.status(claim) is Status.FAILED
+
+
+def test_a_publication_that_became_visible_late_is_found_before_the_export_is_made_again(world: World) -> None:
+    claim = world.running()
+    world.jobs.advance("materialisations", 10)
+    world.dagster.log.append(Materialised(claim, factories.artifact()))
+    world.jobs.pass_time(21)
+    world.readback.follow()
+
+    assert world.status(claim) is Status.COMPLETED
