@@ -1,0 +1,191 @@
+"""Building the warehouse with dbt beside the live file, and publishing it in one step.
+
+An overwrite in place would mix two versions in an export that is being read; a rename does not: open readers keep the
+file they opened. A build that fails, or is killed, changes nothing that a reader can see. What belongs here: running
+dbt, and the order of publication. What does not: reading the warehouse (the other modules of this package) or the
+manifest (``catalogue``).
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+PATH_VARIABLE = "ANALYTICS_EXPORTS_BUILD_PATH"
+"""The dbt profile takes the path of the DuckDB file from this environment variable."""
+
+SOURCES_VARIABLE = "ANALYTICS_EXPORTS_BUILD_SOURCES"
+"""The dbt project may take the folder of its source files from this one."""
+
+BUILD_TIME = timedelta(hours=1)
+
+_DONE = frozenset({"success", "pass"})
+
+
+class BuildFailed(Exception):
+    """dbt did not build the warehouse; the live one is as it was.
+
+    Attributes:
+        log: What dbt printed, for operators. The message names neither paths nor SQL.
+    """
+
+    def __init__(self, reason: str, log: Path) -> None:
+        """Make the error; ``reason`` is a fixed sentence."""
+        super().__init__(f"{reason} The live warehouse is unchanged; the dbt log has the details.")
+        self.log = log
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What was published.
+
+    Attributes:
+        invocation_id: dbt's id of the build, also in the manifest.
+        seconds: Wall time that dbt took.
+        models: Number of models built.
+        tests: Number of data tests passed.
+        warehouse_bytes: Size of the DuckDB file.
+        data_as_of: When dbt finished the file: its modification time (UTC).
+    """
+
+    invocation_id: str
+    seconds: float
+    models: int
+    tests: int
+    warehouse_bytes: int
+    data_as_of: datetime
+
+
+def build_warehouse(
+    project: Path,
+    warehouse: Path,
+    manifest: Path,
+    *,
+    logs: Path,
+    sources: Path | None = None,
+    catalog: Path | None = None,
+    timeout: timedelta = BUILD_TIME,
+) -> BuildReport:
+    """Build and test the dbt project, and publish warehouse, catalog and manifest. Builds of one warehouse take turns.
+
+    Args:
+        project: Folder of ``dbt_project.yml``; its profile takes the DuckDB path from ``PATH_VARIABLE``.
+        warehouse: The live DuckDB file. dbt names the database after it, so every build makes the same relation names.
+        manifest: Where ``manifest.json`` goes.
+        logs: Folder of ``dbt.log``, which holds the output of the latest build.
+        sources: Folder of source files, given to the project as ``SOURCES_VARIABLE``.
+        catalog: Where ``catalog.json`` goes; beside the manifest unless set.
+        timeout: How long dbt may take.
+
+    Raises:
+        BuildFailed: a model or a test failed, dbt could not run, or it took too long. Nothing was published.
+    """
+    catalog = catalog or manifest.with_name("catalog.json")
+    for folder in (warehouse.parent, manifest.parent, catalog.parent, logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _turn(warehouse), _scratch(warehouse) as scratch:
+        built, target, log = scratch / warehouse.name, scratch / "target", logs / "dbt.log"
+        started = time.monotonic()
+        _run_dbt(project, target, _environment(built, sources), log, timeout)
+        if not built.is_file() or _wal(built).exists():
+            raise BuildFailed(f"dbt left no finished file at the path in {PATH_VARIABLE}.", log)
+        report = _report(target, built, time.monotonic() - started)
+        _wal(warehouse).unlink(missing_ok=True)  # it would be replayed into the new file
+        _publish(built, warehouse)
+        _publish(_beside(catalog, target / "catalog.json"), catalog)
+        _publish(_beside(manifest, target / "manifest.json"), manifest)
+    return report
+
+
+def _wal(database: Path) -> Path:
+    return database.with_name(f"{database.name}.wal")
+
+
+@contextmanager
+def _turn(warehouse: Path) -> Iterator[None]:
+    """Wait until no other process builds this warehouse. The kernel ends the turn when the process dies."""
+    with warehouse.with_name(f".{warehouse.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _scratch(warehouse: Path) -> Iterator[Path]:
+    """A folder on the warehouse's file system, gone at the end; those of killed builds go as well."""
+    prefix = f".{warehouse.name}.build-"
+    for leftover in warehouse.parent.glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=warehouse.parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder).absolute()
+
+
+def _environment(built: Path, sources: Path | None) -> Mapping[str, str]:
+    given = {SOURCES_VARIABLE: str(sources.absolute())} if sources else {}
+    return {**os.environ, "DO_NOT_TRACK": "1", PATH_VARIABLE: str(built), **given}
+
+
+def _run_dbt(project: Path, target: Path, environment: Mapping[str, str], log: Path, timeout: timedelta) -> None:
+    # -P: the project's folder must not offer modules to Python.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("run_dbt.py"))]
+    flags = ["--target-path", str(target), "--log-path", str(target), "--log-level-file", "none"]
+    private = ["--no-send-anonymous-usage-stats", "--no-version-check", "--no-use-colors"]
+    try:
+        with log.open("wb") as output:
+            subprocess.run(  # noqa: S603 (no shell, and the program is our own)
+                [*command, *flags, *private],
+                cwd=project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout.total_seconds(),
+                check=True,
+            )
+    except subprocess.CalledProcessError:
+        raise BuildFailed("A model or a data test failed, or dbt could not run.", log) from None
+    except subprocess.TimeoutExpired:
+        raise BuildFailed("dbt took too long.", log) from None
+
+
+def _beside(destination: Path, file: Path) -> Path:
+    """A copy in the destination's folder, which may be on another file system than the warehouse."""
+    return shutil.copyfile(file, destination.with_name(f".{destination.name}.part"))
+
+
+def _publish(finished: Path, destination: Path) -> None:
+    """Give a finished file its final name, durably and in one step."""
+    _sync(finished)
+    finished.replace(destination)
+    _sync(destination.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _report(target: Path, built: Path, seconds: float) -> BuildReport:
+    results = json.loads((target / "run_results.json").read_bytes())
+    done = Counter(result["unique_id"].partition(".")[0] for result in results["results"] if result["status"] in _DONE)
+    status = built.stat()
+    return BuildReport(
+        invocation_id=results["metadata"]["invocation_id"],
+        seconds=seconds,
+        models=done["model"],
+        tests=done["test"],
+        warehouse_bytes=status.st_size,
+        data_as_of=datetime.fromtimestamp(status.st_mtime, UTC),
+    )
