@@ -5,6 +5,7 @@ Everything is made on first use, so that a sensor pays only for the jobs table a
 
 from contextlib import AbstractContextManager
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics_exports.ports import ArtifactStore, Catalogue, Directory, JobStore, Orchestrator, Signal
@@ -21,15 +22,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from analytics_exports.warehouse import DuckDBWarehouse
+    from analytics_exports.warehouse.build import BuildReport
 
 
 class Application:
     """The services of one process, wired to the real adapters."""
 
-    def __init__(self, settings: Settings, process: str) -> None:
-        """Wire what ``settings`` say; ``process`` is the name in PostgreSQL and in the audit trail."""
+    def __init__(self, settings: Settings, process: str, **adapters: object) -> None:
+        """Wire what ``settings`` say.
+
+        Args:
+            process: What this process is called in PostgreSQL and in the audit trail.
+            adapters: Used in place of those of the settings, by attribute name; tests hand in their fakes.
+        """
         self.settings = settings
         self._process = process
+        self.__dict__.update(adapters)
 
     @cached_property
     def browsing(self) -> Browsing:
@@ -78,8 +86,7 @@ class Application:
         """The datasets of the dbt manifest."""
         from analytics_exports.catalogue import DbtCatalogue
 
-        catalog = self.settings.dbt_catalog or self.settings.dbt_manifest.with_name("catalog.json")
-        return DbtCatalogue(self.settings.dbt_manifest, catalog, self.warehouse.describe)
+        return DbtCatalogue(self.settings.dbt_manifest, self.catalog_file, self.warehouse.describe)
 
     @cached_property
     def warehouse(self) -> "DuckDBWarehouse":
@@ -93,6 +100,26 @@ class Application:
             threads=settings.export_threads,
             seconds=settings.export_seconds,
             spill_root=settings.state_dir / "spill",
+        )
+
+    @property
+    def catalog_file(self) -> Path:
+        """The catalog.json of the dbt project."""
+        return self.settings.dbt_catalog or self.settings.dbt_manifest.with_name("catalog.json")
+
+    def build_warehouse(self) -> "BuildReport | None":
+        """Build the warehouse with dbt and publish it; ``None`` when no dbt project is set."""
+        from analytics_exports.warehouse.build import build_warehouse
+
+        settings = self.settings
+        if settings.dbt_project is None:
+            return None
+        return build_warehouse(
+            settings.dbt_project,
+            settings.warehouse,
+            settings.dbt_manifest,
+            catalog=self.catalog_file,
+            logs=settings.state_dir / "logs",
         )
 
     @cached_property

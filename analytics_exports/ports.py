@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from analytics_exports.domain.access import OwnerScope, Principal, UserId
-from analytics_exports.domain.dataset import CatalogueState, Column, Dataset
+from analytics_exports.domain.dataset import CatalogueState, Column, Dataset, Relation
 from analytics_exports.domain.export import Artifact, Claim, ExportJob, ExportRequest, Failure, JobId, Launch
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
@@ -50,6 +50,10 @@ class Scan(Protocol):
         Every batch is checked to hold rows of the owner only: IsolationViolation otherwise.
         """
 
+    @property
+    def preview(self) -> "pl.DataFrame":
+        """The first few rows that were read; none before the frame is used."""
+
     def verify(self) -> None:
         """Raise WarehouseChanged when the file was overwritten in place since this scan opened it."""
 
@@ -57,16 +61,70 @@ class Scan(Protocol):
         """Stop a read in progress, from any thread."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of a selection's rows.
+
+    Attributes:
+        columns: With DuckDB's type names.
+        rows: Each the text of one JSON object; values as ``warehouse.json_values`` says.
+        next: Cursor of the page after this one; ``None`` on the last.
+        data_as_of: When the version of the warehouse that was read was built.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[str, ...]
+    next: str | None
+    data_as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What an export of a selection would hold: exactly so many rows, and about so many bytes as plain CSV."""
+
+    row_count: int
+    text_bytes: int
+
+
 class Warehouse(Protocol):
-    """The rows. Every method takes an OwnerScope, and there is no other way in."""
+    """The rows. Every way to them takes an OwnerScope, and a selection that was checked against the dataset."""
 
     def scan(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> AbstractContextManager[Scan]:
-        """Open a scan of ``selection``, already checked against ``dataset``.
+        """Open a scan of all rows of ``selection``.
 
         Raises:
             DatasetChanged: the table or a column is no longer as ``dataset`` says.
             WarehouseBusy: a writer holds the file.
             WarehouseUnavailable: there is no readable file.
+        """
+
+    def page(
+        self,
+        dataset: Dataset,
+        scope: OwnerScope,
+        selection: Selection,
+        *,
+        limit: int,
+        offset: int = 0,
+        after: str | None = None,
+    ) -> Page:
+        """At most ``limit`` rows of the same scan, without the first ``offset`` or after a page's cursor ``after``.
+
+        Pages put end to end are the scan row for row. Raises as ``scan`` and its frame do, and InvalidRequest for a
+        cursor that does not belong to this dataset, scope and selection.
+        """
+
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> int:
+        """How many rows the scan has. Raises as ``page`` does."""
+
+    def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:
+        """How large an export of the scan would be. Raises as ``page`` does."""
+
+    def describe(self, relation: Relation) -> tuple[Column, ...] | None:
+        """The columns of a table or view, with DuckDB's type names; ``None`` when there is none.
+
+        Raises:
+            WarehouseBusy, WarehouseUnavailable: as for ``scan``.
         """
 
     def data_as_of(self) -> datetime:

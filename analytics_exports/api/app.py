@@ -28,6 +28,8 @@ def create_app(services: Application | None = None) -> FastAPI:
     app = FastAPI(
         title="Analytics Exports",
         summary="Bulk exports of your own rows, as files.",
+        openapi_url=f"{BASE_PATH}/openapi.json",
+        docs_url=f"{BASE_PATH}/docs",
         redoc_url=None,
         lifespan=lifespan,
     )

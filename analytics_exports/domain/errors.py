@@ -75,7 +75,7 @@ class FieldProblem:
 
 
 class InvalidRequest(Refused):
-    """The request has fields that are wrong; ``errors`` names each one."""
+    """The request has fields that are wrong; the list of errors names each one."""
 
     code = "invalid_request"
 

@@ -1,10 +1,14 @@
-"""File formats by name: what they are called in requests, file names and HTTP headers.
+"""File formats by name: what they are called in requests, file names and HTTP headers, and what a finished file holds.
 
 How a format is written belongs to ``artifacts``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+
+from analytics_exports.domain.dataset import Column
 
 
 class Format(StrEnum):
@@ -12,6 +16,9 @@ class Format(StrEnum):
 
     CSV = "csv"
     PARQUET = "parquet"
+    NDJSON = "ndjson"
+    ARROW = "arrow"
+    XLSX = "xlsx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,69 @@ class FormatFacts:
     hint: str
 
 
-FORMATS: dict[Format, FormatFacts] = {
-    Format.CSV: FormatFacts("text/csv; charset=utf-8; header=present", "Opens everywhere."),
-    Format.PARQUET: FormatFacts("application/vnd.apache.parquet", "Small and typed, for notebooks and databases."),
-}
+FORMATS: Mapping[Format, FormatFacts] = MappingProxyType(
+    {
+        Format.CSV: FormatFacts("text/csv; charset=utf-8; header=present", "Opens everywhere."),
+        Format.PARQUET: FormatFacts(
+            "application/vnd.apache.parquet", "Small and typed, for notebooks and databases."
+        ),
+        Format.NDJSON: FormatFacts("application/x-ndjson", "One JSON object a line, for programs."),
+        Format.ARROW: FormatFacts("application/vnd.apache.arrow.file", "Typed and fastest to load, for data frames."),
+        Format.XLSX: FormatFacts(
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "For Excel; slowest to make."
+        ),
+    }
+)
+
+_ENVELOPES = {"gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
+_TEXT = frozenset({Format.CSV, Format.NDJSON})
+
+
+def ending(format: Format, options: Mapping[str, object]) -> str:
+    """How the name of a file ends, without a leading dot: ``csv``, ``csv.gz``, ``csv.zip`` for one in parts."""
+    return f"{format}{_envelope(format, options)[0]}"
+
+
+def media_type(format: Format, options: Mapping[str, object]) -> str:
+    """The HTTP Content-Type of a file."""
+    return _envelope(format, options)[1] or FORMATS[format].media_type
+
+
+def _envelope(format: Format, options: Mapping[str, object]) -> tuple[str, str]:
+    """What the options put around the plain file: an ending with its dot and a media type."""
+    if options.get("split"):
+        return ".zip", "application/zip"
+    return _ENVELOPES.get(str(options.get("compression")), ("", "")) if format in _TEXT else ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class FileWarning:
+    """Something about a finished file that its reader should know.
+
+    Attributes:
+        code: Stable machine-readable name.
+        detail: A sentence. It names columns but no values.
+        count: How many cells, columns or rows it is about.
+    """
+
+    code: str
+    detail: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A column of a finished file, and how many of its cells are NULL."""
+
+    column: Column
+    null_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file inside the zip of an export that was split. ``sha256`` is in hex."""
+
+    name: str
+    row_count: int
+    file_size_bytes: int
+    sha256: str

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
 
 from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPORT_ASSET
@@ -16,8 +16,29 @@ from analytics_exports.orchestration.partitions import exports
 )
 def warehouse() -> MaterializeResult[None]:
     """Run dbt and publish what it built."""
-    report = application("worker").build_warehouse()
-    return MaterializeResult(metadata=report.metadata())
+    from dagster_duckdb import DuckDBResource
+
+    from analytics_exports.warehouse.contents import table_sizes
+
+    app = application("worker")
+    report = app.build_warehouse()
+    if report is None:
+        raise Failure(
+            "No dbt project is set; ANALYTICS_EXPORTS_DBT_PROJECT names the one to build.", allow_retries=False
+        )
+    with DuckDBResource(database=":memory:").get_connection() as connection:
+        tables = table_sizes(connection, app.settings.warehouse)
+    return MaterializeResult(
+        metadata={
+            "tables": MetadataValue.json(tables),
+            "invocation_id": report.invocation_id,
+            "models": report.models,
+            "tests": report.tests,
+            "seconds": report.seconds,
+            "warehouse_bytes": report.warehouse_bytes,
+            "data_as_of": MetadataValue.timestamp(report.data_as_of),
+        }
+    )
 
 
 @asset(

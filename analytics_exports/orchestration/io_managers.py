@@ -10,6 +10,7 @@ from uuid import UUID
 from dagster import InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
 
 from analytics_exports.bootstrap import application
+from analytics_exports.database.codec import selection_to_json
 from analytics_exports.domain.errors import ExportExpired
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
@@ -37,6 +38,8 @@ class ExportIOManager(IOManager):
                 **to_metadata(production.claim, artifact),
                 "dataset": MetadataValue.text(request.dataset_name),
                 "format": MetadataValue.text(request.format.value),
+                "filters": MetadataValue.json(selection_to_json(request.selection)),
+                "preview": MetadataValue.md(_markdown(production.preview)),
             }
         )
 
@@ -51,6 +54,18 @@ class ExportIOManager(IOManager):
             raise ExportExpired
         rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
         return rows.lazy()
+
+
+def _markdown(rows: "pl.DataFrame | None") -> str:
+    """The first rows as a table."""
+    import polars as pl
+
+    if rows is None or rows.is_empty():
+        return "No rows."
+    with pl.Config(
+        tbl_formatting="MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_cols=-1
+    ):
+        return str(rows)
 
 
 @io_manager(required_resource_keys={"desk"}, description="Streams an export to the artifact store.")

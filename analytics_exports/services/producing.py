@@ -72,6 +72,7 @@ class Production:
         self._services = services
         self._held = ExitStack()
         self._scan: Scan | None = None
+        self._preview: pl.DataFrame | None = None
         self._heartbeat = Heartbeat(services.jobs, claim, services.lease)
 
     @property
@@ -85,6 +86,11 @@ class Production:
     def frame(self) -> "pl.LazyFrame":
         """The rows of the export."""
         return self.scan.frame
+
+    @property
+    def preview(self) -> "pl.DataFrame | None":
+        """The first few rows of a published file; ``None`` before."""
+        return self._preview
 
     def open(self) -> None:
         """Start the heartbeat and open the scan."""
@@ -136,6 +142,7 @@ class Production:
             self.scan.verify()
             with self._services.jobs.publishing(self.claim):
                 staging.publish()
+        self._preview = self.scan.preview
         return Artifact(
             output_path=key,
             row_count=written.row_count,

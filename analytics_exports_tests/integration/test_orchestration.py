@@ -1,0 +1,202 @@
+"""Exports through real Dagster in this process: real storage in PostgreSQL, real warehouse, real files."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import polars as pl
+import pytest
+from dagster import (
+    DagsterInstance,
+    ExecuteInProcessResult,
+    MetadataValue,
+    SensorResult,
+    build_sensor_context,
+    materialize,
+)
+from sqlalchemy import insert
+
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.bootstrap import Application, application
+from analytics_exports.database.models import User
+from analytics_exports.domain.access import Principal
+from analytics_exports.domain.dataset import dataset_id
+from analytics_exports.domain.export import ExportJob, Status
+from analytics_exports.domain.formats import Format
+from analytics_exports.domain.selection import Selection
+from analytics_exports.orchestration.assets import dataset_export
+from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.orchestration.io_managers import export_io_manager
+from analytics_exports.orchestration.resources import desk
+from analytics_exports.settings import Settings
+from analytics_exports.stack.environment import child_environment
+from analytics_exports_tests import factories
+from analytics_exports_tests.demo_warehouse import built_demo
+
+DEMO_USER = UUID("44444444-4444-4444-8444-444444444444")
+
+
+class World:
+    """The wired service of this process, and its Dagster instance."""
+
+    def __init__(self, app: Application, instance: DagsterInstance) -> None:
+        self.app = app
+        self.instance = instance
+        self.caller = factories.principal(DEMO_USER)
+        with app.engine.begin() as connection:
+            connection.execute(insert(User).values(id=DEMO_USER, label="user", owner_key=str(DEMO_USER)))
+
+    def submit(self, format: Format = Format.CSV, dataset: str = "fct_transactions") -> ExportJob:
+        selection = Selection(start_date=date(2024, 1, 1)) if dataset == "fct_transactions" else Selection()
+        return self.app.requesting.submit(self.caller, dataset_id(dataset), format, selection, {})
+
+    def run(self, job: ExportJob) -> ExecuteInProcessResult:
+        """Materialise the partition as a run would."""
+        return materialize(
+            [dataset_export],
+            partition_key=str(job.id),
+            instance=self.instance,
+            resources={"desk": desk, "export_io_manager": export_io_manager},
+            raise_on_error=False,
+        )
+
+    def find(self, job: ExportJob) -> ExportJob:
+        return self.app.requesting.find(self.caller, job.id)
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    demo = built_demo()
+    settings = Settings(
+        state_dir=tmp_path,
+        warehouse=demo.warehouse,
+        dbt_manifest=demo.manifest,
+        database_url=database_url,
+        disk_reserve_bytes=0,
+    )
+    for name, value in child_environment(settings, database_url).items():
+        monkeypatch.setenv(name, value)
+    home = tmp_path / "dagster"
+    home.mkdir()
+    shutil.copy(repository / "dagster.yaml", home)
+    LocalArtifactStore(settings.artifact_root, max_bytes=1, reserve_bytes=0).prepare()
+    application.cache_clear()
+    app = application("worker")
+    with DagsterInstance.get() as instance:
+        yield World(app, instance)
+    app.engine.dispose()
+    application.cache_clear()
+
+
+def test_a_partition_becomes_a_file_and_the_file_completes_the_export(world: World) -> None:
+    job = world.submit(Format.PARQUET)
+    assert world.instance.has_dynamic_partition("exports", str(job.id))
+    assert world.run(job).success
+    assert world.find(job).status is Status.RUNNING
+    world.app.readback.follow()
+
+    done, artifact, file = world.app.requesting.open(world.caller, job.id)
+    with file:
+        content = file.read()
+    assert done.status is Status.COMPLETED
+    assert artifact.output_path == f"exports/{DEMO_USER}/{job.id}.parquet"
+    assert hashlib.sha256(content).hexdigest() == artifact.sha256
+    rows = pl.read_parquet(content)
+    assert rows.height == artifact.row_count > 0
+    assert rows["user_id"].unique().to_list() == [str(DEMO_USER)]
+    assert rows["booking_date"].min() >= date(2024, 1, 1)  # type: ignore[operator]
+
+
+def test_the_materialisation_says_what_was_written(world: World) -> None:
+    job = world.submit()
+    (event,) = world.run(job).get_asset_materialization_events()
+    metadata = event.materialization.metadata
+
+    assert event.partition == str(job.id)
+    assert {"path", "dagster/row_count", "file_size_bytes", "sha256", "schema", "preview", "data_as_of"} <= set(
+        metadata
+    )
+    assert metadata["dataset"] == MetadataValue.text("fct_transactions")
+    assert metadata["filters"] == MetadataValue.json({"start_date": "2024-01-01"})
+    assert metadata["format"] == MetadataValue.text("csv")
+
+
+def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -> None:
+    job = world.submit()
+    Path(world.app.settings.warehouse).stat()
+    monkey = Application(world.app.settings.model_copy(update={"warehouse": Path("missing.duckdb")}), "worker")
+    world.app.__dict__["producing"] = monkey.producing
+    result = world.run(job)
+
+    failed = world.find(job)
+    assert not result.success
+    assert failed.status is Status.PENDING  # what is missing may come back
+    assert failed.failure is not None
+    assert failed.failure.code == "warehouse_unavailable"
+    assert "missing.duckdb" not in str([event for event in result.all_events if event.is_failure])
+
+
+def test_an_export_that_is_not_there_any_more_is_not_made(world: World) -> None:
+    job = world.submit()
+    world.app.requesting.cancel(world.caller, job.id)
+
+    assert not world.run(job).success
+    assert world.find(job).status is Status.CANCELLED
+
+
+def test_a_completed_export_can_be_materialised_again(world: World) -> None:
+    job = world.submit()
+    for _ in range(2):
+        assert world.run(job).success
+        world.app.readback.follow()
+        assert world.find(job).status is Status.COMPLETED
+
+
+def test_the_rows_of_an_export_can_be_loaded_downstream(world: World) -> None:
+    job = world.submit(Format.CSV, "dim_accounts")
+    world.run(job)
+    world.app.readback.follow()
+    done = world.find(job)
+    assert done.artifact is not None
+    loaded = build_definitions().load_asset_value(
+        "dataset_export", partition_key=str(job.id), instance=world.instance, python_type=pl.LazyFrame
+    )
+
+    assert loaded.collect().height == done.artifact.row_count
+
+
+def test_a_sensor_launches_what_is_pending_and_registers_its_partition(world: World) -> None:
+    job = world.submit()
+    world.app.orchestrator.forget([job.id])  # as if the API had died between the row and the partition
+    sensor = build_definitions(launch_wait_seconds=0).get_sensor_def("launch_exports_1")
+    result = sensor(build_sensor_context(instance=world.instance))
+
+    assert isinstance(result, SensorResult)
+    assert [(run.partition_key, run.run_key) for run in result.run_requests or []] == [(str(job.id), f"{job.id}:1")]
+    assert [request.partition_keys for request in result.dynamic_partitions_requests or []] == [[str(job.id)]]
+
+
+def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> None:
+    job = world.submit()
+    world.run(job)
+    world.app.__dict__["readback"] = type(world.app.readback)(
+        world.app.jobs, world.app.orchestrator, timedelta(0), max_attempts=3
+    )
+    world.app.readback.follow()
+
+    assert world.app.retention.expire() == 1
+    assert not world.instance.has_dynamic_partition("exports", str(job.id))
+    assert list(Path(world.app.settings.artifact_root).rglob("*.csv")) == []
+    assert world.find(job).status is Status.EXPIRED
+
+
+def test_somebody_else_cannot_open_the_file(world: World) -> None:
+    job = world.submit()
+    world.run(job)
+    world.app.readback.follow()
+    stranger: Principal = factories.principal(uuid4())
+
+    assert world.app.jobs.find(stranger.user_id, job.id) is None

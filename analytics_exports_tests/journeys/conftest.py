@@ -1,0 +1,46 @@
+"""One real stack for the journeys of a test session: every process, on ports of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.settings import Settings
+from analytics_exports.stack.demo import DemoUser, running_demo
+from analytics_exports.stack.stack import Stack
+from analytics_exports.stack.tcp import free_port
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running service, and the demo users, most rows first."""
+
+    stack: Stack
+    users: list[DemoUser]
+
+    def client(self, user: DemoUser | None = None) -> httpx.Client:
+        """A client with the user's token, or with none."""
+        headers = {"Authorization": f"Bearer {user.token}"} if user else {}
+        return httpx.Client(base_url=self.stack.api_url + BASE_PATH, headers=headers, timeout=30)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The whole service on the demo warehouse, from the first process to the last."""
+    settings = settings_of(tmp_path_factory.mktemp("state"))
+    with running_demo(settings, print) as (stack, users):
+        yield Service(stack, users)
+
+
+def settings_of(state: Path) -> Settings:
+    """Settings for a stack of one's own."""
+    return Settings(
+        state_dir=state,
+        api_port=free_port(),
+        dagster_ui_port=free_port(),
+        code_server_port=free_port(),
+        postgres_port=free_port(),
+    )
