@@ -166,18 +166,21 @@ class Application:
 
         return listening(self.database_url, PENDING)
 
-    def run_event_signal(self) -> AbstractContextManager[Signal]:
-        """Announces that Dagster logged an event."""
-        from analytics_exports.database.signals import RUN_EVENTS, listening
+    def decided_signal(self) -> AbstractContextManager[Signal]:
+        """Announces that Dagster logged an event that decides about an export."""
+        from analytics_exports.database.signals import listening
+        from analytics_exports.gateway import DECIDED
 
-        return listening(self.database_url, RUN_EVENTS)
+        return listening(self.database_url, DECIDED)
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """The Dagster deployment of ``DAGSTER_HOME``."""
-        from analytics_exports.gateway.dagster_gateway import DagsterGateway, pooled_instance
+        from dagster import DagsterInstance
 
-        return DagsterGateway(pooled_instance())
+        from analytics_exports.gateway.dagster_gateway import DagsterGateway
+
+        return DagsterGateway(DagsterInstance.get())
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from analytics_exports.domain.access import USER_SCOPES, Principal, UserId
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import (
     CatalogueState,
     Column,
@@ -16,8 +17,8 @@ from analytics_exports.domain.dataset import (
     Relation,
     dataset_id,
 )
-from analytics_exports.domain.export import Artifact, ExportRequest
-from analytics_exports.domain.formats import Format
+from analytics_exports.domain.export import ExportRequest
+from analytics_exports.domain.formats import ColumnFacts, Format
 from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
 
 DAY = timedelta(hours=24)
@@ -104,7 +105,7 @@ def artifact(**changes: Any) -> Artifact:
         "row_count": 2,
         "file_size_bytes": 20,
         "sha256": "ab" * 32,
-        "columns": (Column("booking_date", "DATE"),),
+        "columns": (ColumnFacts(Column("booking_date", "DATE"), 0),),
         "data_as_of": NOW,
     }
     return Artifact(**{**values, **changes})

@@ -44,7 +44,7 @@ class Follower:
                 self._stop.wait(RECONNECT_SECONDS)
 
     def _follow(self) -> None:
-        with self._application.run_event_signal() as signal:
+        with self._application.decided_signal() as signal:
             while not self._stop.is_set():
                 self._application.readback.follow()
                 signal.wait(LOOK_SECONDS)

@@ -170,7 +170,7 @@ class ExportOut(BaseModel):
             data_as_of=file and file.data_as_of,
             attempt=job.attempt,
             error=FailureOut.of(job.failure) if job.failure else None,
-            columns=[ColumnOut.of(column) for column in file.columns] if file else None,
+            columns=[ColumnOut.of(facts.column) for facts in file.columns] if file else None,
         )
 
 

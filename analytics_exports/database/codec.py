@@ -4,15 +4,16 @@ The names in ``metadata`` are part of the contract with other readers of the tab
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from analytics_exports.database.models import Job
 from analytics_exports.domain.access import UserId
-from analytics_exports.domain.dataset import Column, DatasetId
-from analytics_exports.domain.export import Artifact, ExportJob, ExportRequest, Failure, JobId, Status
+from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.dataset import DatasetId
+from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
 
@@ -42,18 +43,6 @@ def selection_to_json(selection: Selection) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}
 
 
-def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
-    """The facts of a published file, as ``metadata`` keeps them."""
-    return {
-        "output_path": artifact.output_path,
-        "row_count": artifact.row_count,
-        "file_size_bytes": artifact.file_size_bytes,
-        "sha256": artifact.sha256,
-        "schema": [{"name": column.name, "type": column.type} for column in artifact.columns],
-        "data_as_of": artifact.data_as_of.isoformat(),
-    }
-
-
 def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
     """The export that a row stands for; ``past`` says that its time is over, whether or not somebody noted it yet."""
     failure = None
@@ -67,7 +56,7 @@ def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
         request=_request(row.details),
         attempt=row.attempt,
         run_id=row.dagster_run_id,
-        artifact=_artifact(row.details),
+        artifact=Artifact.from_plain(row.details) if "output_path" in row.details else None,
         failure=failure,
         created_at=row.created_at,
         started_at=row.started_at,
@@ -98,19 +87,6 @@ def _selection(filters: Mapping[str, Any], columns: list[str] | None) -> Selecti
             for name, bounds in filters.get("numeric_filters", {}).items()
         ),
         columns=_tuple(columns),
-    )
-
-
-def _artifact(details: Mapping[str, Any]) -> Artifact | None:
-    if "output_path" not in details:
-        return None
-    return Artifact(
-        output_path=details["output_path"],
-        row_count=details["row_count"],
-        file_size_bytes=details["file_size_bytes"],
-        sha256=details["sha256"],
-        columns=tuple(Column(item["name"], item["type"]) for item in details["schema"]),
-        data_as_of=datetime.fromisoformat(details["data_as_of"]),
     )
 
 

@@ -14,12 +14,13 @@ from sqlalchemy import ColumnElement, Engine, and_, case, false, func, insert, l
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import artifact_to_json, job_from_row, request_to_json
+from analytics_exports.database.codec import job_from_row, request_to_json
 from analytics_exports.database.models import Cursor, Job
 from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost
-from analytics_exports.domain.export import Artifact, Claim, ExportJob, ExportRequest, Failure, JobId, Launch, Status
+from analytics_exports.domain.export import Claim, ExportJob, ExportRequest, Failure, JobId, Launch, Status
 
 FIRST_RETRY = timedelta(seconds=2)
 """Wait before the second attempt; doubled for each further one."""
@@ -119,7 +120,7 @@ class PostgresJobStore:
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed. A file made again keeps the time at which it expires."""
         expires_at = func.coalesce(Job.expires_at, func.now() + retention)
-        facts = Job.details.op("-")("progress").concat(artifact_to_json(artifact))
+        facts = Job.details.op("-")("progress").concat(artifact.to_plain())
         values = {
             Job.status: Status.COMPLETED.value,
             Job.completed_at: func.coalesce(Job.completed_at, func.now()),

@@ -1,7 +1,7 @@
 """Waiting for what other processes announce, with PostgreSQL's LISTEN and NOTIFY.
 
 Channels: ``exports_pending`` (there is something to launch), ``exports_changed`` (a status changed), both from the
-trigger on ``jobs``; ``run_events`` comes from Dagster's event log.
+trigger on ``jobs``.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from analytics_exports.domain.errors import DatabaseUnavailable
 
 PENDING = "exports_pending"
 CHANGED = "exports_changed"
-RUN_EVENTS = "run_events"
 
 
 class PostgresSignal:

@@ -18,7 +18,8 @@ from typing import NewType
 from uuid import UUID
 
 from analytics_exports.domain.access import OwnerScope, UserId
-from analytics_exports.domain.dataset import Column, DatasetId
+from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.errors import ExportError
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
@@ -81,25 +82,6 @@ class ExportRequest:
     format: Format
     selection: Selection
     options: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """A published file.
-
-    Attributes:
-        output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{format}``.
-        sha256: Of the whole file, in hex.
-        columns: Names and types as written.
-        data_as_of: When the warehouse that was read was last built.
-    """
-
-    output_path: str
-    row_count: int
-    file_size_bytes: int
-    sha256: str
-    columns: tuple[Column, ...]
-    data_as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,7 @@ class FormatFacts:
 FORMATS: Mapping[Format, FormatFacts] = MappingProxyType(
     {
         Format.CSV: FormatFacts("text/csv; charset=utf-8; header=present", "Opens everywhere."),
-        Format.PARQUET: FormatFacts(
-            "application/vnd.apache.parquet", "Small and typed, for notebooks and databases."
-        ),
+        Format.PARQUET: FormatFacts("application/vnd.apache.parquet", "Small and typed, for notebooks and databases."),
         Format.NDJSON: FormatFacts("application/x-ndjson", "One JSON object a line, for programs."),
         Format.ARROW: FormatFacts("application/vnd.apache.arrow.file", "Typed and fastest to load, for data frames."),
         Format.XLSX: FormatFacts(

@@ -1,7 +1,12 @@
 """The hand into Dagster: its instance as the Orchestrator port.
 
-Registers and removes dynamic partitions, terminates runs, and reads the event log. The names that both sides must agree
-on stand here, because ``api`` and ``orchestration`` do not import each other. Definitions do not belong here.
+dagster_gateway  the port
+event_log        reading what Dagster logged about exports
+pruning          deleting in bulk what it keeps of old ones
+materialisation  what a materialisation of an export says
+
+The names that both sides must agree on stand here, because ``api`` and ``orchestration`` do not import each other.
+Definitions do not belong here.
 """
 
 PARTITIONS = "exports"
@@ -9,3 +14,10 @@ PARTITIONS = "exports"
 
 EXPORT_ASSET = "dataset_export"
 """Key of the asset whose partitions are exports."""
+
+EXPORT_JOB, DRAIN_JOB, EXPIRY_JOB = "export", "drain_exports", "expire_exports"
+EXPORT_JOBS = (EXPORT_JOB, DRAIN_JOB, EXPIRY_JOB)
+"""Names of the jobs that make exports and clear them away; what they leave behind is pruned with the exports."""
+
+DECIDED = "exports_decided"
+"""PostgreSQL channel on which our event log announces events that decide about exports."""

@@ -52,7 +52,8 @@ class ExportIOManager(IOManager):
         file = app.artifacts.open(job.artifact.output_path) if job and job.artifact else None
         if job is None or file is None:
             raise ExportExpired
-        rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
+        with file:
+            rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
         return rows.lazy()
 
 

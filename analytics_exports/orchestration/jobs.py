@@ -7,13 +7,11 @@ leave its steps behind.
 from dagster import OpExecutionContext, define_asset_job, in_process_executor, job, op
 
 from analytics_exports.bootstrap import application
-from analytics_exports.gateway import EXPORT_ASSET
-from analytics_exports.orchestration.partitions import exports
+from analytics_exports.gateway import EXPIRY_JOB, EXPORT_ASSET, EXPORT_JOB
 
 export_job = define_asset_job(
-    "export",
+    EXPORT_JOB,
     selection=[EXPORT_ASSET],
-    partitions_def=exports,
     executor_def=in_process_executor,
     description="Makes one export: one partition of the export asset.",
 )
@@ -33,7 +31,7 @@ def expire(context: OpExecutionContext) -> None:
     context.log.info("Removed %s expired exports.", removed)
 
 
-@job(executor_def=in_process_executor, description="Expires exports that are past their time.")
+@job(name=EXPIRY_JOB, executor_def=in_process_executor, description="Expires exports that are past their time.")
 def expire_exports() -> None:
     """The clean-up, run by a schedule."""
     expire()

@@ -1,13 +1,14 @@
 """What runs and sensors work with: the application, wired once in each process, and the desk of each run."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from dagster import InitResourceContext, resource
 
 from analytics_exports.bootstrap import Application, application
-from analytics_exports.domain.errors import ClaimLost
+from analytics_exports.domain.errors import ClaimLost, ExportError
 from analytics_exports.domain.export import JobId
 
 if TYPE_CHECKING:
@@ -45,8 +46,17 @@ class Desk:
 @resource(description="The productions in progress in this run.")
 def desk(context: InitResourceContext) -> Iterator[Desk]:
     """A desk for the length of one run."""
-    opened = Desk(application("worker"), context.run_id or "")
+    opened = Desk(application("worker"), context.run.run_id if context.run else "")
     try:
         yield opened
     finally:
         opened.close()
+
+
+def warm_up() -> None:
+    """Do ahead what the first run of a process would have to wait for."""
+    app = application("worker")
+    with suppress(ExportError):
+        app.catalogue.state()
+        app.artifacts.check()
+        app.jobs.cursor("warm-up")

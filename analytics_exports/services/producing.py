@@ -13,8 +13,10 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, NoReturn
 
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, ExportError, InternalFailure
-from analytics_exports.domain.export import Artifact, Claim, ExportJob, Failure, JobId
+from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId
+from analytics_exports.domain.formats import ending
 from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Scan, Warehouse
 from analytics_exports.services.heartbeat import Heartbeat
 
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 def artifact_key(job: ExportJob) -> str:
     """Where the file of an export is kept."""
-    return f"exports/{job.user_id}/{job.id}.{job.request.format.value}"
+    return f"exports/{job.user_id}/{job.id}.{ending(job.request.format, job.request.options)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,14 @@ class Production:
     def _write(self, frame: "pl.LazyFrame") -> Artifact:
         request, key = self.job.request, artifact_key(self.job)
         with self._services.artifacts.stage(key, self.claim.attempt) as staging:
-            written = staging.write(frame, request.format, request.options, self._heartbeat.progress)
+            written = staging.write(
+                frame,
+                request.format,
+                request.options,
+                self._heartbeat.progress,
+                columns=self.scan.columns,
+                facts=self._facts(),
+            )
             self.scan.verify()
             with self._services.jobs.publishing(self.claim):
                 staging.publish()
@@ -148,9 +157,20 @@ class Production:
             row_count=written.row_count,
             file_size_bytes=written.file_size_bytes,
             sha256=written.sha256,
-            columns=self.scan.columns,
+            columns=written.columns,
             data_as_of=self.scan.data_as_of,
+            parts=written.parts,
+            warnings=written.warnings,
         )
+
+    def _facts(self) -> dict[str, str]:
+        """What a file says of itself, in formats that have room for it."""
+        return {
+            "export_id": str(self.job.id),
+            "dataset": self.job.request.dataset_name,
+            "data_as_of": self.scan.data_as_of.isoformat(),
+            "dbt_invocation_id": self._services.catalogue.state().invocation_id,
+        }
 
     def _reason(self, error: Exception) -> ExportError:
         """The error to show: a lost claim explains an interrupted read, and the scan knows why a read failed."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.errors import (
     ExportConflict,
@@ -17,7 +18,7 @@ from analytics_exports.domain.errors import (
     InvalidRequest,
     Unavailable,
 )
-from analytics_exports.domain.export import LIVE, Artifact, ExportJob, ExportRequest, JobId, Status
+from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection, check
 from analytics_exports.ports import ArtifactStore, Directory, JobStore, Orchestrator

@@ -8,11 +8,11 @@ from itertools import count
 from uuid import uuid4
 
 from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost
 from analytics_exports.domain.export import (
     LIVE,
     NEXT,
-    Artifact,
     Claim,
     ExportJob,
     ExportRequest,

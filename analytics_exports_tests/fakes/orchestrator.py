@@ -1,6 +1,7 @@
 """The Orchestrator in memory: an event log that the test writes."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from analytics_exports.domain.errors import DatabaseUnavailable
 from analytics_exports.domain.export import JobId
@@ -14,6 +15,7 @@ class FakeOrchestrator:
         self.away = False
         self.partitions: set[JobId] = set()
         self.terminated: list[str] = []
+        self.pruned: list[timedelta] = []
         self.log: list[Materialised | RunEnded] = []
 
     def register(self, job_ids: Iterable[JobId]) -> None:
@@ -24,6 +26,10 @@ class FakeOrchestrator:
         self._reach()
         self.partitions.difference_update(job_ids)
 
+    def prune(self, age: timedelta) -> None:
+        self._reach()
+        self.pruned.append(age)
+
     def terminate(self, run_id: str) -> None:
         self._reach()
         self.terminated.append(run_id)
@@ -31,23 +37,15 @@ class FakeOrchestrator:
     def check(self) -> None:
         self._reach()
 
-    def materialisations(self, after: int, limit: int) -> tuple[int, Sequence[Materialised]]:
+    def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
         self._reach()
-        found = [(n, event) for n, event in self._after(after) if isinstance(event, Materialised)][:limit]
-        return (found[-1][0] if found else after), [event for _, event in found]
+        page = self.log[after : after + limit]
+        return after + len(page), page
 
     def materialisation(self, job_id: JobId) -> Materialised | None:
         self._reach()
         mine = [event for event in self.log if isinstance(event, Materialised) and event.claim.job_id == job_id]
         return mine[-1] if mine else None
-
-    def ended_runs(self, after: int, limit: int) -> tuple[int, Sequence[RunEnded]]:
-        self._reach()
-        found = [(n, event) for n, event in self._after(after) if isinstance(event, RunEnded)][:limit]
-        return (found[-1][0] if found else after), [event for _, event in found]
-
-    def _after(self, position: int) -> list[tuple[int, Materialised | RunEnded]]:
-        return [(number, event) for number, event in enumerate(self.log, start=1) if number > position]
 
     def _reach(self) -> None:
         if self.away:

@@ -87,7 +87,8 @@ def world(tmp_path: Path, database_url: str, repository: Path, monkeypatch: pyte
     app = application("worker")
     with DagsterInstance.get() as instance:
         yield World(app, instance)
-    app.engine.dispose()
+    for process in ("worker", "sensor"):
+        application(process).engine.dispose()
     application.cache_clear()
 
 
@@ -126,9 +127,9 @@ def test_the_materialisation_says_what_was_written(world: World) -> None:
 
 def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -> None:
     job = world.submit()
-    Path(world.app.settings.warehouse).stat()
-    monkey = Application(world.app.settings.model_copy(update={"warehouse": Path("missing.duckdb")}), "worker")
-    world.app.__dict__["producing"] = monkey.producing
+    settings = world.app.settings.model_copy(update={"warehouse": Path("missing.duckdb")})
+    without = Application(settings, "worker", engine=world.app.engine, catalogue=world.app.catalogue)
+    world.app.__dict__["producing"] = without.producing
     result = world.run(job)
 
     failed = world.find(job)
@@ -171,7 +172,7 @@ def test_the_rows_of_an_export_can_be_loaded_downstream(world: World) -> None:
 def test_a_sensor_launches_what_is_pending_and_registers_its_partition(world: World) -> None:
     job = world.submit()
     world.app.orchestrator.forget([job.id])  # as if the API had died between the row and the partition
-    sensor = build_definitions(launch_wait_seconds=0).get_sensor_def("launch_exports_1")
+    sensor = build_definitions(launch_wait_seconds=0).get_repository_def().get_sensor_def("launch_exports_1")
     result = sensor(build_sensor_context(instance=world.instance))
 
     assert isinstance(result, SensorResult)

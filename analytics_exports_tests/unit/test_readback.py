@@ -7,7 +7,7 @@ import pytest
 from analytics_exports.domain.errors import RunCancelled
 from analytics_exports.domain.export import Claim, Failure, Status
 from analytics_exports.ports import Materialised, RunEnded
-from analytics_exports.services.readback import PAGE, Readback
+from analytics_exports.services.readback import CURSOR, PAGE, Readback
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
@@ -122,7 +122,7 @@ def test_attempts_are_bounded(world: World) -> None:
 
 def test_a_publication_that_became_visible_late_is_found_before_the_export_is_made_again(world: World) -> None:
     claim = world.running()
-    world.jobs.advance("materialisations", 10)
+    world.jobs.advance(CURSOR, 10)
     world.dagster.log.append(Materialised(claim, factories.artifact()))
     world.jobs.pass_time(21)
     world.readback.follow()

@@ -15,8 +15,9 @@ from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from analytics_exports.api.deps import ExportDownloader, Services
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ExportNotReady
-from analytics_exports.domain.export import Artifact, ExportJob, JobId
+from analytics_exports.domain.export import ExportJob, JobId
 from analytics_exports.domain.formats import FORMATS
 
 router = APIRouter(prefix="/exports", tags=["exports"])

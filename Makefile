@@ -1,0 +1,61 @@
+# Every target works from a fresh clone by itself: it makes .venv first, from the lock files.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements/bootstrap.txt requirements/dev.txt
+# Named after what is installed, so that another lock installs again. An installation that was interrupted starts over.
+INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut -d' ' -f1)
+
+# Compiled bytecode makes every process start seconds earlier.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check format lock clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Make the virtual environment; every other target does so by itself.
+
+demo: setup ## Set everything up, make one export for real and check it.
+	@$(BIN)/analytics-exports demo
+
+serve: setup ## Keep the whole service up on the demo data until Ctrl-C.
+	@$(BIN)/analytics-exports serve --demo
+
+test: setup ## Run the test suite. ARGS='-k name' goes to pytest.
+	$(BIN)/pytest -n logical --dist loadfile $(ARGS)
+
+check: setup ## Lint, format, types, import contracts, migrations.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m analytics_exports.stack.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
+
+format: setup ## Format the code.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: setup ## Resolve the dependencies of pyproject.toml anew; UPGRADE=1 takes the newest.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  $(if $(UPGRADE),--upgrade) --extra server --extra demo --extra dev pyproject.toml -o requirements/dev.txt
+	printf 'setuptools>=80\nuv\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -c requirements/dev.txt - -o requirements/bootstrap.txt
+
+clean: ## Remove the state folder with its database, and what tools left behind.
+	@if [ -L .state/postgres ]; then rm -rf "$$(readlink .state/postgres)"; fi
+	rm -rf .state .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(INSTALLED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed; name one with PYTHON=...' >&2; exit 1; }
+	@if [ -e $(VENV)/unfinished ] || ! $(BIN)/uv --version >/dev/null 2>&1; then \
+	  echo 'Making $(VENV)'; $(PYTHON) -m venv --clear $(VENV) && $(BIN)/python -m pip --quiet \
+	  --disable-pip-version-check install --require-hashes --requirement requirements/bootstrap.txt; fi
+	@touch $(VENV)/unfinished
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $(LOCKS)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/unfinished $(VENV)/installed-*
+	@touch $@

@@ -1,0 +1,65 @@
+"""What a format is to the rest of this package, and the table of all of them.
+
+A format is a pydantic model: its fields are the options that a request can give, and its methods write and count. So
+whatever can be asked for is validated, documented and listed from one definition. To add a format: a module in
+``writers``, one line in ``_MODELS``, its name in ``domain.formats``.
+"""
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import BinaryIO, ClassVar, Protocol
+
+import polars as pl
+from pydantic import Field
+
+from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.options import Options, Split
+from analytics_exports.domain.formats import Format, ending
+
+_WRITERS = "analytics_exports.artifacts.writers"
+_MODELS = {
+    Format.CSV: "delimited.Csv",
+    Format.PARQUET: "parquet.Parquet",
+    Format.NDJSON: "ndjson.Ndjson",
+    Format.ARROW: "arrow.Arrow",
+    Format.XLSX: "spreadsheet.Xlsx",
+}
+
+
+class RowWriter(Protocol):
+    """One file that is being written. A file that is not finished is of no use to anybody."""
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write a batch; batches have the layout's columns, and at least one row."""
+
+    def finish(self) -> None:
+        """Write what comes after the last row. The file below stays open."""
+
+
+class FileFormat(Options, ABC):
+    """A format with its options."""
+
+    format: ClassVar[Format]
+
+    split: Split | None = Field(None, description="Make several files in one zip instead of one large file.")
+
+    @property
+    def ending(self) -> str:
+        """How the name of one file ends."""
+        return ending(self.format, self.model_dump(exclude={"split"}))
+
+    @abstractmethod
+    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
+        """Begin a file; what readers should know of it is added to ``findings``."""
+
+    @abstractmethod
+    def count(self, file: BinaryIO) -> int:
+        """How many rows a finished file has, by reading it as others would."""
+
+
+def model(format: Format) -> type[FileFormat]:
+    """The class of a format; its module is loaded on first use."""
+    module, _, name = _MODELS[format].partition(".")
+    found: type[FileFormat] = getattr(import_module(f"{_WRITERS}.{module}"), name)
+    return found

@@ -1,0 +1,142 @@
+"""As what each value appears in JSON: the rules of ``warehouse.json_values``, as Polars expressions.
+
+A line of an NDJSON export holds what the query API gives for the same row, and nested values in CSV and XLSX are the
+same JSON. In short: booleans, integers up to 32 bits and floats are JSON booleans and numbers; longer integers,
+decimals, dates, times, blobs (Base64) and floats that are not finite are strings; maps and structs are objects.
+
+Polars writes JSON itself where its rules are these (``_plain``); the rest is put together from fragments.
+"""
+
+import json
+from collections.abc import Sequence
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from analytics_exports.artifacts.duck_types import UNKNOWN, Kind
+from analytics_exports.artifacts.times import ISO, TimeStyle
+
+Member = tuple[str, pl.Expr, pl.DataType, Kind]
+"""A member of an object: its name, its value, and the value's types."""
+
+RAW = frozenset({"json", "union", "variant"})
+"""Kinds whose text is a JSON value already."""
+
+_SAME = (pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32, pl.String, pl.Null)
+
+
+def to_json(value: pl.Expr, dtype: pl.DataType, kind: Kind = UNKNOWN, style: TimeStyle = ISO) -> pl.Expr:
+    """``value`` as JSON text; it is never NULL."""
+    plain = _plain(value, dtype, kind, style)
+    if plain is not None:
+        return _encoded([plain.alias("v")]).str.strip_prefix('"v":')
+    return _fragment(value, dtype, kind, style).fill_null("null")
+
+
+def to_object(members: Sequence[Member], style: TimeStyle = ISO) -> pl.Expr:
+    """A JSON object of these members, in this order. Neighbours that Polars can write are written at once."""
+    pieces: list[pl.Expr] = []
+    together: list[pl.Expr] = []
+    for name, value, dtype, kind in members:
+        plain = _plain(value, dtype, kind, style)
+        if plain is not None:
+            together.append(plain.alias(name))
+            continue
+        if together:
+            pieces.append(_encoded(together))
+            together = []
+        pieces.append(pl.lit(f"{json.dumps(name, ensure_ascii=False)}:") + to_json(value, dtype, kind, style))
+    if together:
+        pieces.append(_encoded(together))
+    return _enclosed("{", pl.concat_str(pieces, separator=",") if pieces else pl.lit(""), "}")
+
+
+def _encoded(members: Sequence[pl.Expr]) -> pl.Expr:
+    """What Polars writes of an object of these members, without the braces."""
+    return pl.struct(members).struct.json_encode().str.strip_prefix("{").str.strip_suffix("}")
+
+
+def _plain(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl.Expr | None:
+    """``value`` as something that Polars writes by the rules above; ``None`` when there is no such thing."""
+    if isinstance(dtype, pl.List):
+        return _plain_list(value, dtype, kind, style)
+    if isinstance(dtype, pl.Struct):
+        return _plain_struct(value, dtype, kind, style)
+    return None if kind.name in RAW or dtype.is_float() else _scalar(value, dtype, style)
+
+
+def _scalar(value: pl.Expr, dtype: pl.DataType, style: TimeStyle) -> pl.Expr:
+    if dtype in _SAME:
+        return value
+    if isinstance(dtype, pl.Binary):
+        return value.bin.encode("base64")
+    if isinstance(dtype, pl.Date | pl.Time | pl.Datetime):
+        return style.text(value, dtype)
+    return value.cast(pl.String)
+
+
+def _plain_list(value: pl.Expr, dtype: pl.List, kind: Kind, style: TimeStyle) -> pl.Expr | None:
+    inner = concrete(dtype.inner)
+    plain = None if kind.name == "map" else _plain(pl.element(), inner, kind.child(0), style)
+    if plain is None:
+        return None
+    return value if inner in _SAME else value.list.eval(plain)
+
+
+def _plain_struct(value: pl.Expr, dtype: pl.Struct, kind: Kind, style: TimeStyle) -> pl.Expr | None:
+    fields: list[pl.Expr] = []
+    for name, inner, of, within in _members(value, dtype, kind):
+        plain = _plain(inner, of, within, style)
+        if plain is None:
+            return None
+        fields.append(plain.alias(name))
+    return pl.when(value.is_not_null()).then(pl.struct(fields))
+
+
+def _fragment(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl.Expr:
+    """JSON text of what Polars does not write by the rules above."""
+    if isinstance(dtype, pl.List):
+        inner = concrete(dtype.inner)
+        if kind.name == "map" and isinstance(inner, pl.Struct):
+            return _enclosed("{", value.list.eval(_entry(inner, kind, style)).list.join(","), "}")
+        return _enclosed("[", value.list.eval(to_json(pl.element(), inner, kind.child(0), style)).list.join(","), "]")
+    if isinstance(dtype, pl.Struct):
+        return pl.when(value.is_not_null()).then(to_object(_members(value, dtype, kind), style))
+    if dtype.is_float():
+        text = value.cast(pl.String)
+        return pl.when(value.is_finite()).then(text).otherwise(_enclosed('"', text.str.to_lowercase(), '"'))
+    return value
+
+
+def _entry(dtype: pl.Struct, kind: Kind, style: TimeStyle) -> pl.Expr:
+    """A member of the object that a map becomes."""
+    (_, key, key_type, key_kind), (_, value, value_type, value_kind) = _members(
+        pl.element(), dtype, Kind("struct", kind.inner)
+    )
+    name = to_json(_key(key, key_type, key_kind, style), pl.String())
+    return pl.concat_str([name, pl.lit(":"), to_json(value, value_type, value_kind, style)])
+
+
+def _key(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl.Expr:
+    """A key of a map as text."""
+    if dtype.is_nested():
+        return to_json(value, dtype, kind, style)
+    if dtype.is_float():
+        return value.cast(pl.String).str.to_lowercase()
+    return _scalar(value, dtype, style).cast(pl.String)
+
+
+def _members(value: pl.Expr, dtype: pl.Struct, kind: Kind) -> list[Member]:
+    return [
+        (field.name, value.struct.field(field.name), concrete(field.dtype), kind.child(number))
+        for number, field in enumerate(dtype.fields)
+    ]
+
+
+def _enclosed(opened: str, text: pl.Expr, closed: str) -> pl.Expr:
+    return pl.concat_str([pl.lit(opened), text, pl.lit(closed)])
+
+
+def concrete(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
+    """An instance, also of a type that was given by its class."""
+    return dtype if isinstance(dtype, pl.DataType) else dtype()

@@ -1,0 +1,60 @@
+"""What a writer knows before the first row comes: the columns with both their types, and the facts of the export."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from analytics_exports.artifacts.duck_types import Kind, parse
+from analytics_exports.domain.dataset import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a file.
+
+    Attributes:
+        dtype: As the frame carries it.
+        kind: What DuckDB's name of the type adds to that.
+    """
+
+    column: Column
+    dtype: pl.DataType
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """The name of the column."""
+        return self.column.name
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a file in their order, and what is written into its metadata where a format has such."""
+
+    fields: tuple[Field, ...]
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: pl.Schema, columns: Sequence[Column] | None, facts: Mapping[str, str] | None) -> "Layout":
+        """The layout of a frame with this schema.
+
+        Args:
+            columns: With DuckDB's type names and in the frame's order; without them Polars' types are all there is.
+
+        Raises:
+            ValueError: the frame has other columns.
+        """
+        known = columns or tuple(Column(name, str(dtype)) for name, dtype in schema.items())
+        if [column.name for column in known] != schema.names():
+            raise ValueError("The columns are not those of the frame.")
+        fields = (
+            Field(column, dtype, parse(column.type) if columns else Kind())
+            for column, dtype in zip(known, schema.dtypes(), strict=True)
+        )
+        return cls(tuple(fields), facts or {})
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The schema of the frame."""
+        return pl.Schema({item.name: item.dtype for item in self.fields})

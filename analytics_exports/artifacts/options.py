@@ -1,0 +1,74 @@
+"""What options of formats are made of: their base class, those that formats share, and what is wrong with given ones.
+
+Options come as plain JSON values, are validated when an export is requested, and once more when it is made.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Self
+
+import polars as pl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from analytics_exports.domain.errors import FieldProblem
+
+_SENTENCES = {
+    "bool_type": "Write true or false.",
+    "extra_forbidden": "This format has no such option.",
+    "int_type": "Write a whole number.",
+    "model_type": "Write an object of options.",
+    "string_type": "Write it as text.",
+}
+_MEBIBYTE = 2**20
+_DIRECTIVE = re.compile(r"%(?:[YymdHIMSjpbBaAeT]|F|\.f|\.[369]f)|[^%]")
+
+
+class Options(BaseModel):
+    """Some options. Unknown ones are refused, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Split(Options):
+    """Several files in one zip instead of one large file."""
+
+    rows: int | None = Field(None, ge=1_000, description="Most rows that a part may have.")
+    bytes: int | None = Field(
+        None, ge=_MEBIBYTE, description="Bytes after which a part ends; it can be larger by a batch of rows."
+    )
+
+    @model_validator(mode="after")
+    def _by_something(self) -> Self:
+        if self.rows is None and self.bytes is None:
+            raise PydanticCustomError("split", "Say after how many rows or bytes a part ends.")
+        return self
+
+
+def _known_zone(name: str) -> str:
+    try:
+        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    except (pl.exceptions.PolarsError, ValueError):
+        raise PydanticCustomError("timezone", "This is not a time zone of the IANA database.") from None
+    return name
+
+
+def _time_format(text: str) -> str:
+    if not all(_DIRECTIVE.fullmatch(piece) for piece in re.findall(r"%\.?.?f?|[^%]", text)):
+        raise PydanticCustomError("time_format", "Use the directives that the documentation lists.")
+    return text
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone), Field(max_length=64)]
+"""The IANA name of a time zone."""
+
+TimeFormat = Annotated[str, AfterValidator(_time_format), Field(min_length=1, max_length=40)]
+"""A format in some of the directives of ``strftime``."""
+
+
+def problems(error: ValidationError) -> Iterator[FieldProblem]:
+    """What is wrong, each with a pointer to the option; values are never repeated."""
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        path = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in item["loc"])
+        sentence = _SENTENCES.get(item["type"], item["msg"])
+        yield FieldProblem(path, sentence if sentence.endswith(".") else f"{sentence}.")

@@ -1,0 +1,105 @@
+"""One export as several files in a zip, with a manifest beside them.
+
+Each part is a whole file of its format, with its own header, so each can be used without the others. Text is compressed
+in the zip; formats that are compressed already are stored as they are.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import IO, BinaryIO, cast
+
+import polars as pl
+from typing_extensions import Buffer
+
+from analytics_exports.artifacts.compression import KeptOpen
+from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.formats import FileFormat
+from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.options import Split
+from analytics_exports.domain.errors import TooLarge
+from analytics_exports.domain.formats import Part
+
+MANIFEST = "manifest.json"
+
+_MOST_PARTS = 10_000
+_SMALL = 2**31
+_TEXT_ENDINGS = frozenset({"csv", "ndjson"})
+_LEVEL = 1
+
+
+class PartsWriter:
+    """Writes rows into one part after another."""
+
+    def __init__(self, file: BinaryIO, chosen: FileFormat, split: Split, layout: Layout, findings: Findings) -> None:
+        """Begin a zip with its first part."""
+        self.parts: list[Part] = []
+        self._chosen, self._split, self._layout, self._findings = chosen, split, layout, findings
+        method = zipfile.ZIP_DEFLATED if chosen.ending in _TEXT_ENDINGS else zipfile.ZIP_STORED
+        self._package = zipfile.ZipFile(file, "w", method, compresslevel=_LEVEL)
+        self._begin()
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write a batch, into as many parts as it takes."""
+        while rows.height:
+            room = rows.height if self._split.rows is None else self._split.rows - self._rows
+            if not room or (self._split.bytes is not None and self._file.size >= self._split.bytes):
+                self._end()
+                self._begin()
+                continue
+            self._writer.write(rows.head(room))
+            self._rows += min(room, rows.height)
+            rows = rows.slice(room)
+
+    def finish(self) -> None:
+        """End the last part. The zip waits for its manifest."""
+        self._end()
+
+    def add_manifest(self, manifest: Mapping[str, object]) -> None:
+        """Write the manifest and end the zip."""
+        with self._package.open(MANIFEST, "w") as file:
+            file.write(json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        self._package.close()
+
+    def _begin(self) -> None:
+        if len(self.parts) == _MOST_PARTS:
+            raise TooLarge("The export has more than 10,000 parts; make them larger.")
+        self._name = f"part-{len(self.parts) + 1:05d}.{self._chosen.ending}"
+        known_small = self._split.bytes is not None and self._split.bytes < _SMALL
+        self._entry = self._package.open(self._name, "w", force_zip64=not known_small)
+        self._file = _HashedFile(self._entry)
+        self._rows = 0
+        self._writer = self._chosen.open(cast("BinaryIO", self._file), self._layout, self._findings)
+
+    def _end(self) -> None:
+        self._writer.finish()
+        self._entry.close()
+        self.parts.append(Part(self._name, self._rows, self._file.size, self._file.sha256))
+
+
+def count(file: BinaryIO, chosen: FileFormat) -> int:
+    """How many rows all parts of a finished zip have."""
+    with zipfile.ZipFile(file) as package:
+        return sum(_count(package, name, chosen) for name in package.namelist() if name != MANIFEST)
+
+
+def _count(package: zipfile.ZipFile, name: str, chosen: FileFormat) -> int:
+    with package.open(name) as part:
+        return chosen.count(cast("BinaryIO", part))
+
+
+class _HashedFile(KeptOpen):
+    """A part of the zip, hashed on its way there."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, data: Buffer, /) -> int:
+        self._hash.update(data)
+        return super().write(data)

@@ -1,0 +1,93 @@
+"""One file on its way into the store: written under a name that nobody serves, made durable, read back, published.
+
+Its bytes come from ``writing``; which claim may publish is for ``services`` to say.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from analytics_exports.artifacts.files import ExportFile, Limits, translated
+from analytics_exports.domain.dataset import Column
+from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
+from analytics_exports.domain.formats import Format
+from analytics_exports.ports import Written
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class LocalStaging:
+    """Implements the port ``Staging`` in an open folder."""
+
+    def __init__(self, folder: int, partial: str, name: str, limits: Limits) -> None:
+        """Create the file ``partial``; one that an earlier process left there is replaced.
+
+        Args:
+            folder: Descriptor of the folder; it stays the caller's.
+            name: The name to publish under.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        self._folder, self._partial, self._name = folder, partial, name
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(partial, flags, 0o600, dir_fd=folder)
+        self._limits = limits
+        self._published = False
+
+    def write(
+        self,
+        frame: "pl.LazyFrame",
+        format: Format,
+        options: Mapping[str, object],
+        progress: Callable[[int, int], None],
+        *,
+        columns: Sequence[Column] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> Written:
+        """Write, sync and read back. See the port."""
+        from analytics_exports.artifacts import writing  # noqa: PLC0415 - Polars is loaded only where rows are
+
+        chosen = writing.file_format(format, options)
+        file = ExportFile(self._descriptor, self._limits)
+        content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
+        with translated():
+            os.fsync(self._descriptor)
+            with self._reopened() as finished:
+                found = writing.count(finished, chosen)
+        if found != content.row_count or os.fstat(self._descriptor).st_size != file.size:
+            raise InternalFailure
+        return Written(
+            row_count=content.row_count,
+            file_size_bytes=file.size,
+            sha256=file.sha256,
+            columns=content.columns,
+            parts=content.parts,
+            warnings=content.warnings,
+        )
+
+    def publish(self) -> None:
+        """Rename the file to its name, if what stands under its present name is still what was written."""
+        with translated():
+            found = os.stat(self._partial, dir_fd=self._folder, follow_symlinks=False)
+            if not os.path.samestat(found, os.fstat(self._descriptor)):
+                raise StorageUnavailable
+            os.rename(self._partial, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._published = True
+            os.fsync(self._folder)
+
+    def _reopened(self) -> BinaryIO:
+        """The file for reading, by the name it has in its folder."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(self._partial, flags, dir_fd=self._folder), "rb")
+
+    def close(self) -> None:
+        """Release the file, and remove it unless it was published. What cannot be removed is left to ``sweep``."""
+        os.close(self._descriptor)
+        if not self._published:
+            with suppress(OSError):
+                os.unlink(self._partial, dir_fd=self._folder)

@@ -1,0 +1,61 @@
+"""Dates and times as text.
+
+ISO 8601 unless a request asks for another format: ``2024-01-31``, ``23:59:59.500``, ``2024-01-31T23:59:59``, and for
+TIMESTAMPTZ ``Z`` or an offset. A fraction has three, six or nine digits, or is left out when it is zero. What no
+calendar holds, such as DuckDB's infinite dates, is ``infinity`` and ``-infinity``.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+_DAYS = 95_000_000
+"""Polars can render dates up to so many days before and after 1970, about 260,000 years."""
+
+_A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStyle:
+    """How dates and times are written.
+
+    Attributes:
+        date: Format of DATE, in the directives of ``strftime``.
+        timestamp: Format of TIMESTAMP, and of the local part of TIMESTAMPTZ.
+        timezone: IANA name of the zone in which TIMESTAMPTZ is written.
+        offset: Whether TIMESTAMPTZ says how far that is from UTC.
+    """
+
+    date: str = "%Y-%m-%d"
+    timestamp: str = "%Y-%m-%dT%H:%M:%S%.f"
+    timezone: str = "UTC"
+    offset: bool = True
+
+    def text(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+        """``value``, of a temporal type, as text."""
+        if isinstance(dtype, pl.Date):
+            return _bounded(value, value.to_physical(), _DAYS, self.date)
+        if not isinstance(dtype, pl.Datetime):
+            return value.dt.strftime("%H:%M:%S%.f")
+        limit = min(_DAYS * _A_DAY[dtype.time_unit], _LARGEST - 1)
+        return _bounded(self._zoned(value, dtype), value.to_physical(), limit, self.timestamp + self._suffix(dtype))
+
+    def _zoned(self, value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
+        moved = dtype.time_zone is not None and dtype.time_zone != self.timezone
+        return value.dt.convert_time_zone(self.timezone) if moved else value
+
+    def _suffix(self, dtype: pl.Datetime) -> str:
+        if dtype.time_zone is None or not self.offset:
+            return ""
+        return "Z" if self.timezone == "UTC" else "%:z"
+
+
+ISO = TimeStyle()
+
+
+def _bounded(value: pl.Expr, number: pl.Expr, limit: int, format: str) -> pl.Expr:
+    """``value`` in this format where ``number`` is within the limit, infinite beyond it."""
+    inside = pl.when(number.is_between(-limit, limit)).then(value).dt.strftime(format)
+    beyond = pl.when(number > limit).then(pl.lit("infinity")).when(number < -limit).then(pl.lit("-infinity"))
+    return beyond.otherwise(inside)

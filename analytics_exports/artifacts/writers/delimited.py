@@ -1,0 +1,152 @@
+"""CSV by RFC 4180, in the dialect that a request asks for.
+
+What is not text becomes text here; Polars quotes and writes. NULL is nothing at all between two delimiters and the
+empty text is ``""``. When NULL has a text of its own, every text is quoted, so that the two stay apart.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, BinaryIO, Literal, Self
+
+import polars as pl
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import override
+
+from analytics_exports.artifacts import counting
+from analytics_exports.artifacts.compression import Compression, packing, unpacking
+from analytics_exports.artifacts.findings import Finding, Findings
+from analytics_exports.artifacts.formats import FileFormat, RowWriter
+from analytics_exports.artifacts.guard import FormulaGuard
+from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.options import Options, TimeFormat, TimeZone
+from analytics_exports.artifacts.texts import cell
+from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.domain.formats import Format
+
+_BOM = b"\xef\xbb\xbf"
+_SHEET_ROWS = 1_048_576
+_EXCEL = {"newline": "\r\n", "bom": True, "timestamp_format": "%Y-%m-%d %H:%M:%S%.f", "offset": False}
+_PRESETS: Mapping[str, Mapping[str, object]] = {
+    "standard": {},
+    "excel": _EXCEL,
+    "excel-eu": {**_EXCEL, "delimiter": ";", "decimal": ","},
+}
+
+NullText = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\x00-\x1f\"]*$")]
+
+
+class Dialect(Options):
+    """How a CSV file looks. A preset sets all of it; what is given beside it wins."""
+
+    preset: Literal["standard", "excel", "excel-eu"] = Field(
+        "standard", description="excel: opens right in Excel; excel-eu: where numbers have a decimal comma."
+    )
+    delimiter: Literal[",", ";", "\t", "|"] = Field(",", description="Between two cells; excel-eu: semicolon.")
+    newline: Literal["\n", "\r\n"] = Field("\n", description="At the end of a line; excel, excel-eu: CR LF.")
+    header: Literal["name", "label", "none"] = Field(
+        "name", description="First line: names of columns as in the warehouse, as words, or no such line."
+    )
+    bom: bool = Field(default=False, description="Begin with a byte order mark; excel, excel-eu: yes.")
+    decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers; excel-eu: comma.")
+    null: NullText = Field("", description="Text for NULL; when it is not empty, every other text is quoted.")
+    quote_all: bool = Field(default=False, description="Quote every cell but NULL.")
+    date_format: TimeFormat = Field("%Y-%m-%d", description="Format of dates.")
+    timestamp_format: TimeFormat = Field(
+        "%Y-%m-%dT%H:%M:%S%.f", description="Format of timestamps; excel, excel-eu: a space instead of T."
+    )
+    offset: bool = Field(
+        default=True, description="End timestamps that have a zone with Z or an offset; excel, excel-eu: no."
+    )
+    formula_guard: bool = Field(default=True, description="Put an apostrophe before texts that begin like a formula.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, given: object) -> object:
+        if not isinstance(given, dict) or not isinstance(given.get("preset"), str):
+            return given
+        return {**_PRESETS.get(given["preset"], {}), **given}
+
+    @model_validator(mode="after")
+    def _decimals_apart(self) -> Self:
+        if self.delimiter == self.decimal:
+            raise PydanticCustomError("decimal", "The delimiter and the decimal mark must differ.")
+        return self
+
+
+class Csv(FileFormat):
+    """Comma-separated values."""
+
+    format = Format.CSV
+
+    compression: Compression = Field("none", description="Compress the file as a whole.")
+    timezone: TimeZone = Field("UTC", description="Time zone in which timestamps that have one are written.")
+    csv: Dialect = Field(default_factory=Dialect, description="How the file looks.")
+
+    @override
+    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
+        """Write the header."""
+        return CsvWriter(packing(file, self.compression), layout, self, findings)
+
+    @override
+    def count(self, file: BinaryIO) -> int:
+        """The records without the header."""
+        return counting.records(unpacking(file, self.compression)) - (self.csv.header != "none")
+
+
+class CsvWriter:
+    """Writes rows as CSV."""
+
+    def __init__(self, file: BinaryIO, layout: Layout, options: Csv, findings: Findings) -> None:
+        """Begin a file with its header; ``file`` is closed at the end."""
+        self._file = file
+        self._dialect = options.csv
+        self._findings = findings
+        self._rows = 0
+        self._guard = FormulaGuard(layout.fields if self._dialect.formula_guard else (), findings)
+        self._cells = _cells(layout, options)
+        if self._dialect.bom:
+            file.write(_BOM)
+        if self._dialect.header != "none":
+            self._write(pl.DataFrame({str(at): [name] for at, name in enumerate(self._header(layout))}))
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write a batch."""
+        self._rows += rows.height
+        self._write(self._guard.escaped(rows).select(self._cells))
+
+    def finish(self) -> None:
+        """Write what the compression holds back."""
+        self._file.close()
+        if self._dialect.preset != "standard" and self._rows >= _SHEET_ROWS:
+            self._findings.add(Finding.MANY_ROWS, self._rows)
+
+    def _header(self, layout: Layout) -> list[str]:
+        names = [field.name for field in layout.fields]
+        if self._dialect.header == "label":
+            names = [name.replace("_", " ").strip().capitalize() for name in names]
+        return self._guard.header(names) if self._dialect.formula_guard else names
+
+    def _write(self, cells: pl.DataFrame) -> None:
+        dialect = self._dialect
+        cells.write_csv(
+            self._file,
+            include_header=False,
+            separator=dialect.delimiter,
+            line_terminator=dialect.newline,
+            decimal_comma=dialect.decimal == ",",
+            null_value=dialect.null,
+            quote_style="non_numeric" if dialect.quote_all or dialect.null else "necessary",
+        )
+
+
+def _cells(layout: Layout, options: Csv) -> list[pl.Expr]:
+    dialect = options.csv
+    style = TimeStyle(dialect.date_format, dialect.timestamp_format, options.timezone, dialect.offset)
+    cells = []
+    for field in layout.fields:
+        value = cell(field, style)
+        if dialect.quote_all and (field.dtype.is_numeric() or isinstance(field.dtype, pl.Boolean)):
+            value = value.cast(pl.String)
+            value = value.str.replace(".", dialect.decimal, literal=True) if dialect.decimal != "." else value
+        cells.append(value.alias(field.name))
+    return cells

@@ -1,0 +1,54 @@
+"""NDJSON: one JSON object a line, UTF-8, values as ``json_values`` says."""
+
+from typing import BinaryIO
+
+import polars as pl
+from pydantic import Field
+from typing_extensions import override
+
+from analytics_exports.artifacts import counting
+from analytics_exports.artifacts.compression import Compression, packing, unpacking
+from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.formats import FileFormat, RowWriter
+from analytics_exports.artifacts.json_values import to_object
+from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.options import TimeZone
+from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.domain.formats import Format
+
+
+class Ndjson(FileFormat):
+    """Newline-delimited JSON."""
+
+    format = Format.NDJSON
+
+    compression: Compression = Field("none", description="Compress the file as a whole.")
+    timezone: TimeZone = Field("UTC", description="Time zone in which timestamps that have one are written.")
+
+    @override
+    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
+        """Begin a file; it has no header."""
+        return NdjsonWriter(packing(file, self.compression), layout, TimeStyle(timezone=self.timezone))
+
+    @override
+    def count(self, file: BinaryIO) -> int:
+        """The lines; a newline inside a value is escaped."""
+        return counting.lines(unpacking(file, self.compression))
+
+
+class NdjsonWriter:
+    """Writes rows as lines of JSON."""
+
+    def __init__(self, file: BinaryIO, layout: Layout, style: TimeStyle) -> None:
+        """Begin a file; it is closed at the end."""
+        members = [(field.name, pl.col(field.name), field.dtype, field.kind) for field in layout.fields]
+        self._line = to_object(members, style).alias("line")
+        self._file = file
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write a batch."""
+        rows.select(self._line).write_csv(self._file, include_header=False, quote_style="never")
+
+    def finish(self) -> None:
+        """Write what the compression holds back."""
+        self._file.close()

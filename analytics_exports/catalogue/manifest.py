@@ -1,0 +1,134 @@
+"""Reading dbt's artifacts, ``manifest.json`` and ``catalog.json``, whole or not at all.
+
+The schema version is checked; then the models that are marked as datasets are taken out, and the rest, which is nearly
+all of it, is dropped. A marked model that cannot be understood is one rejection and does not spoil the others.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from pydantic import AfterValidator, Field, ValidationError
+
+from analytics_exports.catalogue.foreign import Foreign, UnreadableArtifact, faults, shown
+from analytics_exports.catalogue.names import one_for_each_name
+from analytics_exports.catalogue.nodes import Model, is_marked, model_of
+from analytics_exports.domain.dataset import Rejection
+
+OLDEST, NEWEST = 9, 12
+"""Versions of the manifest's schema that are understood: those that dbt writes since 1.5."""
+
+_VERSION = re.compile(r"/manifest/v(\d{1,4})\.json$")
+
+Moment = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
+File = TypeVar("File", "ManifestFile", "CatalogFile")
+
+
+class ManifestMetadata(Foreign):
+    """What manifest.json says about itself."""
+
+    dbt_schema_version: str
+    generated_at: Moment
+    invocation_id: str = ""
+
+
+class ManifestFile(Foreign):
+    """manifest.json. The nodes are looked into one by one."""
+
+    metadata: ManifestMetadata
+    nodes: dict[str, Any]
+
+
+class CatalogMetadata(Foreign):
+    """What catalog.json says about itself."""
+
+    generated_at: Moment | None = None
+
+
+class CatalogFile(Foreign):
+    """catalog.json, or what stands for one that is not there."""
+
+    metadata: CatalogMetadata = CatalogMetadata()
+    nodes: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifacts:
+    """What was read.
+
+    Attributes:
+        generated_at: When dbt wrote the manifest (aware).
+        models: One for each name.
+        rejected: Marked models that cannot be told apart or understood.
+        catalog_is_current: Whether catalog.json is at least as new as the manifest.
+    """
+
+    generated_at: datetime
+    invocation_id: str
+    models: tuple[Model, ...]
+    rejected: tuple[Rejection, ...]
+    catalog_is_current: bool
+
+
+def read(manifest: Path, catalog: Path | None) -> Artifacts:
+    """Read the manifest, and the catalog if there is one.
+
+    Raises:
+        UnreadableArtifact: one of them cannot be understood.
+    """
+    project = _load(manifest, "manifest.json", ManifestFile)
+    if project is None:
+        raise UnreadableArtifact("manifest.json is not there; run dbt, or check the path in the settings.")
+    written = project.metadata
+    _check_version(written.dbt_schema_version)
+    described = (_load(catalog, "catalog.json", CatalogFile) if catalog else None) or CatalogFile()
+    described_at = described.metadata.generated_at
+    understood, rejected = _models(project.nodes, described.nodes)
+    models, ambiguous = one_for_each_name(understood)
+    return Artifacts(
+        generated_at=written.generated_at,
+        invocation_id=written.invocation_id,
+        models=tuple(models),
+        rejected=(*rejected, *ambiguous),
+        catalog_is_current=described_at is not None and described_at >= written.generated_at,
+    )
+
+
+def _load(path: Path, name: str, form: type[File]) -> File | None:
+    """The file; ``None`` when there is none."""
+    try:
+        return form.model_validate(orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise UnreadableArtifact(f"{name} cannot be read; check its permissions.") from None
+    except orjson.JSONDecodeError:
+        raise UnreadableArtifact(f"{name} is not whole; run dbt again.") from None
+    except ValidationError as error:
+        raise UnreadableArtifact(f"{name} is not what dbt writes ({faults(error)}).") from None
+
+
+def _check_version(schema: str) -> None:
+    found = _VERSION.search(schema)
+    if found is None or not OLDEST <= int(found[1]) <= NEWEST:
+        version = f"version {found[1]}" if found else "an unknown version"
+        raise UnreadableArtifact(f"manifest.json has {version} of its schema; {OLDEST} to {NEWEST} are understood.")
+
+
+def _models(nodes: Mapping[str, Any], described: Mapping[str, Any]) -> tuple[list[Model], list[Rejection]]:
+    """The marked models that can be understood, and those that cannot."""
+    understood: list[Model] = []
+    rejected: list[Rejection] = []
+    for unique_id, node in nodes.items():
+        if is_marked(node):
+            try:
+                understood.append(model_of(node, described.get(unique_id)))
+            except ValidationError as error:
+                name = node.get("name")
+                reason = f"Its entry in manifest.json or catalog.json is not what dbt writes ({faults(error)})."
+                rejected.append(Rejection(shown(name if isinstance(name, str) else unique_id), reason))
+    return understood, rejected

@@ -1,0 +1,163 @@
+"""One dbt model to one Dataset, or to everything that speaks against it.
+
+Names. The model, its schema, its database, its table, and every column that a filter uses are plain identifiers: ASCII
+letters, digits and underscores, at most 63. A column that nobody filters by may have any printable name, because real
+projects have spaces and umlauts there, but no quotation marks, backslashes, semicolons or angle brackets; one that has
+rejects the dataset, since a column must not go missing without a word. Two columns whose names differ in case alone are
+one name to DuckDB, and reject it too.
+
+Columns. A filter's column exists and has a type that fits; names are matched without regard to case and kept as the
+warehouse writes them. The owner column is ``user_id``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from analytics_exports.catalogue import roles
+from analytics_exports.catalogue.foreign import Unfit, shown
+from analytics_exports.catalogue.meta import DatasetMeta, parse
+from analytics_exports.catalogue.nodes import Model
+from analytics_exports.domain.dataset import (
+    OWNER_COLUMN,
+    Column,
+    Dataset,
+    EnumFilter,
+    FilterSet,
+    NumericFilter,
+    dataset_id,
+)
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+HOSTILE = frozenset("\"'`\\;<>")
+LONGEST_COLUMN = 128
+IN_MEMORY = frozenset({"memory", "system", "temp"})
+"""DuckDB's own databases: what dbt builds there is gone when dbt ends."""
+
+_MOST_PROBLEMS = 5
+
+ByName = Mapping[str, Column]
+"""Columns by their name in lower case."""
+
+
+def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
+    """The dataset that ``model`` offers.
+
+    Args:
+        columns: Those of its table, in order.
+
+    Raises:
+        Unfit: it must not be offered.
+    """
+    meta = parse(model.meta)
+    by_name = {column.name.lower(): column for column in columns}
+    problems = [*_names(model), *_column_names(columns), *_uses_that_fail(meta, by_name)]
+    if problems:
+        raise Unfit(" ".join(problems[:_MOST_PROBLEMS]))
+    return Dataset(
+        id=dataset_id(model.name),
+        name=model.name,
+        friendly_name=meta.friendly_name or model.name,
+        description=model.description,
+        group=meta.group,
+        time_grain=meta.time_grain,
+        relation=model.relation,
+        owner_column=by_name[OWNER_COLUMN].name,
+        columns=tuple(_described(column, model) for column in columns),
+        filters=_filters(meta, by_name),
+        unique_key=_unique_key(meta, model, by_name),
+    )
+
+
+def _names(model: Model) -> Iterator[str]:
+    relation = model.relation
+    parts = {"model": model.name, "database": relation.database, "schema": relation.schema, "table": relation.name}
+    for part, name in parts.items():
+        if not IDENTIFIER.fullmatch(name):
+            yield f"The name of its {part}, {shown(name)}, is not a plain identifier; rename it."
+    if relation.database.lower() in IN_MEMORY:
+        yield "Its database exists only while dbt runs; give the dbt profile the path of a file."
+
+
+def _column_names(columns: Sequence[Column]) -> Iterator[str]:
+    for column in columns:
+        if not _is_printable(column.name):
+            yield f"The column name {shown(column.name)} holds characters that are not safe; rename it in the model."
+    for name, number in Counter(column.name.lower() for column in columns).items():
+        if number > 1:
+            yield f"Several columns are named {shown(name)}, if case is left aside; rename them in the model."
+
+
+def _is_printable(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_COLUMN and name == name.strip() and name.isprintable() and not HOSTILE & {*name}
+
+
+def _uses(meta: DatasetMeta) -> Iterator[tuple[str, str, roles.Role]]:
+    """Each use of a column: where it is written, the column's name as it is written there, and the use."""
+    filters = meta.filters
+    yield "The owner column", OWNER_COLUMN, roles.OWNER
+    for place, name, role in (
+        ("date_column", filters.date_column, roles.DATE),
+        ("account_id_column", filters.account_id_column, roles.ACCOUNT),
+        ("tag_id_column", filters.tag_id_column, roles.TAG),
+    ):
+        if name is not None:
+            yield f"filters.{place}", name, role
+    for enum_filter in filters.enum_filters:
+        yield "filters.enum_filters", enum_filter.name, roles.CHOICE
+    for numeric_filter in filters.numeric_filters:
+        yield "filters.numeric_filters", numeric_filter.name, roles.NUMBER
+
+
+def _uses_that_fail(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
+    for place, name, role in _uses(meta):
+        column = columns.get(name.lower())
+        if column is None:
+            yield f"{place}: {_missing(name, columns)}"
+        elif not IDENTIFIER.fullmatch(column.name):
+            yield f"{place}: {shown(column.name)} is not a plain identifier; rename it in the model."
+        elif not role.accepts(column.type):
+            yield f"{place}: {column.name} has the type {shown(column.type)}; it must be {role.wanted}."
+    for name in meta.unique_key:
+        if name.lower() not in columns:
+            yield f"unique_key: {_missing(name, columns)}"
+
+
+def _missing(name: str, columns: ByName) -> str:
+    similar = get_close_matches(name.lower(), columns, n=1)
+    hint = f"; is {shown(columns[similar[0]].name)} meant?" if similar else "."
+    return f"the table has no column {shown(name)}{hint}"
+
+
+def _described(column: Column, model: Model) -> Column:
+    description = model.descriptions.get(column.name.lower(), "")
+    return Column(column.name, roles.without_collation(column.type), description)
+
+
+def _filters(meta: DatasetMeta, columns: ByName) -> FilterSet:
+    def exact(name: str | None) -> str | None:
+        return None if name is None else columns[name.lower()].name
+
+    offers = meta.filters
+    return FilterSet(
+        date_column=exact(offers.date_column),
+        account_id_column=exact(offers.account_id_column),
+        tag_id_column=exact(offers.tag_id_column),
+        enum_filters=tuple(
+            EnumFilter(columns[item.name.lower()].name, item.label or item.name, item.options)
+            for item in offers.enum_filters
+        ),
+        numeric_filters=tuple(
+            NumericFilter(columns[item.name.lower()].name, item.label or item.name) for item in offers.numeric_filters
+        ),
+    )
+
+
+def _unique_key(meta: DatasetMeta, model: Model, columns: ByName) -> tuple[str, ...]:
+    """The project's own word, or the first of dbt's keys whose columns exist: a key may also be an expression."""
+    for key in (meta.unique_key, *model.keys):
+        names = [name.lower() for name in key]
+        if names and columns.keys() >= set(names):
+            return tuple(columns[name].name for name in dict.fromkeys(names))
+    return ()

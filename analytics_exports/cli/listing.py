@@ -1,0 +1,72 @@
+"""What there is, as text and JSON: settings and datasets. What does not belong here: reading either."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from analytics_exports.domain.dataset import CatalogueState, Dataset, FilterSet
+from analytics_exports.settings import PREFIX, Settings
+
+
+def settings_table() -> str:
+    """Every setting in the order of declaration: name, environment variable, default, meaning."""
+    fields = Settings.model_fields.items()
+    rows = [(name, f"{PREFIX}{name.upper()}", _default(field), field.description or "") for name, field in fields]
+    return _aligned([("name", "environment variable", "default", "meaning"), *rows])
+
+
+def datasets_json(state: CatalogueState) -> str:
+    """Everything the catalogue knows of its datasets, and why models were rejected."""
+    offered = [_dataset(dataset) for dataset in _by_name(state)]
+    rejected = [{"name": rejection.name, "reason": rejection.reason} for rejection in state.rejected]
+    return json.dumps({"datasets": offered, "rejected": rejected}, indent=2, ensure_ascii=False)
+
+
+def datasets_text(state: CatalogueState) -> str:
+    """One line a dataset; a line for each model that was rejected."""
+    rows = [(dataset.name, str(dataset.id), dataset.friendly_name) for dataset in _by_name(state)]
+    rejected = [f"rejected: {rejection.name}: {rejection.reason}" for rejection in state.rejected]
+    return "\n".join([_aligned(rows), *rejected] if rows else rejected)
+
+
+def _by_name(state: CatalogueState) -> list[Dataset]:
+    return sorted(state.datasets.values(), key=lambda dataset: dataset.name)
+
+
+def _dataset(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "id": str(dataset.id),
+        "dataset_name": dataset.name,
+        "friendly_name": dataset.friendly_name,
+        "group": dataset.group,
+        "time_grain": dataset.time_grain,
+        "filters": _filters(dataset.filters),
+        "columns": [
+            {"name": column.name, "type": column.type, "description": column.description} for column in dataset.columns
+        ],
+    }
+
+
+def _filters(filters: FilterSet) -> dict[str, Any]:
+    return {
+        "date_column": filters.date_column,
+        "account_id_column": filters.account_id_column,
+        "tag_id_column": filters.tag_id_column,
+        "enum_filters": [
+            {"name": each.name, "label": each.label, "options": list(each.options)} for each in filters.enum_filters
+        ],
+        "numeric_filters": [{"name": each.name, "label": each.label} for each in filters.numeric_filters],
+    }
+
+
+def _default(field: FieldInfo) -> str:
+    return "" if field.default in (None, PydanticUndefined, "") else str(field.default)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

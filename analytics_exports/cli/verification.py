@@ -1,0 +1,89 @@
+"""Whether an exported CSV file holds exactly the rows of the warehouse, found out without any of the service's code.
+
+The rows are asked for in SQL written here by hand, and the file is read by Python's own CSV reader. What does not
+belong here: anything from ``warehouse``, ``artifacts`` or ``catalogue``; a shared mistake would go unnoticed.
+"""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import zip_longest
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+
+QUERY = """
+SELECT * FROM fct_transactions
+WHERE user_id = $owner AND booking_date BETWEEN $first AND $last
+ORDER BY transaction_id
+"""
+KEY = "transaction_id"
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 (spreadsheets know them)
+"""Text that begins so is written with an apostrophe before it, or a spreadsheet would compute it."""
+
+READERS: tuple[tuple[type, Callable[[str], object]], ...] = (
+    (bool, {"true": True, "false": False}.get),
+    (datetime, datetime.fromisoformat),
+    (date, date.fromisoformat),
+    (int, Decimal),
+    (Decimal, Decimal),
+    (UUID, UUID),
+    (object, str),
+)
+"""How the text of a cell is read, by the type of the value that it should stand for; the first that fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as they should be, in the order of their ids."""
+
+    names: list[str]
+    rows: list[tuple[object, ...]]
+
+
+def expected_rows(warehouse: Path, owner: str, first: date, last: date) -> Table:
+    """One owner's transactions of some days, both inclusive."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        result = connection.execute(QUERY, {"owner": owner, "first": first, "last": last})
+        return Table([column[0] for column in result.description], result.fetchall())
+
+
+def differences(file: Path, expected: Table) -> list[str]:
+    """What is wrong with the file, in words; empty when it holds each expected row once and nothing else."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.reader(lines)
+        header = next(reader, [])
+        if header != expected.names:
+            return [f"the columns are {', '.join(header)}, not {', '.join(expected.names)}"]
+        key = header.index(KEY)
+        found = sorted(reader, key=lambda row: row[key : key + 1])
+    pairs = zip_longest(expected.rows, found, fillvalue=())
+    wrong = sum(not same_row(values, texts) for values, texts in pairs)
+    counts = [] if len(found) == len(expected.rows) else [f"there are {len(found)} rows, not {len(expected.rows)}"]
+    return [*counts, *([f"{wrong} rows differ"] if wrong else [])]
+
+
+def same_row(values: tuple[object, ...], texts: list[str] | tuple[()]) -> bool:
+    """Whether every cell says what its value is."""
+    return len(values) == len(texts) and all(map(same_cell, values, texts))
+
+
+def same_cell(value: object, text: str) -> bool:
+    """Whether ``text`` stands for ``value``, read by the value's own type; NULL is an empty cell."""
+    if value is None:
+        return text == ""
+    if isinstance(value, str):
+        return text == (f"'{value}" if value.startswith(FORMULA_STARTS) else value)
+    try:
+        if isinstance(value, list):
+            return same_row(tuple(value), [str(item) for item in json.loads(text)])
+        read = next(reader for kind, reader in READERS if isinstance(value, kind))
+        return bool(read(text) == value)
+    except (ValueError, ArithmeticError):  # it does not even have the form of the type
+        return False

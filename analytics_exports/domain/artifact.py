@@ -1,0 +1,69 @@
+"""A published file: where it is, what is in it, and how to check that it is whole.
+
+Its plain form has the names under which the jobs table and Dagster's event log keep these facts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from analytics_exports.domain.dataset import Column
+from analytics_exports.domain.formats import ColumnFacts, FileWarning, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A published file.
+
+    Attributes:
+        output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{format}``.
+        sha256: Of the whole file, in hex.
+        columns: Names, types and numbers of NULLs as written.
+        data_as_of: When the warehouse that was read was last built.
+        parts: The files inside, when it is a zip of several.
+        warnings: What its reader should know.
+    """
+
+    output_path: str
+    row_count: int
+    file_size_bytes: int
+    sha256: str
+    columns: tuple[ColumnFacts, ...]
+    data_as_of: datetime
+    parts: tuple[Part, ...] = ()
+    warnings: tuple[FileWarning, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """These facts as JSON knows them."""
+        return {
+            "output_path": self.output_path,
+            "row_count": self.row_count,
+            "file_size_bytes": self.file_size_bytes,
+            "sha256": self.sha256,
+            "data_as_of": self.data_as_of.isoformat(),
+            "schema": [{**asdict(facts.column), "null_count": facts.null_count} for facts in self.columns],
+            "parts": [asdict(part) for part in self.parts],
+            "warnings": [asdict(warning) for warning in self.warnings],
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The artifact that ``to_plain`` wrote; other names are left alone.
+
+        Raises:
+            KeyError, TypeError, ValueError: somebody else wrote it.
+        """
+        return cls(
+            output_path=plain["output_path"],
+            row_count=plain["row_count"],
+            file_size_bytes=plain["file_size_bytes"],
+            sha256=plain["sha256"],
+            data_as_of=datetime.fromisoformat(plain["data_as_of"]),
+            columns=tuple(
+                ColumnFacts(Column(item["name"], item["type"], item["description"]), item["null_count"])
+                for item in plain["schema"]
+            ),
+            parts=tuple(Part(**item) for item in plain["parts"]),
+            warnings=tuple(FileWarning(**item) for item in plain["warnings"]),
+        )

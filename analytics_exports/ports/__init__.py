@@ -1,0 +1,35 @@
+"""The sockets between the use cases and the outside: narrow Protocols in domain words.
+
+    data     Catalogue, Warehouse
+    files    ArtifactStore
+    jobs     JobStore, Signal
+    people   Directory
+    runs     Orchestrator
+
+Each has a real adapter in the package and an in-memory one in the tests; one behaviour suite runs on both. What belongs
+here: signatures, and what a caller may rely on. What does not: anything that knows a library. Rows cross as a Polars
+LazyFrame, named for the type checker only.
+"""
+
+from analytics_exports.ports.data import Catalogue, Estimate, Page, Scan, Warehouse
+from analytics_exports.ports.files import ArtifactStore, Staging, Written
+from analytics_exports.ports.jobs import JobStore, Signal
+from analytics_exports.ports.people import Directory
+from analytics_exports.ports.runs import Materialised, Orchestrator, RunEnded
+
+__all__ = [
+    "ArtifactStore",
+    "Catalogue",
+    "Directory",
+    "Estimate",
+    "JobStore",
+    "Materialised",
+    "Orchestrator",
+    "Page",
+    "RunEnded",
+    "Scan",
+    "Signal",
+    "Staging",
+    "Warehouse",
+    "Written",
+]

@@ -1,0 +1,76 @@
+"""The jobs table, and what its changes announce."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Protocol
+
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.export import Claim, ExportJob, ExportRequest, Failure, JobId, Launch
+
+
+class JobStore(Protocol):
+    """The jobs table. Each method is one transaction; each transition one compare-and-set on the database's clock."""
+
+    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
+        """Store a new pending export."""
+
+    def load(self, job_id: JobId) -> ExportJob | None:
+        """An export whoever owns it: for workers and operators only."""
+
+    def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """An export of this user; ``None`` when it is unknown or somebody else's, without telling which.
+
+        A completed export past its time is expired here at once, before anybody made that transition.
+        """
+
+    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
+        """Attempts to launch now, fair between users. Each is held for ``hold``: nobody else gets it meanwhile."""
+
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
+        """Take the next attempt: pending becomes running. A completed export can be claimed to be made again.
+
+        Raises:
+            ClaimLost: the export is in no state to be produced, or another worker has it.
+        """
+
+    def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
+        """Prolong the lease and store progress; ``False`` when the claim is lost and work must stop."""
+
+    def publishing(self, claim: Claim) -> AbstractContextManager[None]:
+        """Hold the row while a file becomes visible. Raises ClaimLost when the claim is not valid any more."""
+
+    def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
+        """Running becomes completed; ``False`` when the claim is not the current one. Safe to repeat."""
+
+    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        """End an attempt: back to pending when retryable and attempts are left, failed otherwise."""
+
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
+        """The same for whatever a run that ended without a result still holds; returns how many exports."""
+
+    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
+        """Running exports whose lease is over."""
+
+    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Pending or running becomes cancelled; returns the export as it then is, ``None`` if not the user's."""
+
+    def expire(self, limit: int) -> Sequence[ExportJob]:
+        """Completed exports past their time become expired; returns every expired export whose file is still to go."""
+
+    def file_removed(self, job_ids: Collection[JobId]) -> None:
+        """Note that the files of these expired exports are gone."""
+
+    def cursor(self, name: str) -> int:
+        """The stored position of a reader, 0 at first."""
+
+    def advance(self, name: str, position: int) -> None:
+        """Store the position of a reader; it never goes back."""
+
+
+class Signal(Protocol):
+    """Something that another process can announce."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is announced, at most so long; whether it was."""

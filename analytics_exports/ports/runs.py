@@ -1,0 +1,50 @@
+"""The hand into Dagster: partitions, runs, and what its event log says of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.export import Claim, JobId
+
+
+@dataclass(frozen=True, slots=True)
+class Materialised:
+    """Dagster's event log says that a claim's file was published."""
+
+    claim: Claim
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """Dagster's event log says that a run failed or was cancelled."""
+
+    run_id: str
+    cancelled: bool
+
+
+class Orchestrator(Protocol):
+    """The hand into Dagster."""
+
+    def register(self, job_ids: Iterable[JobId]) -> None:
+        """Make these exports partitions of the export asset; those that are already stay."""
+
+    def forget(self, job_ids: Iterable[JobId]) -> None:
+        """Remove the partitions of these exports, and what is kept of their runs."""
+
+    def prune(self, age: timedelta) -> None:
+        """Remove partitions and ended runs of exports older than ``age``: no export that old is of use any more."""
+
+    def terminate(self, run_id: str) -> None:
+        """Ask for a run to stop; nothing happens when it has ended, or makes other exports too."""
+
+    def check(self) -> None:
+        """Raise OrchestratorUnavailable when nothing would launch an export now."""
+
+    def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
+        """The next events after position ``after``, oldest first, and the position up to which that reads the log."""
+
+    def materialisation(self, job_id: JobId) -> Materialised | None:
+        """The latest publication of one export."""

@@ -1,0 +1,139 @@
+"""The demonstration: settings that point at the demo project, its warehouse, and users with tokens.
+
+What belongs here: making ``serve --demo`` and ``demo`` work without anything of one's own. What does not: the demo's
+data and models (``demo/``), and what is then done with the service (``cli.demonstration``).
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from analytics_exports.database.directory import PostgresDirectory
+from analytics_exports.database.engine import make_engine
+from analytics_exports.database.seeding import seed
+from analytics_exports.settings import Settings
+from analytics_exports.stack.errors import StackError
+from analytics_exports.stack.stack import PROJECT, Stack
+from analytics_exports.warehouse.build import SOURCES_VARIABLE, BuildFailed, build_warehouse
+
+DEMO = PROJECT / "demo"
+IGNORED = frozenset({"target", "logs", "dbt_packages", "__pycache__", ".user.yml"})
+STAMP = "built-from"
+"""File beside the warehouse that says from which version of the project it was built."""
+
+TOKEN_NAME = "demo"  # noqa: S105 (a label)
+TOKEN_LIFETIME = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """Somebody with rows in the demo warehouse. The id is also the value of the owner column."""
+
+    id: UUID
+    label: str
+    token: str
+
+
+class DemoFailed(StackError):
+    """The demonstration's warehouse could not be built; the dbt log has the details."""
+
+    code = "demo_failed"
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The same settings with the demo project in place of one's own; all it makes is below the state folder."""
+    home = settings.state_dir.absolute() / "demo"
+    return settings.model_copy(
+        update={
+            "dbt_project": DEMO,
+            "dbt_manifest": home / "manifest.json",
+            "dbt_catalog": home / "catalog.json",
+            "warehouse": home / "analytics.duckdb",
+            "artifact_store": "",
+        }
+    )
+
+
+@contextmanager
+def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tuple[Stack, list[DemoUser]]]:
+    """The stack on the demo project, and the demo users, most rows first; stopped at the end of the block."""
+    settings = demo_settings(settings)
+    sources = settings.warehouse.with_name("sources")
+    stack = Stack(settings, say, {SOURCES_VARIABLE: str(sources)})
+    try:
+        stack.start_database()
+        build_demo(settings, sources, stack.logs, say)
+        users = admit_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
+        stack.start_services()
+        yield stack, users
+    finally:
+        stack.stop()
+
+
+def build_demo(settings: Settings, sources: Path, logs: Path, say: Callable[[str], None]) -> None:
+    """Generate the source data and build the warehouse, unless that was done from the project as it is now.
+
+    Raises:
+        DemoFailed: The data could not be generated, or dbt failed.
+    """
+    stamp = settings.warehouse.with_name(STAMP)
+    version = project_version(DEMO)
+    if stamp.exists() and stamp.read_text(encoding="ascii") == version and settings.warehouse.exists():
+        return
+    say("Building the demo warehouse with dbt.")
+    stamp.unlink(missing_ok=True)
+    if subprocess.run([sys.executable, DEMO / "generate.py", sources], check=False).returncode:  # noqa: S603 (our own)
+        raise DemoFailed("The demo's source data could not be generated; the reason is above.")
+    try:
+        build_warehouse(DEMO, settings.warehouse, settings.dbt_manifest, logs=logs, sources=sources)
+    except BuildFailed as reason:
+        raise DemoFailed(f"The demo warehouse could not be built; see {reason.log}.") from None
+    stamp.write_text(version, encoding="ascii")
+
+
+def project_version(project: Path) -> str:
+    """A digest of every file of a dbt project that a person wrote."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        relative = path.relative_to(project)
+        if path.is_file() and not IGNORED.intersection(relative.parts):
+            digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def admit_users(database_url: str, sources: Path, file: Path) -> list[DemoUser]:
+    """Bring the demo users into the database, each with a token: the one kept in ``file`` while that is valid."""
+    engine = make_engine(database_url)
+    directory = PostgresDirectory(engine)
+    kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    users = [
+        DemoUser(user_id, label, _token(directory, user_id, kept.get(label, "")))
+        for label, user_id in seed(engine, sources).items()
+    ]
+    engine.dispose()
+    _write_private(file, json.dumps({user.label: user.token for user in users}, indent=2))
+    return users
+
+
+def _token(directory: PostgresDirectory, user_id: UUID, kept: str) -> str:
+    principal = directory.principal(kept)
+    if principal is not None and principal.user_id == user_id:
+        return kept
+    return directory.issue_token(user_id, TOKEN_NAME, TOKEN_LIFETIME)
+
+
+def _write_private(file: Path, text: str) -> None:
+    unfinished = file.with_name(f".{file.name}.part")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        output.write(text)
+    unfinished.replace(file)

@@ -1,0 +1,62 @@
+"""Becomes another program: with default signals, under another account if asked, and not outliving its parent.
+
+    python -I -S launch.py PARENT_PID DEATH_SIGNAL UID:GID|- PROGRAM [ARGUMENT...]
+
+Run as a script, never imported: it stands between ``fork`` and ``exec``, where a threaded parent must not run Python.
+A shell's ``&`` makes its children ignore SIGINT, and some programs (Dagster) then ignore SIGTERM too, so every signal
+goes back to its default. The kernel's parent-death signal exists on Linux only, and is sent when the *thread* that
+started the process ends: start processes from the main thread. What does not belong here: anything else.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+EXIT_NOT_FOUND = 127
+
+
+def reset_signals() -> None:
+    """Give every signal its default meaning and unblock it."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):  # reserved by the C library
+            continue
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def become(account: str) -> None:
+    """Drop to ``UID:GID`` for good; ``-`` stays as it is."""
+    if account == "-":
+        return
+    uid, gid = (int(part) for part in account.split(":"))
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def die_with_parent(parent: int, death_signal: int) -> None:
+    """Ask the kernel for ``death_signal`` when the parent is gone. Comes after ``become``, which would clear it."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)
+    if os.getppid() != parent:  # it was gone before we asked
+        sys.exit(0)
+
+
+def main(parent: str, death_signal: str, account: str, *command: str) -> None:
+    """Never returns: it becomes ``command`` or exits with 127."""
+    reset_signals()
+    become(account)
+    die_with_parent(int(parent), int(death_signal))
+    try:
+        os.execvp(command[0], command)  # noqa: S606 (being replaced by a program without a shell is the point)
+    except OSError as reason:
+        sys.stderr.write(f"{command[0]}: {reason.strerror}\n")
+        sys.exit(EXIT_NOT_FOUND)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

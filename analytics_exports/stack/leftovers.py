@@ -1,0 +1,55 @@
+"""Processes that a killed owner left behind: finding them by what they are, not by a pid that may be a stranger's now.
+
+On Linux the kernel ends our children with us, so there is rarely anything to find; elsewhere, and for the moment it
+takes them to end, this is what makes a restart safe.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+STOP_SECONDS = 10.0
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Processes whose working directory is ``folder``: for a data folder, its PostgreSQL server and backends."""
+    return [process for process in _others() if _cwd(process) == str(folder)]
+
+
+def marked(variable: str, value: str) -> list[psutil.Process]:
+    """Processes that were started with ``variable=value`` in their environment, and so all they started themselves."""
+    return [process for process in _others() if _environment(process).get(variable) == value]
+
+
+def stop_processes(processes: list[psutil.Process], stop_signal: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the processes to end, wait, and kill the ones that did not."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(stop_signal)
+    _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)
+
+
+def _others() -> Iterator[psutil.Process]:
+    return (process for process in psutil.process_iter() if process.pid != os.getpid())
+
+
+def _cwd(process: psutil.Process) -> str | None:
+    try:
+        return str(process.cwd())
+    except (psutil.Error, OSError):
+        return None
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return dict(process.environ())
+    except (psutil.Error, OSError):
+        return {}

@@ -1,0 +1,68 @@
+"""Which account the embedded PostgreSQL runs under, and where its files are then within reach.
+
+PostgreSQL refuses to run as root. Started by root it runs as ``nobody``, who cannot enter a folder below, say,
+``/root``. No folder is opened up for that: what that account cannot reach lives below
+``/var/lib/analytics-exports`` instead, with a symbolic link where it would have been. Started by anybody else, the
+server simply runs as that user.
+"""
+
+import hashlib
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from analytics_exports.stack.errors import PostgresFailed
+from analytics_exports.stack.processes import Account
+
+SHARED_ROOT = Path("/var/lib/analytics-exports")
+UNPRIVILEGED = "nobody"
+
+
+def server_account(folder: Path) -> Account | None:
+    """The account the server of ``folder`` must run under; ``None``: the caller's own will do."""
+    if os.geteuid() != 0:
+        return None
+    if folder.exists() and folder.stat().st_uid != 0:
+        return Account(folder.stat().st_uid, folder.stat().st_gid)  # whoever it ran under before
+    try:
+        entry = pwd.getpwnam(UNPRIVILEGED)
+    except KeyError:
+        raise PostgresFailed(
+            f"PostgreSQL cannot run as root, and there is no account named {UNPRIVILEGED}; "
+            "run this as an ordinary user, or set ANALYTICS_EXPORTS_DATABASE_URL to a server of your own."
+        ) from None
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def reachable(path: Path) -> bool:
+    """Whether any account may enter all folders that lead to ``path``."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def private_folder(folder: Path, account: Account | None) -> Path:
+    """Make ``folder`` for this account alone, elsewhere if the account could not reach it; returns where it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if account and not folder.exists() and not reachable(folder):
+        elsewhere = shared_root() / f"{folder.name}-{digest(folder)}"
+        elsewhere.mkdir(exist_ok=True)
+        folder.unlink(missing_ok=True)  # a link to a place that is gone
+        folder.symlink_to(elsewhere, target_is_directory=True)
+    home = folder.resolve()
+    home.mkdir(exist_ok=True)
+    if account:
+        os.chown(home, account.uid, account.gid)
+    home.chmod(0o700)
+    return home
+
+
+def shared_root() -> Path:
+    """``SHARED_ROOT``, made if missing, and open for passing through whatever the umask says."""
+    SHARED_ROOT.mkdir(parents=True, exist_ok=True)
+    SHARED_ROOT.chmod(0o755)
+    return SHARED_ROOT
+
+
+def digest(path: Path) -> str:
+    """A short name for ``path`` that no other path has."""
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]

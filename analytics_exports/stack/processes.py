@@ -1,0 +1,185 @@
+"""One child process: started clean, its output in a log file, stopped with everything it started.
+
+What belongs here: the life of a single process group. What does not: which processes there are (``stack``), in which
+order they run and what happens when one dies (``supervisor``).
+"""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from analytics_exports.stack.tcp import require_free
+
+LAUNCHER = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system account a process runs under."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What to run and how to end it.
+
+    Attributes:
+        arguments: Absolute path of the executable and its arguments.
+        environment: The whole environment; nothing else is inherited.
+        log: File for standard output and standard error; the one of the run before is kept beside it as ``.1``.
+        stop_signal: The signal that asks it to end in good order; also sent when this process dies (Linux).
+        stop_seconds: How long it may take to end before the whole group is killed.
+        account: Account to run under; ``None`` for the caller's own.
+    """
+
+    arguments: Sequence[str | Path]
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10
+    account: Account | None = None
+
+
+class Child:
+    """A running program, leader of its own session and process group."""
+
+    def __init__(self, program: Program) -> None:
+        """Start it. Only the main thread may: Linux ends the child when the thread that started it ends."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(
+                "Start child processes from the main thread: they end with the thread that started them."
+            )
+        self._program = program
+        self._deadline = math.inf
+        with rotated(program.log).open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 (no shell, and the programs are our own)
+                launched(program),
+                env=dict(program.environment),
+                cwd=program.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also the id of its session and process group."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, negative for a signal; ``None`` while it runs."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send the signal that asks it to end, once: some programs take a second one for impatience."""
+        if self._deadline == math.inf:
+            self._deadline = time.monotonic() + self._program.stop_seconds
+            self._process.send_signal(self._program.stop_signal)
+
+    def stop(self) -> None:
+        """Ask it to end, wait for the time it has since it was asked, and kill what is left of its process group."""
+        self.ask_to_stop()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0, self._deadline - time.monotonic()))
+        with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def launched(program: Program) -> list[str]:
+    """The command line that runs ``program`` through ``launch.py``."""
+    account = f"{program.account.uid}:{program.account.gid}" if program.account else "-"
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(program.stop_signal)), account]
+    return launcher + [str(argument) for argument in program.arguments]
+
+
+def rotated(log: Path) -> Path:
+    """``log`` itself, with its former content moved to ``.1`` so that it starts empty."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(log.name + ".1"))
+    return log
+
+
+def last_line(log: Path) -> str:
+    """The last line written to a log that is not blank; empty when there is none."""
+    if not log.exists():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+class ManagedProcess:
+    """A service made of one program: refuses a busy port, and knows when the program can be used."""
+
+    def __init__(
+        self, name: str, program: Program, is_ready: Callable[[], bool], *, port: int | None = None, setting: str = ""
+    ) -> None:
+        """Describe it; nothing runs before ``start``.
+
+        Args:
+            name: What people call it.
+            program: What to run.
+            is_ready: Whether the program can be used; asked while it runs only.
+            port: Port on loopback that it will listen on, if any.
+            setting: Environment variable that sets another port.
+        """
+        self.name = name
+        self._program = program
+        self._is_ready = is_ready
+        self._port = port
+        self._setting = setting
+        self._child: Child | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where it writes what it does."""
+        return self._program.log
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; ``None`` while it does not run."""
+        return self._child.pid if self._child else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How its process ended, negative for a signal; ``None`` while it runs, and before it does."""
+        return self._child.exit_code if self._child else None
+
+    def start(self) -> None:
+        """Start the program.
+
+        Raises:
+            PortBusy: Something else listens on its port, and would share it or keep it from us.
+        """
+        if self._port:
+            require_free(self._port, self._setting)
+        self._child = Child(self._program)
+
+    def is_ready(self) -> bool:
+        """Whether the program runs and can be used."""
+        return self.exit_code is None and self._is_ready()
+
+    def ask_to_stop(self) -> None:
+        """Ask the program to end, and do not wait."""
+        if self._child is not None:
+            self._child.ask_to_stop()
+
+    def stop(self) -> None:
+        """End the program with everything it started, by force if it takes too long."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None

@@ -1,0 +1,200 @@
+"""The whole service on this machine: PostgreSQL, Dagster's code server, daemon and web page, and the API.
+
+    with running_stack(settings, say) as stack:
+        stack.supervisor.run()
+
+What belongs here: which processes there are, in which order, with which settings. What does not: how a process is kept
+alive (``supervisor``), and the demonstration's data (``demo``).
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.bootstrap import Application
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.database.migrations import upgrade
+from analytics_exports.settings import PREFIX, Settings
+from analytics_exports.stack.environment import CODE_SERVER_STOP_SECONDS, MARK, child_environment, dagster_home
+from analytics_exports.stack.leftovers import marked, stop_processes
+from analytics_exports.stack.locks import FolderLock
+from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.stack.processes import ManagedProcess, Program
+from analytics_exports.stack.supervisor import Supervisor
+from analytics_exports.stack.tcp import LOOPBACK, answers, require_free
+
+PROJECT = Path(__file__).parents[2]
+DEFINITIONS = "analytics_exports.definitions"
+CODE_LOCATION = "analytics_exports"
+API = "analytics_exports.api.app:create_app"
+SPARE_WORKERS = 12
+"""Threads of the code server besides the ones that waiting sensors occupy."""
+
+HTTP_SECONDS = 2.0
+
+
+class Stack:
+    """The service's processes, in one state folder."""
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], extra_environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Describe the stack; nothing is touched before ``start_database``.
+
+        Args:
+            settings: Ports, folders and the rest.
+            say: Told what people should know.
+            extra_environment: Variables for every process besides the settings.
+        """
+        self.settings = settings
+        self.state = settings.state_dir.absolute()
+        self.logs = self.state / "logs"
+        self.supervisor = Supervisor(say)
+        self.database_url = settings.database_url or ""
+        self._extra_environment = dict(extra_environment or {})
+        self._lock = FolderLock(self.state)
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is."""
+        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+
+    @property
+    def dagster_ui_url(self) -> str:
+        """Where Dagster's web page is."""
+        return f"http://{LOOPBACK}:{self.settings.dagster_ui_port}"
+
+    def start_database(self) -> None:
+        """Take the state folder, sweep what a killed stack left, start PostgreSQL if it is ours, and migrate.
+
+        Raises:
+            AlreadyRunning: Another stack uses the state folder.
+            PortBusy: One of the ports is taken.
+            PostgresFailed: The embedded PostgreSQL did not start.
+        """
+        self.state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._lock.acquire()
+        stop_processes(marked(MARK, str(self.state)))
+        for port, setting in self._ports().items():
+            require_free(port, f"{PREFIX}{setting}")
+        if not self.settings.database_url:
+            postgres = EmbeddedPostgres(
+                self.state / "postgres", self.settings.postgres_port, log=self.logs / "postgres.log"
+            )
+            self.supervisor.start(postgres)
+            self.database_url = postgres.url
+        upgrade(self.database_url)
+
+    def start_services(self) -> None:
+        """Start Dagster and the API side by side, and wait until all are ready.
+
+        Raises:
+            ServiceFailed: One of them did not become ready.
+        """
+        if not self.settings.artifact_store:  # a folder of somebody's own may be a volume that is not mounted now
+            prepare_store(self.settings)
+        home = dagster_home(self.settings)
+        home.mkdir(exist_ok=True)
+        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+        self.supervisor.start(self._code_server(), self._api(), self._webserver(), self._daemon())
+
+    def stop(self) -> None:
+        """Stop everything and give the state folder back."""
+        self.supervisor.stop()
+        self._lock.release()
+
+    def _ports(self) -> dict[int, str]:
+        settings = self.settings
+        return {
+            settings.api_port: "API_PORT",
+            settings.dagster_ui_port: "DAGSTER_UI_PORT",
+            settings.code_server_port: "CODE_SERVER_PORT",
+        }
+
+    def _code_server(self) -> ManagedProcess:
+        port = self.settings.code_server_port
+        workers = self.settings.launch_sensors + SPARE_WORKERS
+        program = self._python(
+            "code-server",
+            *("-m", "dagster", "api", "grpc", "--module-name", DEFINITIONS, "--location-name", CODE_LOCATION),
+            *("--host", LOOPBACK, "--port", str(port), "--max-workers", str(workers)),
+            "--use-python-environment-entry-point",
+            stop_seconds=CODE_SERVER_STOP_SECONDS + 1,
+        )
+        # It listens only once the definitions are loaded, and ends when they cannot be.
+        return ManagedProcess(
+            "code server", program, partial(answers, port), port=port, setting=f"{PREFIX}CODE_SERVER_PORT"
+        )
+
+    def _api(self) -> ManagedProcess:
+        host, port = self.settings.api_host, self.settings.api_port
+        program = self._python("api", "-m", "uvicorn", "--factory", API, "--host", host, "--port", str(port))
+        return ManagedProcess(
+            "API",
+            program,
+            partial(_serves, host, port, f"{BASE_PATH}/openapi.json"),
+            port=port,
+            setting=f"{PREFIX}API_PORT",
+        )
+
+    def _webserver(self) -> ManagedProcess:
+        port = self.settings.dagster_ui_port
+        arguments = ("-w", str(PROJECT / "workspace.yaml"), "--host", LOOPBACK, "--port", str(port))
+        program = self._python("dagster-webserver", "-m", "dagster_webserver", *arguments)
+        return ManagedProcess(
+            "Dagster UI",
+            program,
+            partial(_serves, LOOPBACK, port, "/server_info"),
+            port=port,
+            setting=f"{PREFIX}DAGSTER_UI_PORT",
+        )
+
+    def _daemon(self) -> ManagedProcess:
+        # It would wait for the sensors, which wait for exports; a tick that is cut off is begun again.
+        arguments = ("-m", "dagster._daemon", "run", "-w", str(PROJECT / "workspace.yaml"))
+        program = self._python("dagster-daemon", *arguments, stop_seconds=CODE_SERVER_STOP_SECONDS - 0.5)
+        return ManagedProcess("Dagster daemon", program, lambda: True)
+
+    def _python(self, name: str, *arguments: str, stop_seconds: float = 10) -> Program:
+        return Program(
+            arguments=[sys.executable, *arguments],
+            environment=child_environment(self.settings, self.database_url) | self._extra_environment,
+            folder=PROJECT,
+            log=self.logs / f"{name}.log",
+            stop_seconds=stop_seconds,
+        )
+
+
+@contextmanager
+def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[Stack]:
+    """The stack with everything up; stopped at the end of the block, however it is left."""
+    stack = Stack(settings, say)
+    try:
+        stack.start_database()
+        stack.start_services()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def prepare_store(settings: Settings) -> None:
+    """Make the folder of the artifact store, if it is one, and mark it as such. Raises StorageUnavailable."""
+    store = Application(settings, "stack").artifacts
+    if isinstance(store, LocalArtifactStore):
+        store.prepare()
+
+
+def _serves(host: str, port: int, path: str) -> bool:
+    connection = HTTPConnection(host, port, timeout=HTTP_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200  # noqa: PLR2004
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,62 @@
+"""Small answers, read at once: pages, counts, sizes. Each row is checked to be the owner's, as in ``scan``."""
+
+from typing import Any
+
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.ports import Estimate
+from analytics_exports.warehouse.compiler import Compiler, Query
+from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.paging import Position, following
+
+_PIECE_ROWS = 4_096
+"""Rows asked for at once: DuckDB sorts everything when the limit is above 5,000."""
+
+_SAMPLE_ROWS = 2_000
+
+
+class Answers:
+    """Answers over one connection about one selection of one owner."""
+
+    def __init__(self, connection: Connection, compiler: Compiler, scope: OwnerScope) -> None:
+        """Take the connection to ask, and the queries of ``compiler`` for ``scope``."""
+        self._connection = connection
+        self._compiler = compiler
+        self._scope = scope
+
+    def page(self, limit: int, offset: int, begin: Position | None) -> tuple[list[str], Position | None]:
+        """At most ``limit`` rows as JSON objects, and the position after them when more rows follow."""
+        rows: list[str] = []
+        position, more = begin, True
+        while more and len(rows) < limit:
+            piece = min(limit - len(rows), _PIECE_ROWS)
+            found = self._read(self._compiler.page(piece + 1, offset, position))
+            more = len(found) > piece
+            rows += (row for row, *_ in found[:piece])
+            if more:
+                position, offset = following([tuple(place) for _, *place in found[:piece]], position), 0
+        return rows, position if more else None
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(number for (number,) in self._read(self._compiler.count()))
+
+    def estimate(self) -> Estimate:
+        """How many rows there are, and how large they are going by some of them."""
+        rows = self.count()
+        sizes = [size for (size,) in self._read(self._compiler.sizes(_SAMPLE_ROWS))]
+        return Estimate(row_count=rows, text_bytes=round(rows * sum(sizes) / max(len(sizes), 1)))
+
+    def _read(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of ``query``, without the owner that it reads first.
+
+        Raises:
+            IsolationViolation: a row belongs to somebody else, or to nobody.
+            WarehouseChanged: the file was overwritten in place meanwhile.
+        """
+        with self._connection.translated():
+            rows = self._connection.duckdb.sql(query.sql, params=query.params).fetchall()
+        if any(owner is None or str(owner) != self._scope.owner_key for owner, *_ in rows):
+            raise IsolationViolation
+        self._connection.verify()
+        return [row[1:] for row in rows]

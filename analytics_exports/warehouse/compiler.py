@@ -1,0 +1,104 @@
+"""The one place where a request becomes SQL.
+
+A compiled query is one SELECT from one table. Its WHERE is a chain of conditions joined by AND, and the first of them
+restricts the rows to the owner. Values are parameters; identifiers come from the checked dataset and are quoted.
+
+    SELECT columns, owner AS "<owner>" FROM "db"."schema"."table"
+    WHERE owner = $owner AND other conditions ORDER BY keys
+
+The owner is always read along, so that whoever runs the query can check each row (``scan``, ``answers``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.dataset import Dataset
+from analytics_exports.domain.errors import DatasetChanged
+from analytics_exports.domain.selection import Selection
+from analytics_exports.warehouse.conditions import Condition, filters, owned
+from analytics_exports.warehouse.frames import carry
+from analytics_exports.warehouse.identifiers import quote, table
+from analytics_exports.warehouse.json_values import render_row
+from analytics_exports.warehouse.paging import Position, after, order
+from analytics_exports.warehouse.types import parse
+
+OWNER = "<owner>"
+"""The alias under which the owner is read; no column of a checked dataset can have this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL and its parameters, by name."""
+
+    sql: str
+    params: Mapping[str, object]
+
+
+class Compiler:
+    """The queries for one selection of one owner.
+
+    Attributes:
+        columns: The columns that are read, in order, with DuckDB's type names.
+        keys: What the rows are ordered by.
+    """
+
+    def __init__(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> None:
+        """Compile what all queries share.
+
+        Args:
+            dataset: With the types that its columns have in the warehouse now.
+            selection: Already checked against ``dataset``.
+
+        Raises:
+            DatasetChanged: a column is missing or has a type that its use does not allow.
+        """
+        known = dataset.columns_by_name()
+        names = selection.columns or tuple(known)
+        if not known.keys() >= {*names, dataset.owner_column}:
+            raise DatasetChanged
+        types = {name: parse(column.type) for name, column in known.items()}
+        self.columns = tuple(known[name] for name in names)
+        self.keys = order(dataset, types, names)
+        self._types = {name: types[name] for name in names}
+        self._owner = f"{carry(quote(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
+        self._table = table(dataset.relation)
+        self._where = (owned(dataset, types, scope), *filters(dataset, types, selection))
+
+    def rows(self) -> Query:
+        """All rows in their order, as Polars can carry them, and the owner."""
+        columns = [f"{carry(quote(name), of)} AS {quote(name)}" for name, of in self._types.items()]
+        return self._select([*columns, self._owner], self._ordered())
+
+    def page(self, limit: int, offset: int, position: Position | None) -> Query:
+        """Some of the same rows in the same order: the owner, the row as a JSON object, and its place as text.
+
+        Rendering happens around the one SELECT, where only ``limit`` rows are left.
+        """
+        keys = {f"<key {number}>": key.sql for number, key in enumerate(self.keys)}
+        columns = (*map(quote, self._types), self._owner, *(f"{sql} AS {quote(name)}" for name, sql in keys.items()))
+        begin = (after(position, self.keys),) if position else ()
+        skipped = offset + (position.given if position else 0)
+        query = self._select(columns, f"{self._ordered()} LIMIT {limit:d} OFFSET {skipped:d}", *begin)
+        rendered = ", ".join(
+            [quote(OWNER), render_row(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
+        )
+        return replace(query, sql=f"SELECT {rendered} FROM ({query.sql}) AS page")  # noqa: S608 - see above
+
+    def count(self) -> Query:
+        """The owner and how many rows there are; no row when there are none."""
+        return self._select([self._owner, "count(*)"], "GROUP BY ALL")
+
+    def sizes(self, limit: int) -> Query:
+        """The owner and the size in bytes, as text with separators, of ``limit`` of the rows."""
+        cells = (f"coalesce(strlen(CAST({quote(name)} AS VARCHAR)), 0) + 1" for name in self._types)
+        return self._select([self._owner, " + ".join(cells)], f"LIMIT {limit:d}")
+
+    def _ordered(self) -> str:
+        return f"ORDER BY {', '.join(f'{key.sql} NULLS LAST' for key in self.keys)}"
+
+    def _select(self, projection: Sequence[str], tail: str, *more: Condition) -> Query:
+        where = (*self._where, *more)
+        conditions = " AND ".join(condition.sql for condition in where)
+        sql = f"SELECT {', '.join(projection)} FROM {self._table} WHERE {conditions} {tail}"  # noqa: S608 - see above
+        return Query(sql, {name: value for condition in where for name, value in condition.params.items()})

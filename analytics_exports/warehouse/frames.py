@@ -1,0 +1,65 @@
+"""As what each DuckDB type travels to Polars: the convention between the warehouse and the writers of files.
+
+A scan's frame carries
+
+- booleans, integers up to 64 bits, floats, DECIMAL, text, BLOB, DATE, TIME, TIMESTAMP and TIMESTAMPTZ (always UTC) as
+  the Polars type of the same meaning, each in its own precision (seconds as milliseconds);
+- HUGEINT as Decimal(38, 0);
+- UUID, ENUM and JSON as text; JSON text is a JSON value, unchanged;
+- INTERVAL, BIT, TIMETZ, UHUGEINT, BIGNUM, GEOMETRY and what DuckDB may add later as text in DuckDB's spelling;
+- UNION and VARIANT as JSON text;
+- lists and arrays as List, structs as Struct, MAP as List of Struct with the fields ``key`` and ``value``, and the same
+  rules inside them.
+
+``Scan.columns`` keeps DuckDB's own names of the types. Rendering values as text for people is the writers' work;
+``json_values`` is the counterpart for the JSON API.
+"""
+
+from analytics_exports.warehouse.identifiers import field, quote
+from analytics_exports.warehouse.types import Type
+
+_FAITHFUL = frozenset(
+    {
+        *("boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"),
+        *("hugeint", "float", "double", "decimal", "varchar", "json", "uuid", "blob", "date", "time", "time_ns"),
+        *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "timestamptz_ns"),
+    }
+)
+_AS_JSON = frozenset({"union", "variant"})
+
+
+def carry(expression: str, of: Type) -> str:
+    """SQL that turns ``expression``, of type ``of``, into what Polars can carry; itself when that is nothing to do."""
+    if of.kind in _FAITHFUL:
+        return expression
+    if of.kind in _NESTED:
+        return _NESTED[of.kind](expression, of)
+    text = f"to_json({expression})" if of.kind in _AS_JSON else expression
+    return f"CAST({text} AS VARCHAR)"
+
+
+def _list(expression: str, of: Type) -> str:
+    carried = carry("e", of.child)
+    return expression if carried == "e" else f"list_transform({expression}, lambda e: {carried})"
+
+
+def _array(expression: str, of: Type) -> str:
+    return _list(f"CAST({expression} AS {of.child.name}[])", of)
+
+
+def _map(expression: str, of: Type) -> str:
+    return f"list_transform(map_entries({expression}), lambda e: {_pack('e', of)})"
+
+
+def _struct(expression: str, of: Type) -> str:
+    if all(carry("f", inner) == "f" for _, inner in of.fields):
+        return expression
+    return f"CASE WHEN {expression} IS NOT NULL THEN {_pack(expression, of)} END"
+
+
+def _pack(expression: str, of: Type) -> str:
+    fields = (f"{quote(name)} := {carry(field(expression, name), inner)}" for name, inner in of.fields)
+    return f"struct_pack({', '.join(fields)})"
+
+
+_NESTED = {"array": _array, "list": _list, "map": _map, "struct": _struct}

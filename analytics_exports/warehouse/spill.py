@@ -1,0 +1,52 @@
+"""Folders for what DuckDB cannot hold in memory: one for each connection, and none outlives its process for long.
+
+DuckDB removes its files when a connection closes, but not when the process is killed. So each folder lives beside a
+locked file; a folder whose lock nobody holds belongs to a dead process and is swept by whoever comes next.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def spill_folder(root: Path) -> Iterator[Path]:
+    """A private folder below ``root``, for as long as the context lasts. DuckDB makes it when it needs it."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(root)
+    folder = root / uuid4().hex
+    lock = folder.with_suffix(_LOCK)
+    with _locked(lock, os.O_CREAT | os.O_EXCL):
+        try:
+            yield folder
+        finally:
+            _remove(folder, lock)
+
+
+def sweep(root: Path) -> None:
+    """Remove the folders that killed processes left below ``root``."""
+    for lock in root.glob(f"*{_LOCK}"):
+        with suppress(OSError), _locked(lock):
+            _remove(lock.with_suffix(""), lock)
+
+
+def _remove(folder: Path, lock: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(lock: Path, flags: int = 0) -> Iterator[None]:
+    """Hold ``lock``. Raises BlockingIOError when another process, or this one, holds it."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

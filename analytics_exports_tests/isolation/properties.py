@@ -1,0 +1,140 @@
+"""What must hold for every world. Each function raises AssertionError when it does not.
+
+They take the compiler to be judged: the real one, or a mutant of it.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import UUID
+
+from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.domain.selection import check
+from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports.warehouse.answers import Answers
+from analytics_exports.warehouse.compiler import Compiler
+from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.identity import identify
+from analytics_exports.warehouse.paging import Position
+from analytics_exports.warehouse.scan import owned_only
+from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
+from analytics_exports_tests.isolation.oracle import expected, owns
+from analytics_exports_tests.isolation.world import Row, World
+
+HERE = Path(__file__)
+
+
+def rows_are_exact(engine: Engine, world: World, judged: Compiler) -> None:
+    """All of the caller's rows that were asked for, in order, unchanged, and nothing else."""
+    names = [column.name for column in judged.columns]
+    found: list[Row] = [dict(zip(names, row, strict=False)) for row in engine.run(judged.rows())]
+    wanted: list[Row] = [{name: row[name] for name in names} for row in _expected(world)]
+    assert _plain(_in_order(world, found)) == _plain(_in_order(world, wanted))
+    assert not _secrets_of_others(world, str(found))
+
+
+def count_is_exact(engine: Engine, world: World, judged: Compiler) -> None:
+    """The count is that of the caller's rows."""
+    assert sum(number for _, number in engine.run(judged.count())) == len(_expected(world))
+
+
+def pages_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
+    """Pages of any size put end to end are the rows in their order, whether by cursor or by offset."""
+    names = [column.name for column in judged.columns]
+    wanted = [row[names.index("id")] for row in engine.run(compiler(world).rows())]
+    answers = Answers(_connection(engine), judged, world.scope)
+    assert _ids(answers.page(len(wanted) + 1, 0, None)[0]) == wanted
+    assert _ids(answers.page(2, 1, None)[0]) == wanted[1:3]
+    found: list[str] = []
+    position: Position | None = None
+    while True:
+        rows, position = answers.page(2, 0, position)
+        found += rows
+        if position is None:
+            break
+        assert len(rows) == 2
+        assert len(found) < len(wanted)
+    assert _ids(found) == wanted
+    assert not _secrets_of_others(world, str(found))
+
+
+def guard_stops_leaks(engine: Engine, world: World, judged: Compiler) -> bool:
+    """Whatever SQL was run, no row of another owner passes the guard. Returns whether the guard had to stop it."""
+    try:
+        passed = owned_only(engine.frame(judged.rows()), world.scope)
+    except IsolationViolation:
+        return True
+    assert not _secrets_of_others(world, str(passed.to_dicts()))
+    return False
+
+
+def nothing_shows(engine: Engine, world: World, twin: World) -> None:
+    """Whatever others have in their rows, a caller sees the same: rows, count, cursors and size, byte for byte."""
+    assert _seen(engine, world) == _seen(engine, twin)
+
+
+def adapter_agrees(folder: Path, world: World, twin: World) -> None:
+    """The same through the whole adapter: a file, connections of its own, and the reading thread."""
+    path = folder / "warehouse.duckdb"
+    warehouse = DuckDBWarehouse(path, memory_limit="100MB", threads=2, seconds=60, spill_root=folder / "spill")
+    write_file(path, world)
+    seen = _seen_through(warehouse, world)
+    assert seen[0] == len(_expected(world))
+    write_file(path, twin)
+    assert _seen_through(warehouse, twin) == seen
+
+
+def _seen(engine: Engine, world: World) -> tuple[object, ...]:
+    """Everything that a caller can see of a world."""
+    engine.load(world)
+    real = compiler(world)
+    answers = Answers(_connection(engine), real, world.scope)
+    frame = owned_only(engine.frame(real.rows()), world.scope)
+    return frame.write_ndjson(), answers.count(), answers.page(2, 1, None), answers.estimate()
+
+
+def _seen_through(warehouse: DuckDBWarehouse, world: World) -> tuple[object, ...]:
+    request = (world.dataset, world.scope, check(world.selection, world.dataset))
+    with warehouse.scan(*request) as scan:
+        frame = scan.frame.collect()
+        scan.verify()
+    first = warehouse.page(*request, limit=2)
+    more = warehouse.page(*request, limit=100, after=first.next).rows if first.next else ()
+    assert len(first.rows) + len(more) == frame.height
+    pages = (first.columns, first.rows, first.next, more)
+    return frame.height, frame.write_ndjson(), warehouse.count(*request), warehouse.estimate(*request), pages
+
+
+def _connection(engine: Engine) -> Connection:
+    """The engine's connection as the service wraps it; the version of the file plays no part here."""
+    return Connection(engine.connection, HERE, identify(HERE))
+
+
+def _expected(world: World) -> list[Row]:
+    return expected(world.dataset, world.rows, world.scope, world.selection)
+
+
+def _in_order(world: World, rows: list[Row]) -> list[Row]:
+    """Rows whose order is to be compared, if the dataset has one that the oracle knows."""
+    return rows if world.variant.unique_key else sorted(rows, key=lambda row: str(row["id"]))
+
+
+def _secrets_of_others(world: World, output: str) -> list[object]:
+    others = [row for row in world.rows if not owns(world.scope, row[world.dataset.owner_column])]
+    return [row["secret"] for row in others if str(row["secret"]) in output]
+
+
+def _ids(rows: list[str]) -> list[object]:
+    return [json.loads(row)["id"] for row in rows]
+
+
+def _plain(value: object) -> object:
+    """A value that equals another exactly when both are the same cell: NaN equals itself, a UUID its text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, UUID) or (isinstance(value, float) and math.isnan(value)):
+        return str(value)
+    return value

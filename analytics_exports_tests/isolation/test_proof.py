@@ -1,0 +1,107 @@
+"""The proof with a small budget, and proof that the proof would notice."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.domain.selection import Selection
+from analytics_exports.warehouse import DuckDBWarehouse, adapter
+from analytics_exports.warehouse.compiler import Compiler
+from analytics_exports_tests.isolation import proof
+from analytics_exports_tests.isolation.engine import write_file
+from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated, owner, raw
+from analytics_exports_tests.isolation.proof import Chunk, examine, hunt
+from analytics_exports_tests.isolation.shape import shape_is_right
+from analytics_exports_tests.isolation.world import VARIANTS, World
+
+SEED = 1
+EVERYBODY = owner("true")
+
+
+def world_of_two() -> World:
+    """Two owners with a row each; the first one asks for everything."""
+    plain = VARIANTS[0]
+    cells = {"day": None, "account": "x", "tag": ["x"], "status": "booked", "amount": None}
+    mine = {"id": 0, "user_id": "Zo", "secret": "mine", **cells}
+    return World(
+        plain, (mine, {**mine, "id": 1, "user_id": "Zoe", "secret": "not mine"}), OwnerScope("Zo"), Selection()
+    )
+
+
+@pytest.mark.timeout(600)
+def test_every_caller_gets_their_own_rows_and_all_of_them() -> None:
+    examine(Chunk(SEED, 250))
+
+
+@pytest.mark.timeout(600)
+def test_every_mutant_is_found_out_and_none_gets_past_the_guard() -> None:
+    found = hunt(SEED)
+
+    assert [mutant.name for mutant in MUTANTS if mutant.name not in found] == []
+
+
+def test_a_change_that_does_no_harm_is_not_found_out() -> None:
+    harmless = Mutant("text compared with text", owner("{text} COLLATE C = CAST($owner AS VARCHAR)", key=raw))
+
+    assert hunt(SEED, [harmless], limit=100) == {}
+
+
+def test_a_failure_is_shown_on_the_simplest_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "compiler", lambda world: Mutated(world, EVERYBODY))
+
+    report = proof.report(Chunk(SEED, 20))
+
+    assert report
+    (world,) = [line for line in report.splitlines() if line.startswith("Seen with: ")]
+    assert world.count("'secret': ") == 1, "one row of somebody else is all it takes"
+
+
+def test_the_guard_stops_a_compiler_that_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of_two()
+    path = tmp_path / "warehouse.duckdb"
+    write_file(path, world)
+    warehouse = DuckDBWarehouse(path, memory_limit="100MB", threads=1, seconds=60, spill_root=tmp_path / "spill")
+    request = (world.dataset, world.scope, world.selection)
+    monkeypatch.setattr(adapter, "Compiler", lambda *args: Mutated(world, EVERYBODY))
+
+    with warehouse.scan(*request) as scan, pytest.raises(IsolationViolation):
+        scan.frame.sink_parquet(tmp_path / "export.parquet")
+    with pytest.raises(IsolationViolation):
+        warehouse.page(*request, limit=10)
+    with pytest.raises(IsolationViolation):
+        warehouse.count(*request)
+    with pytest.raises(IsolationViolation):
+        warehouse.estimate(*request)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (" AND ", " OR "),
+        ("WHERE ", "WHERE true AND "),
+        ("WHERE ", "WHERE NOT "),
+        ("$owner", "'Zo'"),
+        ("$start_date", "$owner"),
+        ("$start_date", "'2024-01-01'"),
+        ('"user_id" COLLATE', '"secret" COLLATE'),
+        (' FROM "analytics"', ' FROM "other"'),
+        (" WHERE", ", other WHERE"),
+        (" WHERE", " JOIN other USING (id) WHERE"),
+        (" ORDER BY", ' UNION ALL SELECT * FROM "analytics"."main"."plain" ORDER BY'),
+        (" ORDER BY", " AND id IN (SELECT id FROM other) ORDER BY"),
+        ("SELECT ", "WITH other AS (SELECT 1) SELECT "),
+        ("SELECT ", "SELECT DISTINCT "),
+    ],
+)
+def test_a_query_of_another_shape_is_refused(old: str, new: str) -> None:
+    world = world_of_two()
+    start = replace(world.selection, start_date=date(2024, 1, 1))
+    query = Compiler(world.dataset, world.scope, start).rows()
+    shape_is_right(query, world.dataset)
+
+    with pytest.raises(AssertionError):
+        shape_is_right(replace(query, sql=query.sql.replace(old, new, 1)), world.dataset)
