@@ -166,6 +166,7 @@ def test_the_rows_of_an_export_can_be_loaded_downstream(world: World) -> None:
         "dataset_export", partition_key=str(job.id), instance=world.instance, python_type=pl.LazyFrame
     )
 
+    assert isinstance(loaded, pl.LazyFrame)
     assert loaded.collect().height == done.artifact.row_count
 
 

@@ -19,7 +19,8 @@ from analytics_exports.stack.errors import AlreadyRunning, PortBusy
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.privileges import SHARED_ROOT
 from analytics_exports.stack.scratch import scratch_folder
-from analytics_exports.stack.tcp import LOOPBACK
+from analytics_exports.stack.supervisor import Supervisor
+from analytics_exports.stack.tcp import LOOPBACK, free_port
 
 OWNER = """
 import sys
@@ -119,6 +120,22 @@ def test_it_starts_again_after_its_server_was_killed(home: Path) -> None:
     server.stop()
     with server:
         assert value(server.url, "SELECT what FROM kept") == "of value"
+
+
+def test_a_supervisor_starts_it_again_at_the_same_address(home: Path) -> None:
+    server, said = EmbeddedPostgres(home, free_port()), list[str]()
+    supervisor = Supervisor(said.append)
+    try:
+        supervisor.start(server)
+        url = server.url
+        remember(url)
+        os.kill(server.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        supervisor.check()
+        assert value(url, "SELECT what FROM kept") == "of value"
+    finally:
+        supervisor.stop()
+    assert "PostgreSQL died (SIGKILL)" in said[0]
 
 
 def test_it_starts_again_after_its_owner_was_killed(home: Path) -> None:

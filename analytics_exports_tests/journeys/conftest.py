@@ -10,6 +10,7 @@ import pytest
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.settings import Settings
 from analytics_exports.stack.demo import DemoUser, running_demo
+from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
 
@@ -28,10 +29,9 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service() -> Iterator[Service]:
     """The whole service on the demo warehouse, from the first process to the last."""
-    settings = settings_of(tmp_path_factory.mktemp("state"))
-    with running_demo(settings, print) as (stack, users):
+    with scratch_folder() as state, running_demo(settings_of(state), print) as (stack, users):
         yield Service(stack, users)
 
 

@@ -60,10 +60,10 @@ def downloaded(client: httpx.Client, job: dict[str, Any]) -> bytes:
 
 def warehouse_rows(service: Service, owner: UUID) -> list[dict[str, Any]]:
     """The same rows by another way: the file read by DuckDB with a query written by hand."""
-    query = "SELECT * FROM fct_transactions WHERE user_id = ? AND year(booking_date) = 2024"
+    query = "SELECT * FROM fct_transactions WHERE user_id = $owner AND year(booking_date) = 2024"
     with duckdb.connect(str(service.stack.settings.warehouse), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        table: pa.Table = connection.execute(query, [owner]).to_arrow_table()
+        table: pa.Table = connection.sql(query, params={"owner": owner}).to_arrow_table()
         rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
