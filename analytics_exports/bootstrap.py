@@ -13,9 +13,11 @@ from analytics_exports.services.browsing import Browsing
 from analytics_exports.services.health import Health
 from analytics_exports.services.launching import Launching
 from analytics_exports.services.producing import Producing
+from analytics_exports.services.querying import Querying
 from analytics_exports.services.readback import Readback
 from analytics_exports.services.requesting import Requesting
 from analytics_exports.services.retention import Retention
+from analytics_exports.services.selecting import Selecting
 from analytics_exports.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +71,17 @@ class Application:
     @cached_property
     def requesting(self) -> Requesting:
         """Asking for exports."""
-        return Requesting(self.browsing, self.directory, self.jobs, self.artifacts, self.orchestrator)
+        return Requesting(self.selecting, self.jobs, self.artifacts, self.orchestrator)
+
+    @cached_property
+    def selecting(self) -> Selecting:
+        """Checking what a caller selects."""
+        return Selecting(self.browsing, self.directory)
+
+    @cached_property
+    def querying(self) -> Querying:
+        """Answering without a file."""
+        return Querying(self.selecting, self.query_warehouse)
 
     @cached_property
     def readback(self) -> Readback:
@@ -99,6 +111,20 @@ class Application:
             memory_limit=settings.export_memory,
             threads=settings.export_threads,
             seconds=settings.export_seconds,
+            spill_root=settings.state_dir / "spill",
+        )
+
+    @cached_property
+    def query_warehouse(self) -> "DuckDBWarehouse":
+        """The same file, with the limits of a request."""
+        from analytics_exports.warehouse import DuckDBWarehouse
+
+        settings = self.settings
+        return DuckDBWarehouse(
+            settings.warehouse,
+            memory_limit=settings.query_memory,
+            threads=settings.export_threads,
+            seconds=settings.query_seconds,
             spill_root=settings.state_dir / "spill",
         )
 

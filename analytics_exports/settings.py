@@ -44,10 +44,6 @@ class Settings(BaseSettings):
 
     launch_sensors: int = Field(4, ge=1, le=16, description="Identical sensors that wait for new exports.")
     launch_wait_seconds: float = Field(40, ge=0, le=50, description="How long one sensor tick waits for work.")
-    run_workers: int = Field(4, ge=1, description="Dagster runs this machine makes at once, each in a warm process.")
-    runs_per_worker: int = Field(500, ge=1, description="Runs a worker process makes before a new one takes its place.")
-    run_worker_bytes: int = Field(2**30, gt=0, description="Memory after a run at which a worker is replaced, in bytes.")
-    run_drain_seconds: float = Field(5, ge=0, description="Time runs may take to end when the service is stopped.")
     max_attempts: int = Field(3, ge=1, description="Attempts an export gets before it fails for good.")
     lease_seconds: float = Field(20, gt=0, description="A worker that is silent this long has lost its export.")
     export_memory: str = Field("256MB", description="Memory DuckDB may use for one export.")

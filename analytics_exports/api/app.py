@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from analytics_exports.api import problems
 from analytics_exports.api.follower import Follower
-from analytics_exports.api.routes import datasets, downloads, exports, status
+from analytics_exports.api.routes import datasets, downloads, exports, queries, status
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.observability import configure_logging
@@ -35,7 +35,7 @@ def create_app(services: Application | None = None) -> FastAPI:
     )
     app.state.application = services
     router = APIRouter(prefix=BASE_PATH)
-    for routes in (status, datasets, exports, downloads):
+    for routes in (status, datasets, queries, exports, downloads):
         router.include_router(routes.router)
     app.include_router(router)
     problems.install(app)

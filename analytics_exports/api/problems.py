@@ -28,6 +28,10 @@ STATUS: dict[type[errors.ExportError], HTTPStatus] = {
     errors.ExportConflict: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ProductionFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DatasetChanged: HTTPStatus.CONFLICT,
+    errors.OutOfMemory: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TimedOut: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.WarehouseChanged: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """An error has the status of its nearest ancestor that is listed here."""
 

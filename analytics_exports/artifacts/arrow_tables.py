@@ -27,7 +27,7 @@ class ArrowTables:
 
     def table(self, rows: pl.DataFrame) -> pa.Table:
         """A batch as a table."""
-        return rows.select(self._cells).to_arrow().cast(self.schema)
+        return rows.select(self._cells).rechunk().to_arrow().cast(self.schema)
 
 
 def metadata(layout: Layout) -> Mapping[str, str]:

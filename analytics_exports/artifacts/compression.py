@@ -55,6 +55,9 @@ class KeptOpen(io.RawIOBase):
         """Yes, and nothing else."""
         return True
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def tell(self) -> int:
         """As many bytes from the beginning."""
         return self.size

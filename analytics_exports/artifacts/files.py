@@ -61,9 +61,12 @@ class Limits:
 class ExportFile(io.RawIOBase):
     """A file that can only grow, over a descriptor that stays its owner's.
 
+    Once a write failed, or the file is sealed, what comes is dropped: libraries still write when they are collected,
+    and by then the descriptor may be another file's.
+
     Attributes:
         size: Bytes written so far.
-        refusal: Why a write failed; ``None`` while none did. No later write is tried.
+        refusal: Why a write failed; ``None`` while none did.
     """
 
     def __init__(self, descriptor: int, limits: Limits) -> None:
@@ -74,6 +77,7 @@ class ExportFile(io.RawIOBase):
         self._descriptor = descriptor
         self._limits = limits
         self._next_look = _LOOK_EVERY_BYTES
+        self._sealed = False
         self._hash = hashlib.sha256()
 
     @property
@@ -84,6 +88,9 @@ class ExportFile(io.RawIOBase):
     def writable(self) -> bool:
         """Yes; it can neither be read nor sought."""
         return True
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
     def tell(self) -> int:
         """How many bytes were written."""
@@ -96,23 +103,28 @@ class ExportFile(io.RawIOBase):
             TooLarge, StorageFull, StorageUnavailable: see the attribute ``refusal``.
         """
         view = memoryview(data).cast("B")
-        if self.refusal is None:
+        if not self._sealed:
             self._write(view)
-        if self.refusal is not None:
+        if self.refusal is not None and not self._sealed:
+            self.seal()
             raise self.refusal
         return len(view)
 
+    def seal(self) -> None:
+        """Take nothing more."""
+        self._sealed = True
+
     def _write(self, view: memoryview) -> None:
         self.refusal = self._limit(self.size + len(view))
+        if self.refusal is not None:
+            return
+        self._hash.update(view)
         try:
-            written = 0
-            while self.refusal is None and written < len(view):
-                written += os.write(self._descriptor, view[written:])
+            while view:
+                written = os.write(self._descriptor, view)
+                view, self.size = view[written:], self.size + written
         except OSError as error:
             self.refusal = meaning(error) or StorageUnavailable()
-        else:
-            self._hash.update(view)
-            self.size += len(view)
 
     def _limit(self, size: int) -> ExportError | None:
         """Why the file must not grow to ``size``. The disk is looked at now and then."""

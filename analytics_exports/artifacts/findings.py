@@ -26,7 +26,7 @@ _SENTENCES = {
     Finding.LONG_NUMBERS: "{count} numbers in {columns} have more digits than a spreadsheet keeps and are text.",
     Finding.FAR_DATES: "{count} dates in {columns} are outside a spreadsheet's calendar and are text.",
     Finding.CUT_TEXTS: "{count} texts in {columns} were cut to the 32,767 characters that a cell can hold.",
-    Finding.MANY_SHEETS: "The rows are on {count} sheets, because one sheet holds at most 1,048,576.",
+    Finding.MANY_SHEETS: "The rows are on {count} sheets.",
     Finding.MANY_ROWS: "The file has {count} rows; a spreadsheet shows the first 1,048,576 only.",
 }
 

@@ -6,15 +6,17 @@ whatever can be asked for is validated, documented and listed from one definitio
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from importlib import import_module
-from typing import BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from analytics_exports.artifacts.findings import Findings
 from analytics_exports.artifacts.layout import Layout
-from analytics_exports.artifacts.options import Options, Split
+from analytics_exports.artifacts.options import Options, Split, problems
+from analytics_exports.domain.errors import InvalidRequest
 from analytics_exports.domain.formats import Format, ending
 
 _WRITERS = "analytics_exports.artifacts.writers"
@@ -58,7 +60,29 @@ class FileFormat(Options, ABC):
         """How many rows a finished file has, by reading it as others would."""
 
 
-def model(format: Format) -> type[FileFormat]:
+def file_format(format: Format, options: Mapping[str, object]) -> FileFormat:
+    """A format with the options that a request gives it.
+
+    Raises:
+        InvalidRequest: naming every option that is wrong or that this format does not have.
+    """
+    try:
+        return _model(format).model_validate(options)
+    except ValidationError as error:
+        raise InvalidRequest(*problems(error)) from None
+
+
+def check_options(format: Format, options: Mapping[str, object]) -> Mapping[str, object]:
+    """The options of a request as they are stored: plain JSON values. Raises as ``file_format``, which takes them."""
+    return file_format(format, options).model_dump(mode="json", exclude_unset=True)
+
+
+def describe_options() -> Mapping[Format, dict[str, Any]]:
+    """The options of each format as a JSON Schema, with descriptions and defaults."""
+    return {known: _model(known).model_json_schema() for known in Format}
+
+
+def _model(format: Format) -> type[FileFormat]:
     """The class of a format; its module is loaded on first use."""
     module, _, name = _MODELS[format].partition(".")
     found: type[FileFormat] = getattr(import_module(f"{_WRITERS}.{module}"), name)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Annotated, Self
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from analytics_exports.domain.errors import FieldProblem
@@ -18,10 +18,10 @@ _SENTENCES = {
     "extra_forbidden": "This format has no such option.",
     "int_type": "Write a whole number.",
     "model_type": "Write an object of options.",
+    "string_pattern_mismatch": "It has characters that are not allowed here.",
     "string_type": "Write it as text.",
 }
 _MEBIBYTE = 2**20
-_DIRECTIVE = re.compile(r"%(?:[YymdHIMSjpbBaAeT]|F|\.f|\.[369]f)|[^%]")
 
 
 class Options(BaseModel):
@@ -53,17 +53,28 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _time_format(text: str) -> str:
-    if not all(_DIRECTIVE.fullmatch(piece) for piece in re.findall(r"%\.?.?f?|[^%]", text)):
-        raise PydanticCustomError("time_format", "Use the directives that the documentation lists.")
-    return text
+def _only(directives: str) -> AfterValidator:
+    """A validator of formats with no other than these directives."""
+    allowed = re.compile(rf'(?:%(?:{directives})|[^%"\x00-\x1f])+')
+
+    def check(text: str) -> str:
+        if not allowed.fullmatch(text):
+            raise PydanticCustomError("time_format", "Use only the directives that the documentation lists.")
+        return text
+
+    return AfterValidator(check)
 
 
-TimeZone = Annotated[str, AfterValidator(_known_zone), Field(max_length=64)]
+TimeZone = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", max_length=64), AfterValidator(_known_zone)
+]
 """The IANA name of a time zone."""
 
-TimeFormat = Annotated[str, AfterValidator(_time_format), Field(min_length=1, max_length=40)]
-"""A format in some of the directives of ``strftime``."""
+DateFormat = Annotated[str, _only("[YymdjbBaAeF]"), Field(max_length=40)]
+"""A format of dates in the usual directives of ``strftime``."""
+
+TimestampFormat = Annotated[str, _only(r"[YymdjbBaAeFHIMSpT]|\.f|\.[369]f"), Field(max_length=40)]
+"""A format of dates with times; ``%.f`` is the fraction of a second with its point, nothing when it is zero."""
 
 
 def problems(error: ValidationError) -> Iterator[FieldProblem]:

@@ -18,6 +18,7 @@ from analytics_exports.artifacts.findings import Findings
 from analytics_exports.artifacts.formats import FileFormat
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Split
+from analytics_exports.artifacts.package import Package
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Part
 
@@ -37,7 +38,7 @@ class PartsWriter:
         self.parts: list[Part] = []
         self._chosen, self._split, self._layout, self._findings = chosen, split, layout, findings
         method = zipfile.ZIP_DEFLATED if chosen.ending in _TEXT_ENDINGS else zipfile.ZIP_STORED
-        self._package = zipfile.ZipFile(file, "w", method, compresslevel=_LEVEL)
+        self._package = Package(file, method, _LEVEL)
         self._begin()
 
     def write(self, rows: pl.DataFrame) -> None:
@@ -58,8 +59,7 @@ class PartsWriter:
 
     def add_manifest(self, manifest: Mapping[str, object]) -> None:
         """Write the manifest and end the zip."""
-        with self._package.open(MANIFEST, "w") as file:
-            file.write(json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        self._package.add_text(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))
         self._package.close()
 
     def _begin(self) -> None:
@@ -67,7 +67,7 @@ class PartsWriter:
             raise TooLarge("The export has more than 10,000 parts; make them larger.")
         self._name = f"part-{len(self.parts) + 1:05d}.{self._chosen.ending}"
         known_small = self._split.bytes is not None and self._split.bytes < _SMALL
-        self._entry = self._package.open(self._name, "w", force_zip64=not known_small)
+        self._entry = self._package.add(self._name, large=not known_small)
         self._file = _HashedFile(self._entry)
         self._rows = 0
         self._writer = self._chosen.open(cast("BinaryIO", self._file), self._layout, self._findings)

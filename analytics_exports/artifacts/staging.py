@@ -50,9 +50,9 @@ class LocalStaging:
         facts: Mapping[str, str] | None = None,
     ) -> Written:
         """Write, sync and read back. See the port."""
-        from analytics_exports.artifacts import writing  # noqa: PLC0415 - Polars is loaded only where rows are
+        from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
 
-        chosen = writing.file_format(format, options)
+        chosen = formats.file_format(format, options)
         file = ExportFile(self._descriptor, self._limits)
         content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
         with translated():

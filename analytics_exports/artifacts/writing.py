@@ -10,18 +10,16 @@ from dataclasses import asdict, dataclass
 from typing import BinaryIO, cast
 
 import polars as pl
-from pydantic import ValidationError
 
 from analytics_exports.artifacts import parts
 from analytics_exports.artifacts.files import ExportFile
 from analytics_exports.artifacts.findings import Finding, Findings
-from analytics_exports.artifacts.formats import FileFormat, RowWriter, model
+from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Layout
-from analytics_exports.artifacts.options import problems
 from analytics_exports.artifacts.parts import PartsWriter
 from analytics_exports.domain.dataset import Column
-from analytics_exports.domain.errors import InternalFailure, InvalidRequest
-from analytics_exports.domain.formats import ColumnFacts, FileWarning, Format, Part
+from analytics_exports.domain.errors import InternalFailure
+from analytics_exports.domain.formats import ColumnFacts, FileWarning, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +48,6 @@ class Content:
             "parts": [asdict(part) for part in self.parts],
             "warnings": [asdict(warning) for warning in self.warnings],
         }
-
-
-def file_format(format: Format, options: Mapping[str, object]) -> FileFormat:
-    """A format with the options that a request gives it.
-
-    Raises:
-        InvalidRequest: naming every option that is wrong or that this format does not have.
-    """
-    try:
-        return model(format).model_validate(options)
-    except ValidationError as error:
-        raise InvalidRequest(*problems(error)) from None
 
 
 def write(
@@ -113,7 +99,7 @@ def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, findings: Findings
 
 @contextmanager
 def _refusal_first(file: ExportFile) -> Iterator[None]:
-    """Raise why ``file`` refused a write, whatever a library made of that."""
+    """Raise why ``file`` refused a write, whatever a library made of that, and seal it in the end."""
     try:
         yield
     except (Exception, pl.exceptions.PanicException) as error:
@@ -122,3 +108,7 @@ def _refusal_first(file: ExportFile) -> Iterator[None]:
         if isinstance(error, pl.exceptions.PanicException):
             raise InternalFailure from None
         raise
+    finally:
+        file.seal()
+    if file.refusal is not None:
+        raise file.refusal

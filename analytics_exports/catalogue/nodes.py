@@ -133,7 +133,7 @@ def model_of(content: Mapping[str, object], catalogued: object) -> Model:
     return Model(
         name=node.name,
         package=node.package_name,
-        is_latest=node.latest_version is None or node.version == node.latest_version,
+        is_latest=node.version == node.latest_version,
         is_view="VIEW" in entry.metadata.type,
         relation=Relation(node.database, node.schema_name, node.alias or node.name),
         description=node.description,

@@ -52,7 +52,7 @@ def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
     """
     meta = parse(model.meta)
     by_name = {column.name.lower(): column for column in columns}
-    problems = [*_names(model), *_column_names(columns), *_uses_that_fail(meta, by_name)]
+    problems = [*_names(model), *_column_names(columns), *_owner(by_name), *_uses_that_fail(meta, by_name)]
     if problems:
         raise Unfit(" ".join(problems[:_MOST_PROBLEMS]))
     return Dataset(
@@ -94,9 +94,8 @@ def _is_printable(name: str) -> bool:
 
 
 def _uses(meta: DatasetMeta) -> Iterator[tuple[str, str, roles.Role]]:
-    """Each use of a column: where it is written, the column's name as it is written there, and the use."""
+    """Each use of a column by a filter: where it is written, the column's name as it is written there, and the use."""
     filters = meta.filters
-    yield "The owner column", OWNER_COLUMN, roles.OWNER
     for place, name, role in (
         ("date_column", filters.date_column, roles.DATE),
         ("account_id_column", filters.account_id_column, roles.ACCOUNT),
@@ -110,6 +109,14 @@ def _uses(meta: DatasetMeta) -> Iterator[tuple[str, str, roles.Role]]:
         yield "filters.numeric_filters", numeric_filter.name, roles.NUMBER
 
 
+def _owner(columns: ByName) -> Iterator[str]:
+    column = columns.get(OWNER_COLUMN)
+    if column is None:
+        yield f"The table has no column {OWNER_COLUMN}, which says whose a row is; add it to the model."
+    elif not roles.OWNER.accepts(column.type):
+        yield _misfit(column, roles.OWNER)
+
+
 def _uses_that_fail(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
     for place, name, role in _uses(meta):
         column = columns.get(name.lower())
@@ -118,7 +125,7 @@ def _uses_that_fail(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
         elif not IDENTIFIER.fullmatch(column.name):
             yield f"{place}: {shown(column.name)} is not a plain identifier; rename it in the model."
         elif not role.accepts(column.type):
-            yield f"{place}: {column.name} has the type {shown(column.type)}; it must be {role.wanted}."
+            yield f"{place}: {_misfit(column, role)}"
     for name in meta.unique_key:
         if name.lower() not in columns:
             yield f"unique_key: {_missing(name, columns)}"
@@ -128,6 +135,10 @@ def _missing(name: str, columns: ByName) -> str:
     similar = get_close_matches(name.lower(), columns, n=1)
     hint = f"; is {shown(columns[similar[0]].name)} meant?" if similar else "."
     return f"the table has no column {shown(name)}{hint}"
+
+
+def _misfit(column: Column, role: roles.Role) -> str:
+    return f"{column.name} has the type {shown(column.type)}; it must be {role.wanted}."
 
 
 def _described(column: Column, model: Model) -> Column:

@@ -37,6 +37,9 @@ def _is_number(value: Any) -> Any:  # noqa: ANN401 - JSON
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_plain)]
 """1 to 256 characters without NUL and unpaired surrogates."""
 
+Cursor = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=4096, pattern=r"^[\w=-]+$")]
+"""An opaque place in a list, as an earlier answer gave it."""
+
 Values = Annotated[list[Text], Field(min_length=1, max_length=MAX_VALUES)]
 """1 to 1,000 texts."""
 

@@ -108,6 +108,25 @@ class DatasetList(BaseModel):
     datasets: list[DatasetOut]
 
 
+class PageOut(BaseModel):
+    """One page of rows, in the order of an export.
+
+    Decimals and integers that a JSON reader could round are text; dates are ISO 8601, timestamps with a zone end in Z.
+    """
+
+    columns: list[ColumnOut]
+    rows: list[dict[str, Any]]
+    next_cursor: str | None = Field(description="For the page after this one; null on the last.")
+    data_as_of: datetime
+
+
+class EstimateOut(BaseModel):
+    """How large an export would be: exactly so many rows, about so many bytes as plain CSV."""
+
+    row_count: int
+    file_size_bytes: int
+
+
 class ExportAccepted(BaseModel):
     """A new export was stored."""
 

@@ -1,11 +1,11 @@
 """Asking for an export, looking it up, cancelling it, opening its file: everything its owner does."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.access import Principal
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.errors import (
@@ -14,23 +14,20 @@ from analytics_exports.domain.errors import (
     ExportNotFound,
     ExportNotReady,
     ExportUnavailable,
-    FieldProblem,
-    InvalidRequest,
     Unavailable,
 )
 from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, JobId, Status
 from analytics_exports.domain.formats import Format
-from analytics_exports.domain.selection import Selection, check
-from analytics_exports.ports import ArtifactStore, Directory, JobStore, Orchestrator
-from analytics_exports.services.browsing import Browsing
+from analytics_exports.domain.selection import Selection
+from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.services.selecting import Selecting
 
 
 @dataclass(frozen=True, slots=True)
 class Requesting:
     """What an owner can do with exports. Each method takes the authenticated caller first."""
 
-    browsing: Browsing
-    directory: Directory
+    selecting: Selecting
     jobs: JobStore
     artifacts: ArtifactStore
     orchestrator: Orchestrator
@@ -51,11 +48,9 @@ class Requesting:
             DatasetNotFound: there is no such dataset.
             InvalidRequest: naming every field that is wrong, or that is not the caller's.
         """
-        dataset = self.browsing.dataset(dataset_id)
-        selection = check(selection, dataset)
-        self._check_ownership(principal, selection)
+        dataset, checked = self.selecting.check(principal, dataset_id, selection)
         request = ExportRequest(
-            dataset_id=dataset.id, dataset_name=dataset.name, format=format, selection=selection, options=options
+            dataset_id=dataset.id, dataset_name=dataset.name, format=format, selection=checked, options=options
         )
         job = self.jobs.create(principal, request)
         with suppress(Unavailable):
@@ -105,24 +100,3 @@ class Requesting:
         if job.run_id:
             self.orchestrator.terminate(job.run_id)
         return job
-
-    def _check_ownership(self, principal: Principal, selection: Selection) -> None:
-        accounts = self._foreign(principal, "account_ids", selection.account_ids, self.directory.accounts_owned)
-        tags = self._foreign(principal, "tag_ids", selection.tag_ids, self.directory.tags_owned)
-        problems = (*accounts, *tags)
-        if problems:
-            raise InvalidRequest(*problems)
-
-    @staticmethod
-    def _foreign(
-        principal: Principal,
-        field: str,
-        ids: tuple[str, ...] | None,
-        owned: Callable[[UserId, Collection[str]], frozenset[str]],
-    ) -> Iterator[FieldProblem]:
-        """Ids that are not the caller's, by position, without saying whether they exist."""
-        if ids:
-            mine = owned(principal.user_id, ids)
-            for number, value in enumerate(ids):
-                if value not in mine:
-                    yield FieldProblem(f"/{field}/{number}", "This is not one of yours.")

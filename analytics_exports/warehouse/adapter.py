@@ -1,7 +1,7 @@
 """The warehouse as the rest of the service sees it: the port ``Warehouse`` over one DuckDB file."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -42,8 +42,11 @@ class DuckDBWarehouse:
     @contextmanager
     def scan(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Iterator[DuckDBScan]:
         """Open a scan. See the port for this method and the next three."""
-        with self._connect(dataset.relation) as connection:
-            yield DuckDBScan(connection, Compiler(_fit(dataset, connection), scope, selection), scope)
+        with (
+            self._connect(dataset.relation) as connection,
+            closing(DuckDBScan(connection, Compiler(_fit(dataset, connection), scope, selection), scope)) as scan,
+        ):
+            yield scan
 
     def page(
         self,

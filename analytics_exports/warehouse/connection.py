@@ -41,7 +41,7 @@ _HARDENING = {
     "python_enable_replacements": "false",
     "secret_directory": "/nonexistent",
 }
-_RESERVED = frozenset({"memory", "system", "temp"})
+_RESERVED = frozenset({"main", "memory", "system", "temp"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 

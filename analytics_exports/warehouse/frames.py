@@ -4,12 +4,15 @@ A scan's frame carries
 
 - booleans, integers up to 64 bits, floats, DECIMAL, text, BLOB, DATE, TIME, TIMESTAMP and TIMESTAMPTZ (always UTC) as
   the Polars type of the same meaning, each in its own precision (seconds as milliseconds);
-- HUGEINT as Decimal(38, 0);
+- HUGEINT as Decimal(38, 0), unchanged also where it has 39 digits;
 - UUID, ENUM and JSON as text; JSON text is a JSON value, unchanged;
 - INTERVAL, BIT, TIMETZ, UHUGEINT, BIGNUM, GEOMETRY and what DuckDB may add later as text in DuckDB's spelling;
 - UNION and VARIANT as JSON text;
 - lists and arrays as List, structs as Struct, MAP as List of Struct with the fields ``key`` and ``value``, and the same
   rules inside them.
+
+DuckDB has days and times for which Polars has a number but no name: the infinities, and 24:00:00. They arrive as that
+number; writers that write names have to deal with them.
 
 ``Scan.columns`` keeps DuckDB's own names of the types. Rendering values as text for people is the writers' work;
 ``json_values`` is the counterpart for the JSON API.

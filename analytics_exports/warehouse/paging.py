@@ -106,4 +106,4 @@ def following(places: Sequence[Place], position: Position | None) -> Position:
 
 
 def _not_a_cursor() -> InvalidRequest:
-    return InvalidRequest(FieldProblem("/after", "This is not a cursor of the same request; begin without one."))
+    return InvalidRequest(FieldProblem("/cursor", "This is not a cursor of the same request; begin without one."))

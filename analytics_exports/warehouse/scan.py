@@ -16,7 +16,7 @@ import pyarrow as pa
 from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
-from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.domain.errors import IsolationViolation, RunCancelled
 from analytics_exports.warehouse.compiler import OWNER, Compiler
 from analytics_exports.warehouse.connection import Connection
 
@@ -58,6 +58,7 @@ class DuckDBScan:
         self._connection = connection
         self._query = compiler.rows()
         self._scope = scope
+        self._thread = ThreadPoolExecutor(1, "warehouse-scan")
         with connection.translated():
             empty = self._relation().limit(0).to_arrow_reader(1).schema.empty_table()
         self.preview = pl.DataFrame(empty).drop(OWNER)
@@ -81,6 +82,11 @@ class DuckDBScan:
         """Stop reading, from any thread; the reader gets RunCancelled."""
         self._connection.interrupt()
 
+    def close(self) -> None:
+        """Stop reading for good, and wait until DuckDB has stopped."""
+        self._connection.interrupt()
+        self._thread.shutdown(cancel_futures=True)
+
     def _source(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
@@ -96,18 +102,21 @@ class DuckDBScan:
                 break
 
     def _batches(self) -> Iterator[pl.DataFrame]:
-        with ThreadPoolExecutor(1, "warehouse-scan") as thread:
-            try:
-                reader = self._result(thread.submit(self._start))
-                ahead = deque(thread.submit(self._next, reader) for _ in range(_AHEAD))
-                while (batch := self._result(ahead.popleft())) is not None:
-                    if self.preview.is_empty():
-                        self.preview = batch.head(PREVIEW_ROWS)
-                    ahead.append(thread.submit(self._next, reader))
-                    yield batch
-            finally:
-                self._connection.stop_query()
-                thread.shutdown(cancel_futures=True)
+        if self._connection.stopped.is_set():
+            raise RunCancelled
+        ahead: deque[Future[pl.DataFrame | None]] = deque()
+        try:
+            reader = self._result(self._thread.submit(self._start))
+            ahead.extend(self._thread.submit(self._next, reader) for _ in range(_AHEAD))
+            while (batch := self._result(ahead.popleft())) is not None:
+                if self.preview.is_empty():
+                    self.preview = batch.head(PREVIEW_ROWS)
+                ahead.append(self._thread.submit(self._next, reader))
+                yield batch
+        finally:  # close() waits for the thread: this here may be collected on any thread, even on that one
+            for step in ahead:
+                step.cancel()
+            self._connection.stop_query()
 
     def _result(self, step: Future[_T]) -> _T:
         """What ``step`` returns. DuckDB forgets an interrupt that comes just before a query, so it is repeated."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Dataset
@@ -16,10 +17,11 @@ from analytics_exports_tests.isolation.world import Row
 
 
 def expected(dataset: Dataset, rows: Iterable[Row], scope: OwnerScope, selection: Selection) -> list[Row]:
-    """The caller's rows that ``selection`` asks for, by date and then by id; rows without a date come last."""
+    """The caller's rows that ``selection`` asks for, by date and then by the unique key; what is NULL comes last."""
     kept = [row for row in rows if owns(scope, row[dataset.owner_column]) and selects(dataset, selection, row)]
     day = dataset.filters.date_column
-    return sorted(kept, key=lambda row: _place(row[day] if day else None, row["id"]))
+    names = (*((day,) if day else ()), *dataset.unique_key)
+    return sorted(kept, key=lambda row: [_place(row[name]) for name in names])
 
 
 def owns(scope: OwnerScope, owner: object) -> bool:
@@ -74,5 +76,5 @@ def _float(bound: Decimal | None, open_end: float) -> float:
     return math.copysign(sys.float_info.max, nearest) if math.isinf(nearest) and nearest == open_end else nearest
 
 
-def _place(day: object, number: object) -> tuple[bool, object, object]:
-    return (day is None, day if day is not None else 0, number)
+def _place(cell: object) -> tuple[bool, Any]:
+    return (True, None) if cell is None else (False, cell)

@@ -24,6 +24,7 @@ from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.services.browsing import Browsing
 from analytics_exports.services.requesting import Requesting
+from analytics_exports.services.selecting import Selecting
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.fakes.catalogue import FakeCatalogue
@@ -44,8 +45,8 @@ class World:
         self.orchestrator = FakeOrchestrator()
         self.artifacts = FakeArtifactStore()
         self.dataset = factories.dataset()
-        browsing = Browsing(FakeCatalogue([self.dataset]))
-        self.requesting = Requesting(browsing, self.directory, self.jobs, self.artifacts, self.orchestrator)
+        selecting = Selecting(Browsing(FakeCatalogue([self.dataset])), self.directory)
+        self.requesting = Requesting(selecting, self.jobs, self.artifacts, self.orchestrator)
 
     def submit(self, selection: Selection | None = None) -> ExportJob:
         return self.requesting.submit(self.caller, self.dataset.id, Format.CSV, selection or Selection(), {})

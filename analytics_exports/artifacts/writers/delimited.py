@@ -18,7 +18,7 @@ from analytics_exports.artifacts.findings import Finding, Findings
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.guard import FormulaGuard
 from analytics_exports.artifacts.layout import Layout
-from analytics_exports.artifacts.options import Options, TimeFormat, TimeZone
+from analytics_exports.artifacts.options import DateFormat, Options, TimestampFormat, TimeZone
 from analytics_exports.artifacts.texts import cell
 from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.domain.formats import Format
@@ -32,7 +32,7 @@ _PRESETS: Mapping[str, Mapping[str, object]] = {
     "excel-eu": {**_EXCEL, "delimiter": ";", "decimal": ","},
 }
 
-NullText = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\x00-\x1f\"]*$")]
+NullText = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\x00-\x1f\",;|]*$")]
 
 
 class Dialect(Options):
@@ -50,8 +50,8 @@ class Dialect(Options):
     decimal: Literal[".", ","] = Field(".", description="Decimal mark of numbers; excel-eu: comma.")
     null: NullText = Field("", description="Text for NULL; when it is not empty, every other text is quoted.")
     quote_all: bool = Field(default=False, description="Quote every cell but NULL.")
-    date_format: TimeFormat = Field("%Y-%m-%d", description="Format of dates.")
-    timestamp_format: TimeFormat = Field(
+    date_format: DateFormat = Field("%Y-%m-%d", description="Format of dates.")
+    timestamp_format: TimestampFormat = Field(
         "%Y-%m-%dT%H:%M:%S%.f", description="Format of timestamps; excel, excel-eu: a space instead of T."
     )
     offset: bool = Field(

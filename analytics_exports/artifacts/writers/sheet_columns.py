@@ -29,7 +29,7 @@ ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{char: f"_x{ord(char):04X}_
 """What stands for characters that XML has another use for, or none."""
 
 LOOKS_ESCAPED = r"_x[0-9A-Fa-f]{4}_"
-"""A text that holds this would be taken for an escape; ``_x005F_`` in the place of its first character prevents that."""
+"""A text that holds this would be taken for an escape; ``_x005F_`` in place of its first character prevents that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ time zone of its timestamps, and what is known of its columns.
 """
 
 import zipfile
-from typing import IO, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import polars as pl
 from pydantic import Field
@@ -18,6 +18,7 @@ from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.guard import TRIGGERS
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Options, TimeZone
+from analytics_exports.artifacts.package import Package
 from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.artifacts.writers import workbook
 from analytics_exports.artifacts.writers.sheet import Sheet, about_sheet
@@ -77,7 +78,7 @@ class XlsxWriter:
         if len(layout.fields) > _MOST_COLUMNS:
             raise TooLarge("The dataset has more columns than a sheet can hold; choose some, or another format.")
         self._layout, self._options, self._findings = layout, options, findings
-        self._package = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._package = Package(file, zipfile.ZIP_DEFLATED, _LEVEL)
         style = TimeStyle(timestamp="%Y-%m-%d %H:%M:%S%.f", timezone=options.timezone, offset=False)
         texts = TextOptions(guard=options.xlsx.formula_guard, cut=options.xlsx.long_texts == "cut")
         self._columns = [
@@ -106,12 +107,9 @@ class XlsxWriter:
         """Write the last sheet, and what is around the sheets."""
         self._sheet.finish()
         titles = ["Data", *(f"Data {number}" for number in range(2, self._sheets + 1)), "About"]
-        about = self._add(workbook.sheet_name(len(titles)))
-        about.write(about_sheet(self._layout, self._options.timezone).encode())
-        about.close()
+        self._package.add_text(workbook.sheet_name(len(titles)), about_sheet(self._layout, self._options.timezone))
         for name, text in workbook.parts(titles):
-            with self._add(name) as part:
-                part.write(text.encode())
+            self._package.add_text(name, text)
         self._package.close()
         if self._sheets > 1:
             self._findings.add(Finding.MANY_SHEETS, self._sheets)
@@ -120,11 +118,7 @@ class XlsxWriter:
         if self._sheets and not self._options.xlsx.several_sheets:
             raise TooLarge("The rows do not fit on one sheet; choose another format, or narrow the selection.")
         self._sheets += 1
-        return Sheet(self._add(workbook.sheet_name(self._sheets)), self._header, self._columns)
-
-    def _add(self, name: str) -> IO[bytes]:
-        """Begin a file of the package. The one before must have ended."""
-        return self._package.open(name, "w")
+        return Sheet(self._package.add(workbook.sheet_name(self._sheets)), self._header, self._columns)
 
 
 def _rows(package: zipfile.ZipFile, name: str) -> int:

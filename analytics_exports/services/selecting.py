@@ -1,0 +1,49 @@
+"""The gate that every selection passes: known dataset, fitting filters, and only ids that are the caller's own."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.dataset import Dataset, DatasetId
+from analytics_exports.domain.errors import FieldProblem, InvalidRequest
+from analytics_exports.domain.selection import Selection, check
+from analytics_exports.ports import Directory
+from analytics_exports.services.browsing import Browsing
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """Checks what a caller selects."""
+
+    browsing: Browsing
+    directory: Directory
+
+    def check(self, principal: Principal, dataset_id: DatasetId, selection: Selection) -> tuple[Dataset, Selection]:
+        """The dataset, and the selection with names as the warehouse writes them.
+
+        Raises:
+            DatasetNotFound: there is no such dataset.
+            InvalidRequest: naming every field that is wrong, or that is not the caller's.
+        """
+        dataset = self.browsing.dataset(dataset_id)
+        checked = check(selection, dataset)
+        accounts = _foreign(principal, "account_ids", checked.account_ids, self.directory.accounts_owned)
+        tags = _foreign(principal, "tag_ids", checked.tag_ids, self.directory.tags_owned)
+        problems = (*accounts, *tags)
+        if problems:
+            raise InvalidRequest(*problems)
+        return dataset, checked
+
+
+def _foreign(
+    principal: Principal,
+    field: str,
+    ids: tuple[str, ...] | None,
+    owned: Callable[[UserId, Collection[str]], frozenset[str]],
+) -> Iterator[FieldProblem]:
+    """Ids that are not the caller's, by position, without saying whether they exist."""
+    if ids:
+        mine = owned(principal.user_id, ids)
+        for number, value in enumerate(ids):
+            if value not in mine:
+                yield FieldProblem(f"/{field}/{number}", "This is not one of yours.")

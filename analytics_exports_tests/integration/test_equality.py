@@ -1,0 +1,155 @@
+"""Query pages put end to end are the CSV file are the Parquet file, for every demo dataset and any filters."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.catalogue import DbtCatalogue
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.dataset import Column, Dataset
+from analytics_exports.domain.formats import Format
+from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check
+from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports_tests.demo_warehouse import built_demo
+from demo import generate
+
+OWNERS = [user.id for user in generate.USERS[2:]]
+EXAMPLES = 12
+FIRST_DAY, LAST_DAY = date(2023, 1, 1), date(2025, 12, 31)
+
+Rows = list[dict[str, Any]]
+
+
+class World:
+    """The demo warehouse behind the real adapters."""
+
+    def __init__(self, folder: Path) -> None:
+        demo = built_demo()
+        self.warehouse = DuckDBWarehouse(
+            demo.warehouse, memory_limit="256MB", threads=2, seconds=60, spill_root=folder / "spill"
+        )
+        state = DbtCatalogue(demo.manifest, demo.catalog, self.warehouse.describe).state()
+        self.datasets = {dataset.name: dataset for dataset in state.datasets.values()}
+        self.store = LocalArtifactStore(folder / "files", max_bytes=2**30, reserve_bytes=0)
+        self.store.prepare()
+
+    def pages(self, dataset: Dataset, owner: UUID, selection: Selection, limit: int) -> Rows:
+        """Every page, found by the cursor of the one before."""
+        found: list[str] = []
+        cursor = None
+        while True:
+            page = self.warehouse.page(dataset, OwnerScope(str(owner)), selection, limit=limit, after=cursor)
+            found += page.rows
+            cursor = page.next
+            if cursor is None:
+                return [plain(json.loads(row), page.columns) for row in found]
+
+    def file(self, dataset: Dataset, owner: UUID, selection: Selection, format: Format) -> Rows:
+        """The rows of a published file, read by somebody else's reader."""
+        key = f"exports/{owner}/{uuid4()}.{format}"
+        options = {"csv": {"formula_guard": False}} if format is Format.CSV else {}
+        with self.warehouse.scan(dataset, OwnerScope(str(owner)), selection) as scan:
+            with self.store.stage(key, 1) as staging:
+                staging.write(scan.frame, format, options, lambda *_: None, columns=scan.columns)
+                staging.publish()
+            columns = scan.columns
+        file = self.store.open(key)
+        assert file is not None
+        with file:
+            rows = from_csv(file.read()) if format is Format.CSV else pq.read_table(file).to_pylist()
+        return [plain(row, columns) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("equality"))
+
+
+@pytest.mark.parametrize(
+    "name", ["dim_accounts", "dim_tags", "fct_daily_spending_by_tag", "fct_monthly_trends", "fct_transactions"]
+)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(data=st.data())
+def test_pages_and_files_are_the_same_rows_in_the_same_order(world: World, name: str, data: st.DataObject) -> None:
+    dataset = world.datasets[name]
+    owner = data.draw(st.sampled_from(OWNERS))
+    selection = check(data.draw(selections(dataset, owner)), dataset)
+    exported = world.file(dataset, owner, selection, Format.PARQUET)
+    limit = data.draw(st.integers(max(1, len(exported) // 5), 10_000))
+
+    assert world.pages(dataset, owner, selection, limit) == exported
+    assert world.file(dataset, owner, selection, Format.CSV) == exported
+
+
+@st.composite
+def selections(draw: st.DrawFn, dataset: Dataset, owner: UUID) -> Selection:
+    """Filters that the dataset offers, narrow enough to be quick, and some of its columns in any order."""
+    offers = dataset.filters
+    start = draw(st.dates(FIRST_DAY, LAST_DAY)) if offers.date_column else None
+    end = start and start + timedelta(days=draw(st.integers(0, 200)))
+    accounts = [str(account["id"]) for account in generate.accounts() if account["user_id"] == owner]
+    tags = [str(tag["id"]) for tag in generate.tags() if tag["user_id"] == owner]
+    names = [column.name for column in dataset.columns]
+    return Selection(
+        start_date=start,
+        end_date=end,
+        account_ids=draw(some(accounts)) if offers.account_id_column else None,
+        tag_ids=draw(some(tags)) if offers.tag_id_column else None,
+        enum_filters=tuple(
+            EnumChoice(item.name, values)
+            for item in offers.enum_filters
+            if (values := draw(some(list(item.options)))) is not None
+        ),
+        numeric_filters=tuple(
+            NumericRange(item.name, draw(st.decimals(-500, 0, places=2)), None)
+            for item in offers.numeric_filters
+            if draw(st.booleans())
+        ),
+        columns=draw(st.none() | st.lists(st.sampled_from(names), min_size=1, unique=True).map(tuple)),
+    )
+
+
+def some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
+    chosen = st.lists(st.sampled_from(values), min_size=1, unique=True).map(tuple) if values else st.nothing()
+    return st.none() | chosen
+
+
+def from_csv(content: bytes) -> Iterator[dict[str, Any]]:
+    """NULL is an unquoted empty cell, which Python's reader does not tell from an empty text: both are None here."""
+    for row in csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")):
+        yield {name: value or None for name, value in row.items()}
+
+
+def plain(row: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
+    """Cells as Python values, whatever they were written as."""
+    assert list(row) == [column.name for column in columns]
+    return {column.name: value(row[column.name], column.type) for column in columns}
+
+
+def value(cell: Any, type_name: str) -> Any:
+    if cell is None or cell == "":
+        return None
+    if type_name.endswith("[]"):
+        return json.loads(cell) if isinstance(cell, str) else [str(item) for item in cell]
+    reader: Callable[[str], Any] = READERS.get(type_name.partition("(")[0], str)
+    return reader(cell.isoformat() if isinstance(cell, date | datetime) else str(cell))
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "BIGINT": int,
+    "DATE": date.fromisoformat,
+    "DECIMAL": Decimal,
+    "TIMESTAMP WITH TIME ZONE": datetime.fromisoformat,
+}

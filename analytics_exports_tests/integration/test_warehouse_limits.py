@@ -1,0 +1,245 @@
+"""What a reading may not do, may not use up, and may not give away."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import duckdb
+import pytest
+
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.dataset import Column, Dataset, FilterSet, Relation
+from analytics_exports.domain.errors import (
+    DatasetChanged,
+    ExportError,
+    InternalFailure,
+    OutOfMemory,
+    RunCancelled,
+    TimedOut,
+)
+from analytics_exports.domain.selection import Selection
+from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports.warehouse.connection import Connection, Limits, connect
+from analytics_exports_tests import factories
+
+ME, ALL = OwnerScope("me"), Selection()
+SECRET = "somebody-elses-cell"
+
+
+def dataset(name: str, *columns: Column) -> Dataset:
+    return factories.dataset(
+        relation=Relation("analytics", "main", name),
+        columns=(Column("user_id", "VARCHAR"), *columns),
+        filters=FilterSet(),
+        unique_key=(),
+    )
+
+
+ENDLESS = dataset("endless", Column("number", "BIGINT"))
+WIDE = dataset("wide", Column("number", "BIGINT"), Column("text", "VARCHAR"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A warehouse with views that take for ever, fail, or try to read other files."""
+    path = tmp_path / "warehouse.duckdb"
+    (tmp_path / "private.txt").write_text(SECRET)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE plain AS SELECT 'me' AS user_id")
+        connection.execute(
+            "CREATE TABLE wide AS "
+            "SELECT 'me' AS user_id, range AS number, md5(range::VARCHAR) AS text FROM range(500_000)"
+        )
+        connection.execute(
+            "CREATE VIEW endless AS SELECT 'me' AS user_id, range AS number FROM range(1_000_000_000_000)"
+        )
+        connection.execute(
+            f"CREATE VIEW broken AS SELECT user_id, ('{SECRET}' || random())::INTEGER AS cell FROM plain"
+        )
+        connection.execute(
+            f"CREATE VIEW nosy AS SELECT 'me' AS user_id, content FROM read_text('{tmp_path / 'private.txt'}')"
+        )
+    return path
+
+
+def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
+    limits = {"memory_limit": "100MB", "threads": 1, "seconds": 60, "spill_root": path.parent / "spill"}
+    return DuckDBWarehouse(path, **{**limits, **changes})
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[Connection]:
+    with connect(path, "analytics", Limits("100MB", 2, 60), path.parent / "spill", 0) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "FROM read_text('{folder}/private.txt')",
+        "FROM read_blob('{folder}/private.txt')",
+        "FROM read_csv('{folder}/private.txt')",
+        "FROM '{folder}/private.txt'",
+        "FROM glob('{folder}/*')",
+        "ATTACH '{folder}/other.duckdb' AS other",
+        "COPY (SELECT 1) TO '{folder}/stolen.csv'",
+        "EXPORT DATABASE '{folder}/stolen'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "FROM 'http://127.0.0.1/x.csv'",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET memory_limit = '10GB'",
+        "SET threads = 8",
+        "SET max_execution_time = 0",
+        "SET temp_directory = '{folder}'",
+        "SET TimeZone = 'Asia/Tokyo'",
+        "RESET memory_limit",
+        "INSERT INTO analytics.main.plain VALUES ('me')",
+        "DELETE FROM analytics.main.plain",
+        "DROP TABLE analytics.main.plain",
+        "CREATE TABLE analytics.main.more (i INTEGER)",
+        "CREATE VIEW analytics.main.more AS SELECT 1",
+        "SELECT getenv('PATH')",
+        "FROM ME",
+    ],
+)
+def test_a_connection_reads_the_warehouse_and_nothing_else(connection: Connection, path: Path, statement: str) -> None:
+    with pytest.raises(duckdb.Error):
+        connection.duckdb.execute(statement.format(folder=path.parent))
+
+
+def test_a_connection_has_its_limits_and_reads_utc(connection: Connection) -> None:
+    names = ("threads", "max_execution_time", "TimeZone", "memory_limit")
+    shown = connection.duckdb.execute(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}").fetchone()
+
+    assert shown == (2, 60_000, "UTC", "95.3 MiB")
+
+
+@pytest.mark.parametrize("name", ["main", "memory", "SYSTEM", "temp"])
+def test_a_database_cannot_take_the_name_of_one_of_duckdbs_own(path: Path, name: str) -> None:
+    with pytest.raises(DatasetChanged):
+        warehouse_at(path).count(factories.dataset(relation=Relation(name, "main", "plain")), ME, ALL)
+
+
+@pytest.mark.parametrize("name", ["analytics", "Data base", 'quo"te', "semi;colon", "apo'strophe"])
+def test_a_database_can_have_any_other_name(path: Path, name: str) -> None:
+    plain = factories.dataset(
+        relation=Relation(name, "main", "plain"),
+        columns=(Column("user_id", "VARCHAR"),),
+        filters=FilterSet(),
+        unique_key=(),
+    )
+
+    assert warehouse_at(path).count(plain, ME, ALL) == 1
+
+
+def test_a_query_ends_after_its_time(path: Path) -> None:
+    warehouse = warehouse_at(path, seconds=0.2)
+    with pytest.raises(TimedOut):
+        warehouse.count(ENDLESS, ME, ALL)
+    with warehouse.scan(ENDLESS, ME, ALL) as scan, pytest.raises(TimedOut):
+        scan.frame.sink_csv(path.with_name("export.csv"))
+
+
+def test_a_query_ends_when_its_memory_is_used_up(path: Path) -> None:
+    warehouse = warehouse_at(path, memory_limit="4MB")
+    with warehouse.scan(WIDE, ME, ALL) as scan, pytest.raises(OutOfMemory):
+        scan.frame.collect()
+
+
+def test_a_scan_is_interrupted_from_another_thread_while_duckdb_sorts(path: Path) -> None:
+    outcome: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            scan.frame.collect()
+        except RunCancelled as error:
+            outcome.append(error)
+
+    with warehouse_at(path).scan(ENDLESS, ME, ALL) as scan:
+        reader = Thread(target=read)
+        reader.start()
+        scan.interrupt()
+        reader.join(timeout=30)
+
+        assert not reader.is_alive()
+    assert [type(error) for error in outcome] == [RunCancelled]
+
+
+def test_leaving_a_scan_stops_it_and_a_late_interrupt_does_nothing(path: Path) -> None:
+    with warehouse_at(path).scan(WIDE, ME, ALL) as scan:
+        batches = scan.frame.collect_batches(chunk_size=10)
+        assert next(batches).height > 0
+    scan.interrupt()
+
+    with pytest.raises(RunCancelled):
+        scan.frame.collect()
+
+
+@pytest.mark.parametrize("name", ["broken", "nosy"])
+def test_an_error_tells_nothing_of_what_it_met(path: Path, name: str) -> None:
+    columns = warehouse_at(path).describe(Relation("analytics", "main", name)) if name == "broken" else None
+    failing = dataset(name, *(columns or (None, Column("content", "VARCHAR")))[1:])
+    errors = []
+    with pytest.raises(ExportError) as first:
+        warehouse_at(path).page(failing, ME, ALL, limit=1)
+    errors.append(first.value)
+    with pytest.raises(ExportError) as second, warehouse_at(path).scan(failing, ME, ALL) as scan:
+        scan.frame.collect()
+    errors.append(second.value)
+
+    for error in errors:
+        assert type(error) is InternalFailure
+        assert str(error) == InternalFailure.sentence()
+        assert error.__cause__ is None
+        assert error.__suppress_context__
+
+
+def test_nothing_is_left_of_what_was_spilt(path: Path) -> None:
+    spill = path.parent / "spill"
+    with warehouse_at(path, memory_limit="40MB").scan(WIDE, ME, ALL) as scan:
+        batches = scan.frame.collect_batches(chunk_size=1000)
+        rows = next(batches).height
+        assert [item.is_dir() for item in sorted(spill.iterdir())] == [True, False], "the folder and its lock"
+        assert rows + sum(batch.height for batch in batches) == 500_000
+    assert list(spill.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from analytics_exports.warehouse.spill import spill_folder
+with spill_folder(Path(sys.argv[1])) as folder:
+    folder.mkdir()
+    (folder / "duckdb_temp").write_bytes(b"x")
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_spilt_is_swept_and_a_living_ones_stays(tmp_path: Path) -> None:
+    path, spill = tmp_path / "warehouse.duckdb", tmp_path / "spill"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE plain AS SELECT 'me' AS user_id")
+    command = [sys.executable, "-c", KILLED, str(spill)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as living,
+    ):
+        assert killed.stdout
+        assert living.stdout
+        left, used = killed.stdout.readline().strip(), living.stdout.readline().strip()
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+
+        assert (spill / left).is_dir()
+        assert warehouse_at(path).count(dataset("plain"), ME, ALL) == 1
+        assert not (spill / left).exists()
+        assert (spill / used).is_dir()
+    assert list(spill.iterdir()) == []

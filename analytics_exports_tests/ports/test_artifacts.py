@@ -1,0 +1,206 @@
+"""What every ArtifactStore must do: run on a folder and on the one in memory."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import polars as pl
+import pytest
+
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
+from analytics_exports.domain.formats import Format
+from analytics_exports.ports import ArtifactStore, Written
+from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
+
+ROWS = pl.LazyFrame({"number": [1, 2, 3], "text": ["a", None, ""]})
+MEBIBYTE = 2**20
+
+
+class World:
+    """A store that takes files up to a mebibyte, and ways to break it."""
+
+    def __init__(self, store: ArtifactStore, fill: Callable[[], None], lose: Callable[[], None]) -> None:
+        self.store = store
+        self.fill = fill
+        self.lose = lose
+        self.user, self.job = uuid4(), uuid4()
+
+    @property
+    def key(self) -> str:
+        return f"exports/{self.user}/{self.job}.csv"
+
+    def content(self) -> bytes | None:
+        file = self.store.open(self.key)
+        if file is None:
+            return None
+        with file:
+            return file.read()
+
+    def publish(self, frame: pl.LazyFrame = ROWS, attempt: int = 1) -> Written:
+        with self.store.stage(self.key, attempt) as staging:
+            written = staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+            staging.publish()
+        return written
+
+
+def in_memory() -> World:
+    store = FakeArtifactStore()
+    store.max_bytes = MEBIBYTE
+    return World(store, fill=lambda: setattr(store, "free_bytes", 0), lose=lambda: setattr(store, "away", True))
+
+
+def in_folder(root: Path) -> World:
+    store = LocalArtifactStore(root, max_bytes=MEBIBYTE, reserve_bytes=0)
+    store.prepare()
+    made = World(store, fill=lambda: None, lose=lambda: None)
+
+    def fill() -> None:
+        made.store = LocalArtifactStore(root, max_bytes=MEBIBYTE, reserve_bytes=2**62)
+
+    def lose() -> None:
+        root.rename(root.with_name("unmounted"))
+        root.mkdir()
+
+    made.fill, made.lose = fill, lose
+    return made
+
+
+@pytest.fixture(params=["folder", "memory"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return in_memory() if request.param == "memory" else in_folder(tmp_path / "root")
+
+
+def test_a_published_file_is_what_was_written(world: World) -> None:
+    written = world.publish()
+
+    content = world.content()
+    assert content == b'number,text\n1,a\n2,\n3,""\n'
+    assert written.row_count == 3
+    assert written.file_size_bytes == len(content)
+    assert written.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_progress_ends_with_everything(world: World) -> None:
+    seen: list[tuple[int, int]] = []
+    with world.store.stage(world.key, 1) as staging:
+        written = staging.write(ROWS, Format.CSV, {}, lambda rows, size: seen.append((rows, size)))
+
+    assert seen[-1] == (3, written.file_size_bytes)
+
+
+def test_nothing_is_visible_before_it_is_published(world: World) -> None:
+    with world.store.stage(world.key, 1) as staging:
+        staging.write(ROWS, Format.CSV, {}, lambda rows, size: None)
+        assert world.content() is None
+
+    assert world.content() is None
+
+
+def test_an_error_leaves_nothing(world: World) -> None:
+    def stop(rows: int, size: int) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError), world.store.stage(world.key, 1) as staging:
+        staging.write(ROWS, Format.CSV, {}, stop)
+
+    assert world.content() is None
+    assert world.store.sweep(lambda job, attempt: False) == 0
+
+
+def test_a_later_attempt_replaces_the_file(world: World) -> None:
+    world.publish()
+    world.publish(pl.LazyFrame({"number": [4]}), attempt=2)
+
+    assert world.content() == b"number\n4\n"
+
+
+def test_an_attempt_that_comes_to_nothing_leaves_the_file_of_the_one_before(world: World) -> None:
+    world.publish()
+    with world.store.stage(world.key, 2) as staging:
+        staging.write(pl.LazyFrame({"number": [4]}), Format.CSV, {}, lambda rows, size: None)
+
+    assert world.content() == b'number,text\n1,a\n2,\n3,""\n'
+
+
+def test_a_file_that_is_open_stays_readable_when_it_is_removed(world: World) -> None:
+    world.publish()
+    file = world.store.open(world.key)
+    assert file is not None
+    with file:
+        world.store.remove(world.key)
+        assert world.content() is None
+        assert file.read() == b'number,text\n1,a\n2,\n3,""\n'
+
+
+def test_removing_a_file_that_is_not_there_does_nothing(world: World) -> None:
+    world.store.remove(world.key)
+    world.publish()
+    world.store.remove(world.key)
+    world.store.remove(world.key)
+
+    assert world.content() is None
+
+
+def test_a_file_that_grows_too_large_is_refused(world: World) -> None:
+    large = pl.LazyFrame({"text": ["x" * 1000] * 2000})
+    with pytest.raises(TooLarge):
+        world.publish(large)
+
+    assert world.content() is None
+
+
+def test_a_full_store_is_told_apart_from_one_that_is_gone(world: World) -> None:
+    world.store.check()
+    world.fill()
+    with pytest.raises(StorageFull):
+        world.store.check()
+    with pytest.raises(StorageFull):
+        world.publish()
+
+
+def test_there_must_be_room_for_what_is_expected(world: World) -> None:
+    world.store.check(MEBIBYTE)
+    with pytest.raises(StorageFull):
+        world.store.check(2**60)
+
+
+def test_a_store_that_is_gone_says_so_whatever_is_asked(world: World) -> None:
+    world.publish()
+    world.lose()
+    for ask in (
+        world.store.check,
+        world.publish,
+        world.content,
+        lambda: world.store.remove(world.key),
+        lambda: world.store.sweep(lambda job, attempt: True),
+    ):
+        with pytest.raises(StorageUnavailable):
+            ask()
+
+
+def test_a_sweep_removes_files_of_exports_that_are_gone(world: World) -> None:
+    world.publish()
+    asked: list[tuple[UUID, int | None]] = []
+
+    def live(job: UUID, attempt: int | None) -> bool:
+        asked.append((job, attempt))
+        return True
+
+    assert world.store.sweep(live) == 0
+    assert asked == [(world.job, None)]
+    assert world.content() is not None
+    assert world.store.sweep(lambda job, attempt: False) == 1
+    assert world.content() is None
+
+
+def test_a_sweep_removes_a_partial_file_whose_attempt_is_over(world: World) -> None:
+    with world.store.stage(world.key, 3) as staging:
+        staging.write(ROWS, Format.CSV, {}, lambda rows, size: None)
+        assert world.store.sweep(lambda job, attempt: (job, attempt) == (world.job, 3)) == 0
+        assert world.store.sweep(lambda job, attempt: attempt != 3) == 1
+        with pytest.raises(StorageUnavailable):
+            staging.publish()
+
+    assert world.content() is None

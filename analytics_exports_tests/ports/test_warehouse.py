@@ -1,0 +1,337 @@
+"""What every Warehouse must do: run on a DuckDB file and on the one in memory."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+import polars as pl
+import pytest
+
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.dataset import Column, Dataset, Relation
+from analytics_exports.domain.errors import (
+    DatasetChanged,
+    InvalidRequest,
+    RunCancelled,
+    WarehouseBusy,
+    WarehouseChanged,
+    WarehouseUnavailable,
+)
+from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
+from analytics_exports.ports import Warehouse
+from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.warehouse import FakeWarehouse
+from analytics_exports_tests.isolation.world import Row
+
+DATASET = factories.dataset()
+ME, OTHER = UUID(int=0xA), UUID(int=0xB)
+MINE = OwnerScope(str(ME))
+ALL = Selection()
+ACCOUNT, TAG = UUID(int=0xC), UUID(int=0xD)
+
+
+def row(number: int, owner: UUID | None, day: date | None, **changes: object) -> Row:
+    """A row of the dataset; its amount is its number."""
+    return {
+        "transaction_id": UUID(int=number),
+        "user_id": owner,
+        "booking_date": day,
+        "account_id": ACCOUNT,
+        "tag_ids": [TAG],
+        "status": "booked",
+        "amount": Decimal(number).quantize(Decimal("0.01")),
+        **changes,
+    }
+
+
+JANUARY = date(2024, 1, 31)
+FEBRUARY = date(2024, 2, 1)
+ROWS = (
+    row(1, ME, FEBRUARY),
+    row(2, ME, JANUARY, tag_ids=None, status=None, amount=None),
+    row(3, ME, None, account_id=None, tag_ids=[]),
+    row(4, ME, JANUARY, tag_ids=[UUID(int=1), TAG], status="pending"),
+    row(5, OTHER, JANUARY),
+    row(6, None, JANUARY),
+    row(7, ME, FEBRUARY + timedelta(days=1), account_id=UUID(int=1)),
+)
+IN_ORDER = [2, 4, 1, 7, 3]
+
+
+class World:
+    """A warehouse that holds the rows, and what can happen to it."""
+
+    def __init__(self, warehouse: Warehouse, happen: Callable[[str], object]) -> None:
+        self.warehouse = warehouse
+        self.happen = happen
+
+    def frame(self, selection: Selection, scope: OwnerScope = MINE, dataset: Dataset = DATASET) -> pl.DataFrame:
+        with self.warehouse.scan(dataset, scope, selection) as scan:
+            return scan.frame.collect()
+
+    def numbers(self, selection: Selection, scope: OwnerScope = MINE) -> list[int]:
+        return [UUID(text).int for text in self.frame(selection, scope)["transaction_id"]]
+
+
+def build(path: Path) -> None:
+    """A warehouse file with the rows, built beside and renamed."""
+    fresh = path.with_suffix(".fresh")
+    with duckdb.connect(str(fresh)) as connection:
+        columns = ", ".join(f"{column.name} {column.type}" for column in DATASET.columns)
+        connection.execute(f"CREATE TABLE {DATASET.relation.name} ({columns})")
+        names = [column.name for column in DATASET.columns]
+        marks = ", ".join("?" for _ in names)
+        connection.executemany(
+            f"INSERT INTO {DATASET.relation.name} VALUES ({marks})", [[item[name] for name in names] for item in ROWS]
+        )
+    fresh.replace(path)
+
+
+WRITER = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Another process that has the file open for writing."""
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        assert writer.stdout.readline() == "ready\n"
+        yield
+        writer.stdin.close()
+
+
+@pytest.fixture(params=["duckdb", "memory"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "memory":
+        fake = FakeWarehouse()
+        fake.load(DATASET, ROWS)
+        yield World(fake, lambda event: setattr(fake, event, True))
+        return
+    path = tmp_path / "warehouse.duckdb"
+    build(path)
+    with ExitStack() as held:
+        events: dict[str, Callable[[], object]] = {
+            "away": path.unlink,
+            "busy": lambda: held.enter_context(writing(path)),
+            "overwritten": lambda: path.write_bytes(path.read_bytes() + b"x"),
+        }
+        warehouse = DuckDBWarehouse(
+            path, memory_limit="100MB", threads=2, seconds=60, spill_root=tmp_path / "spill", patience=0.1
+        )
+        yield World(warehouse, lambda event: events[event]())
+
+
+def test_a_caller_gets_their_rows_in_order_and_all_columns(world: World) -> None:
+    frame = world.frame(ALL)
+
+    assert frame.columns == [column.name for column in DATASET.columns]
+    assert [UUID(text).int for text in frame["transaction_id"]] == IN_ORDER
+    assert frame["user_id"].unique().to_list() == [str(ME)]
+    assert frame.row(1, named=True) == {
+        "transaction_id": str(UUID(int=4)),
+        "user_id": str(ME),
+        "booking_date": JANUARY,
+        "account_id": str(ACCOUNT),
+        "tag_ids": [str(UUID(int=1)), str(TAG)],
+        "status": "pending",
+        "amount": Decimal("4.00"),
+    }
+
+
+@pytest.mark.parametrize("key", ["", "%", str(ME).upper(), f"{ME} ", ME.hex, str(UUID(int=0xF)), "' OR true --"])
+def test_a_key_that_is_nobodys_gets_nothing(world: World, key: str) -> None:
+    assert world.numbers(ALL, OwnerScope(key)) == []
+    assert world.warehouse.count(DATASET, OwnerScope(key), ALL) == 0
+    assert world.warehouse.page(DATASET, OwnerScope(key), ALL, limit=10).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(start_date=FEBRUARY), [1, 7]),
+        (Selection(end_date=FEBRUARY), [2, 4, 1]),
+        (Selection(start_date=FEBRUARY, end_date=FEBRUARY), [1]),
+        (Selection(start_date=date.min, end_date=date.max), [2, 4, 1, 7]),
+        (Selection(account_ids=(str(UUID(int=1)),)), [7]),
+        (Selection(account_ids=(str(ACCOUNT), str(UUID(int=1)))), [2, 4, 1, 7]),
+        (Selection(account_ids=()), []),
+        (Selection(tag_ids=(str(UUID(int=1)), "unknown")), [4]),
+        (Selection(tag_ids=(str(TAG),)), [4, 1, 7]),
+        (Selection(tag_ids=()), []),
+        (Selection(enum_filters=(EnumChoice("status", ("booked",)),)), [1, 7, 3]),
+        (Selection(enum_filters=(EnumChoice("status", ("booked", "pending")),)), [4, 1, 7, 3]),
+        (Selection(enum_filters=(EnumChoice("status", ()),)), []),
+        (Selection(numeric_filters=(NumericRange("amount", Decimal(4)),)), [4, 7]),
+        (Selection(numeric_filters=(NumericRange("amount", None, Decimal("3.999")),)), [1, 3]),
+        (Selection(numeric_filters=(NumericRange("amount", Decimal("3.001"), Decimal(7)),)), [4, 7]),
+        (Selection(start_date=FEBRUARY, account_ids=(str(ACCOUNT),), tag_ids=(str(TAG),)), [1]),
+    ],
+)
+def test_a_filter_lets_the_right_rows_pass(world: World, selection: Selection, expected: list[int]) -> None:
+    assert world.numbers(selection) == expected
+    assert world.warehouse.count(DATASET, MINE, selection) == len(expected)
+
+
+def test_columns_come_as_they_were_asked_for(world: World) -> None:
+    some = Selection(columns=("amount", "booking_date"))
+    with world.warehouse.scan(DATASET, MINE, some) as scan:
+        assert scan.columns == (Column("amount", "DECIMAL(18,2)"), Column("booking_date", "DATE"))
+        assert scan.frame.collect_schema() == {"amount": pl.Decimal(18, 2), "booking_date": pl.Date()}
+        assert scan.frame.collect().height == len(IN_ORDER)
+
+
+def test_a_frame_can_be_narrowed_by_polars(world: World) -> None:
+    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+        assert scan.frame.head(2).collect()["amount"].to_list() == [None, Decimal("4.00")]
+        assert scan.frame.filter(pl.col("amount") > 3).select("status").collect().height == 2
+        assert scan.frame.select(pl.len()).collect().item() == len(IN_ORDER)
+
+
+def test_a_scan_tells_what_it_read(world: World) -> None:
+    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+        assert scan.preview.height == 0
+        assert scan.preview.schema == scan.frame.collect_schema()
+        rows = scan.frame.collect()
+        scan.verify()
+
+        assert scan.preview.equals(rows.head(5))
+        assert scan.data_as_of == world.warehouse.data_as_of()
+        assert scan.data_as_of.utcoffset() == timedelta(0)
+
+
+def test_an_interrupted_scan_gives_nothing(world: World) -> None:
+    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+        scan.interrupt()
+        with pytest.raises(RunCancelled):
+            scan.frame.collect()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize(
+    "selection", [ALL, Selection(columns=("transaction_id", "status")), Selection(tag_ids=(str(TAG),))]
+)
+def test_pages_put_end_to_end_are_the_scan(world: World, limit: int, selection: Selection) -> None:
+    rows: list[str] = []
+    cursors: list[str] = []
+    page = world.warehouse.page(DATASET, MINE, selection, limit=limit)
+    while True:
+        assert page.columns == world.warehouse.page(DATASET, MINE, selection, limit=1).columns
+        rows += page.rows
+        if page.next is None:
+            break
+        assert len(page.rows) == limit
+        cursors.append(page.next)
+        page = world.warehouse.page(DATASET, MINE, selection, limit=limit, after=page.next)
+
+    assert [UUID(json.loads(text)["transaction_id"]).int for text in rows] == world.numbers(selection)
+    assert len(set(cursors)) == len(cursors)
+
+
+def test_a_page_can_begin_anywhere(world: World) -> None:
+    page = world.warehouse.page(DATASET, MINE, ALL, limit=2, offset=1)
+
+    assert [json.loads(text)["amount"] for text in page.rows] == ["4.00", "1.00"]
+    assert page.next
+    assert len(world.warehouse.page(DATASET, MINE, ALL, limit=10, after=page.next).rows) == 2
+    assert world.warehouse.page(DATASET, MINE, ALL, limit=2, offset=100).rows == ()
+
+
+def test_a_row_is_one_json_object(world: World) -> None:
+    page = world.warehouse.page(DATASET, MINE, ALL, limit=2)
+
+    assert json.loads(page.rows[1]) == {
+        "transaction_id": str(UUID(int=4)),
+        "user_id": str(ME),
+        "booking_date": "2024-01-31",
+        "account_id": str(ACCOUNT),
+        "tag_ids": [str(UUID(int=1)), str(TAG)],
+        "status": "pending",
+        "amount": "4.00",
+    }
+    assert json.loads(page.rows[0])["tag_ids"] is None
+    assert page.data_as_of == world.warehouse.data_as_of()
+
+
+def test_a_cursor_belongs_to_one_request(world: World) -> None:
+    cursor = world.warehouse.page(DATASET, MINE, ALL, limit=1).next
+    other = replace(DATASET, id=factories.dataset(name="other").id)
+    requests = [
+        (other, MINE, ALL),
+        (DATASET, OwnerScope(str(OTHER)), ALL),
+        (DATASET, MINE, Selection(start_date=JANUARY)),
+    ]
+
+    for request in requests:
+        with pytest.raises(InvalidRequest):
+            world.warehouse.page(*request, limit=1, after=cursor)
+    with pytest.raises(InvalidRequest):
+        world.warehouse.page(DATASET, MINE, ALL, limit=1, after="not a cursor")
+
+
+def test_an_estimate_has_the_exact_rows(world: World) -> None:
+    estimate = world.warehouse.estimate(DATASET, MINE, ALL)
+
+    assert estimate.row_count == len(IN_ORDER)
+    assert 100 < estimate.text_bytes / estimate.row_count < 300
+    assert world.warehouse.estimate(DATASET, MINE, Selection(account_ids=())).text_bytes == 0
+
+
+def test_a_table_is_described(world: World) -> None:
+    assert world.warehouse.describe(DATASET.relation) == DATASET.columns
+    assert world.warehouse.describe(Relation("analytics", "main", "nothing")) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(DATASET, relation=Relation("analytics", "main", "nothing")),
+        replace(DATASET, columns=(*DATASET.columns, Column("gone", "INTEGER"))),
+    ],
+    ids=["no table", "no column"],
+)
+def test_a_dataset_that_no_longer_fits_is_told(world: World, changed: Dataset) -> None:
+    with pytest.raises(DatasetChanged), world.warehouse.scan(changed, MINE, ALL):
+        pass
+    with pytest.raises(DatasetChanged):
+        world.warehouse.page(changed, MINE, ALL, limit=1)
+
+
+@pytest.mark.parametrize(("event", "error"), [("away", WarehouseUnavailable), ("busy", WarehouseBusy)])
+def test_a_warehouse_that_cannot_be_read_is_told(
+    world: World, event: str, error: type[WarehouseUnavailable | WarehouseBusy]
+) -> None:
+    world.happen(event)
+
+    with pytest.raises(error), world.warehouse.scan(DATASET, MINE, ALL):
+        pass
+    for ask in (world.warehouse.count, world.warehouse.estimate):
+        with pytest.raises(error):
+            ask(DATASET, MINE, ALL)
+    with pytest.raises(error):
+        world.warehouse.describe(DATASET.relation)
+
+
+def test_a_warehouse_that_is_away_has_no_date(world: World) -> None:
+    world.happen("away")
+
+    with pytest.raises(WarehouseUnavailable):
+        world.warehouse.data_as_of()
+
+
+def test_overwriting_in_place_is_noticed(world: World) -> None:
+    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+        scan.verify()
+        world.happen("overwritten")
+        with pytest.raises(WarehouseChanged):
+            scan.verify()
