@@ -41,6 +41,11 @@ class Application:
         self._process = process
         self.__dict__.update(adapters)
 
+    def close(self) -> None:
+        """Close the connections to PostgreSQL; they are opened again when they are needed."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
     @cached_property
     def browsing(self) -> Browsing:
         """What datasets there are."""

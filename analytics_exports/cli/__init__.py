@@ -2,6 +2,7 @@
 
     app.py            the commands and ``main``
     listing.py        what ``settings`` and ``datasets`` print
+    doctor.py         ``doctor``: what is wrong, and the remedy
     serving.py        ``serve``: the stack until Ctrl-C
     demonstration.py  ``demo``: one export for real, checked against the warehouse
 

@@ -63,6 +63,17 @@ def datasets(*, json: Annotated[bool, typer.Option("--json", help="Everything, a
     typer.echo(datasets_json(state) if json else datasets_text(state))
 
 
+@app.command()
+def doctor(*, json: Annotated[bool, typer.Option("--json", help="As a JSON list, for programs.")] = False) -> None:
+    """Look at everything an export needs; say what is wrong and the remedy. Exits 1 when something is."""
+    from analytics_exports.cli.doctor import as_json, as_text, examine
+
+    findings = examine(read_settings())
+    typer.echo(as_json(findings) if json else as_text(findings))
+    if any(finding.problem for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
 @database.command()
 def upgrade() -> None:
     """Bring the database to the current schema; `serve` does so by itself."""

@@ -1,0 +1,87 @@
+"""``doctor``: looks at everything an export needs and says what is wrong with it, and the remedy.
+
+What belongs here: which questions are asked, and how the answers are shown. The questions are put to the parts
+themselves (``services.health``), so that the doctor and ``GET /status`` never disagree.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+
+from analytics_exports.bootstrap import Application
+from analytics_exports.domain.errors import ExportError, StorageUnavailable
+from analytics_exports.settings import PREFIX, Settings
+
+REMEDIES = {
+    "manifest": f"Run dbt, and let {PREFIX}DBT_MANIFEST name its manifest.json.",
+    "warehouse": f"Run dbt, and let {PREFIX}WAREHOUSE name its DuckDB file.",
+    "artifact_store": f"Let {PREFIX}ARTIFACT_STORE name a folder, and run: analytics-exports store prepare",
+    "database": f"Start PostgreSQL, or let {PREFIX}DATABASE_URL name one that runs.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: ``problem`` and ``remedy`` are ``None`` when it is well."""
+
+    part: str
+    problem: str | None
+    remedy: str | None
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at each part, and at each model that is marked as a dataset and cannot be one."""
+    with closing(Application(settings, "doctor")) as app:
+        return [*_parts(app), *_rejections(app)]
+
+
+def as_text(findings: list[Finding]) -> str:
+    """A line for each part, and its remedy below."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok     ' if finding.problem is None else 'problem'}  {finding.part}")
+        lines += [f"         {text}" for text in (finding.problem, finding.remedy) if text]
+    return "\n".join(lines)
+
+
+def as_json(findings: list[Finding]) -> str:
+    """The same for programs."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
+
+
+def _parts(app: Application) -> list[Finding]:
+    questions: dict[str, Callable[[], object]] = {
+        "manifest": app.catalogue.state,
+        "warehouse": app.warehouse.data_as_of,
+        "artifact_store": lambda: _check_store(app),
+    }
+    if app.settings.database_url:  # without one, PostgreSQL comes and goes with `serve`
+        questions["database"] = lambda: app.jobs.cursor("doctor")
+    return [_finding(part, question) for part, question in questions.items()]
+
+
+def _finding(part: str, question: Callable[[], object]) -> Finding:
+    try:
+        question()
+    except ExportError as problem:
+        return Finding(part, str(problem), REMEDIES[part])
+    return Finding(part, None, None)
+
+
+def _rejections(app: Application) -> list[Finding]:
+    try:
+        rejected = app.catalogue.state().rejected
+    except ExportError:
+        return []
+    remedy = "Change the model or its meta in the dbt project, and run dbt."
+    return [Finding(f"dataset {rejection.name}", rejection.reason, remedy) for rejection in rejected]
+
+
+def _check_store(app: Application) -> None:
+    """A store of the state folder is made by ``serve``, so that it is not there yet is no problem."""
+    try:
+        app.artifacts.check()
+    except StorageUnavailable:
+        if app.settings.artifact_store:
+            raise
