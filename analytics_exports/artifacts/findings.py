@@ -21,13 +21,13 @@ class Finding(StrEnum):
 
 _SENTENCES = {
     Finding.NO_ROWS: "No row matches the request: the file holds the names of the columns only.",
-    Finding.GUARDED_TEXTS: "{count} texts in {columns} begin like a formula and were marked as text.",
-    Finding.GUARDED_NAMES: "{count} column names begin like a formula and were marked as text.",
-    Finding.LONG_NUMBERS: "{count} numbers in {columns} have more digits than a spreadsheet keeps and are text.",
-    Finding.FAR_DATES: "{count} dates in {columns} are outside a spreadsheet's calendar and are text.",
-    Finding.CUT_TEXTS: "{count} texts in {columns} were cut to the 32,767 characters that a cell can hold.",
+    Finding.GUARDED_TEXTS: "Texts that begin like a formula and were marked as text: {count} in {columns}.",
+    Finding.GUARDED_NAMES: "Column names that begin like a formula and were marked as text: {count}.",
+    Finding.LONG_NUMBERS: "Numbers that a spreadsheet would round, written as text: {count} in {columns}.",
+    Finding.FAR_DATES: "Dates outside a spreadsheet's calendar, written as text: {count} in {columns}.",
+    Finding.CUT_TEXTS: "Texts cut to the 32,767 characters that a cell can hold: {count} in {columns}.",
     Finding.MANY_SHEETS: "The rows are on {count} sheets.",
-    Finding.MANY_ROWS: "The file has {count} rows; a spreadsheet shows the first 1,048,576 only.",
+    Finding.MANY_ROWS: "A spreadsheet shows only the first 1,048,576 lines of this file, which has {count} rows.",
 }
 
 

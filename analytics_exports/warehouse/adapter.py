@@ -12,6 +12,7 @@ from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
 from analytics_exports.ports import Estimate, Page
 from analytics_exports.warehouse.answers import Answers
+from analytics_exports.warehouse.collations import collations
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.connection import Connection, Limits, connect
 from analytics_exports.warehouse.identifiers import table
@@ -82,14 +83,14 @@ class DuckDBWarehouse:
             return Answers(connection, Compiler(_fit(dataset, connection), scope, selection), scope).estimate()
 
     def describe(self, relation: Relation) -> tuple[Column, ...] | None:
-        """The columns of ``relation`` with DuckDB's types; ``None`` when there is no such table or view.
+        """The columns of ``relation`` with types and collations; ``None`` when there is no such table or view.
 
         Raises:
             WarehouseBusy, WarehouseUnavailable: as for ``scan``.
         """
         try:
             with self._connect(relation) as connection:
-                return _columns(connection, relation)
+                return _collated(connection, relation, _columns(connection, relation))
         except DatasetChanged:
             return None
 
@@ -114,3 +115,14 @@ def _columns(connection: Connection, relation: Relation) -> tuple[Column, ...]:
     with connection.translated():
         found = connection.duckdb.sql(f"FROM {table(relation)}")
         return tuple(Column(name, str(of)) for name, of in zip(found.columns, found.types, strict=True))
+
+
+def _collated(connection: Connection, relation: Relation, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The same columns; the type of one that compares loosely says so, as ``VARCHAR COLLATE NOCASE`` does."""
+    texts = [column.name for column in columns if column.type == "VARCHAR"]
+    with connection.translated():
+        found = collations(connection, relation, texts)
+    return tuple(
+        replace(column, type=f"VARCHAR COLLATE {found[column.name]}") if column.name in found else column
+        for column in columns
+    )

@@ -3,7 +3,7 @@
 A compiled query is one SELECT from one table. Its WHERE is a chain of conditions joined by AND, and the first of them
 restricts the rows to the owner. Values are parameters; identifiers come from the checked dataset and are quoted.
 
-    SELECT columns, owner AS "<owner>" FROM "db"."schema"."table"
+    SELECT columns, owner AS "<owner>" FROM "db"."schema"."table" AS "<rows>"
     WHERE owner = $owner AND other conditions ORDER BY keys
 
 The owner is always read along, so that whoever runs the query can check each row (``scan``, ``answers``).
@@ -18,7 +18,7 @@ from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse.conditions import Condition, filters, owned
 from analytics_exports.warehouse.frames import carry
-from analytics_exports.warehouse.identifiers import quote, table
+from analytics_exports.warehouse.identifiers import ROWS, column, quote, table
 from analytics_exports.warehouse.json_values import render_row
 from analytics_exports.warehouse.paging import Position, after, order
 from analytics_exports.warehouse.types import parse
@@ -61,13 +61,13 @@ class Compiler:
         self.columns = tuple(known[name] for name in names)
         self.keys = order(dataset, types, names)
         self._types = {name: types[name] for name in names}
-        self._owner = f"{carry(quote(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
-        self._table = table(dataset.relation)
+        self._owner = f"{carry(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
+        self._table = f"{table(dataset.relation)} AS {quote(ROWS)}"
         self._where = (owned(dataset, types, scope), *filters(dataset, types, selection))
 
     def rows(self) -> Query:
         """All rows in their order, as Polars can carry them, and the owner."""
-        columns = [f"{carry(quote(name), of)} AS {quote(name)}" for name, of in self._types.items()]
+        columns = [f"{carry(column(name), of)} AS {quote(name)}" for name, of in self._types.items()]
         return self._select([*columns, self._owner], self._ordered())
 
     def page(self, limit: int, offset: int, position: Position | None) -> Query:
@@ -76,7 +76,7 @@ class Compiler:
         Rendering happens around the one SELECT, where only ``limit`` rows are left.
         """
         keys = {f"<key {number}>": key.sql for number, key in enumerate(self.keys)}
-        columns = (*map(quote, self._types), self._owner, *(f"{sql} AS {quote(name)}" for name, sql in keys.items()))
+        columns = (*map(column, self._types), self._owner, *(f"{sql} AS {quote(name)}" for name, sql in keys.items()))
         begin = (after(position, self.keys),) if position else ()
         skipped = offset + (position.given if position else 0)
         query = self._select(columns, f"{self._ordered()} LIMIT {limit:d} OFFSET {skipped:d}", *begin)
@@ -91,7 +91,7 @@ class Compiler:
 
     def sizes(self, limit: int) -> Query:
         """The owner and the size in bytes, as text with separators, of ``limit`` of the rows."""
-        cells = (f"coalesce(strlen(CAST({quote(name)} AS VARCHAR)), 0) + 1" for name in self._types)
+        cells = (f"coalesce(strlen(CAST({column(name)} AS VARCHAR)), 0) + 1" for name in self._types)
         return self._select([self._owner, " + ".join(cells)], f"LIMIT {limit:d}")
 
     def _ordered(self) -> str:

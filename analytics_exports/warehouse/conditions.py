@@ -12,7 +12,7 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import NumericRange, Selection
-from analytics_exports.warehouse.identifiers import quote
+from analytics_exports.warehouse.identifiers import column
 from analytics_exports.warehouse.types import VARCHAR, Type
 from analytics_exports.warehouse.values import EXACT, FLOATS, INTEGERS, at_least, at_most, key, keys
 
@@ -42,16 +42,16 @@ class Condition:
     params: Mapping[str, object] = field(default_factory=dict)
 
 
-def cell(types: Types, column: str | None) -> tuple[str, Type]:
+def cell(types: Types, name: str | None) -> tuple[str, Type]:
     """SQL for the cells of a column, comparing bytes whatever its collation, and their type.
 
     Raises:
         DatasetChanged: there is no such column.
     """
-    if column is None or column not in types:
+    if name is None or name not in types:
         raise DatasetChanged
-    of = types[column]
-    return f"{quote(column)} COLLATE C" if of.kind == "varchar" else quote(column), of
+    of = types[name]
+    return f"{column(name)} COLLATE C" if of.kind == "varchar" else column(name), of
 
 
 def owned(dataset: Dataset, types: Types, scope: OwnerScope) -> Condition:
@@ -80,11 +80,11 @@ def filters(dataset: Dataset, types: Types, selection: Selection) -> Iterator[Co
         yield from _between(bounds, types, number)
 
 
-def _days(column: str | None, types: Types, selection: Selection) -> Iterator[Condition]:
+def _days(name: str | None, types: Types, selection: Selection) -> Iterator[Condition]:
     """Both days inclusive; a point in time belongs to its day in UTC."""
     if selection.start_date is None and selection.end_date is None:
         return
-    text, of = cell(types, column)
+    text, of = cell(types, name)
     midnight = _MIDNIGHTS.get(of.kind)
     if midnight is None:
         raise DatasetChanged
@@ -96,9 +96,9 @@ def _days(column: str | None, types: Types, selection: Selection) -> Iterator[Co
         yield Condition(f"{text} < CAST(CAST($end_date AS DATE) + 1 AS {midnight})", {"end_date": selection.end_date})
 
 
-def _any_of(column: str | None, types: Types, texts: Sequence[str], parameter: str) -> Condition:
+def _any_of(name: str | None, types: Types, texts: Sequence[str], parameter: str) -> Condition:
     """Rows whose cell is one of ``texts``, or whose list holds one of them."""
-    text, of = cell(types, column)
+    text, of = cell(types, name)
     has_list = of.kind in _LISTS
     element = of.child if has_list else of
     if element.kind not in EXACT:

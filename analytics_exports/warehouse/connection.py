@@ -5,6 +5,8 @@ readings of the same process go on. It can read that one file and nothing else, 
 memory, threads and time are limited. SQL text belongs to ``compiler``.
 """
 
+import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +31,8 @@ from analytics_exports.domain.errors import (
 from analytics_exports.warehouse.identifiers import literal, quote
 from analytics_exports.warehouse.identity import Identity, identify, overwritten
 from analytics_exports.warehouse.spill import spill_folder
+
+logger = logging.getLogger(__name__)
 
 _HARDENING = {
     "allow_community_extensions": "false",
@@ -122,10 +126,13 @@ def meaning(error: Exception) -> ExportError:
     Args:
         error: From DuckDB itself, or the OSError as which it arrives through an Arrow reader; both begin with its kind.
     """
-    kind = str(error).partition(" Error:")[0]
+    begins = _KIND.match(str(error))
+    kind = begins[1] if begins else type(error).__name__
+    logger.warning("DuckDB failed: %s", kind)
     return _MEANINGS.get(kind, InternalFailure)()
 
 
+_KIND = re.compile(r"([A-Za-z ]{1,40}) Error:")
 _MEANINGS: Mapping[str, type[ExportError]] = {
     "Binder": DatasetChanged,
     "Catalog": DatasetChanged,

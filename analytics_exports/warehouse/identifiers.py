@@ -5,6 +5,9 @@ Values never do: they are parameters. Only names from a checked dataset and type
 
 from analytics_exports.domain.dataset import Relation
 
+ROWS = "<rows>"
+"""What a query calls its table. Columns are qualified with it, so that no alias can take a column's place."""
+
 
 def quote(name: str) -> str:
     """``name`` as a quoted identifier."""
@@ -24,3 +27,8 @@ def literal(text: str) -> str:
 def table(relation: Relation) -> str:
     """The three-part name of ``relation``. All three, so that no temporary object can take a table's place."""
     return f"{quote(relation.database)}.{quote(relation.schema)}.{quote(relation.name)}"
+
+
+def column(name: str) -> str:
+    """A column of the table of a query."""
+    return f"{quote(ROWS)}.{quote(name)}"

@@ -19,7 +19,7 @@ from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse.conditions import Condition, Types, cell
-from analytics_exports.warehouse.identifiers import quote
+from analytics_exports.warehouse.identifiers import column
 
 Place = tuple[str | None, ...]
 """Where a row stands in the order: the text of each key, ``None`` for NULL."""
@@ -48,7 +48,7 @@ def order(dataset: Dataset, types: Types, names: Sequence[str]) -> tuple[Key, ..
     named = dict.fromkeys(name for name in (dataset.filters.date_column, *dataset.unique_key) if name is not None)
     cells = (cell(types, name) for name in named)
     keys = tuple(Key(sql, of.name) for sql, of in cells)
-    return keys if dataset.unique_key else (*keys, Key(f"hash({', '.join(map(quote, names))})", "UBIGINT"))
+    return keys if dataset.unique_key else (*keys, Key(f"hash({', '.join(map(column, names))})", "UBIGINT"))
 
 
 def after(position: Position, keys: Sequence[Key]) -> Condition:

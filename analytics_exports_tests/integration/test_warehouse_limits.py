@@ -182,23 +182,29 @@ def test_leaving_a_scan_stops_it_and_a_late_interrupt_does_nothing(path: Path) -
         scan.frame.collect()
 
 
-@pytest.mark.parametrize("name", ["broken", "nosy"])
-def test_an_error_tells_nothing_of_what_it_met(path: Path, name: str) -> None:
-    columns = warehouse_at(path).describe(Relation("analytics", "main", name)) if name == "broken" else None
-    failing = dataset(name, *(columns or (None, Column("content", "VARCHAR")))[1:])
-    errors = []
-    with pytest.raises(ExportError) as first:
-        warehouse_at(path).page(failing, ME, ALL, limit=1)
-    errors.append(first.value)
-    with pytest.raises(ExportError) as second, warehouse_at(path).scan(failing, ME, ALL) as scan:
+@pytest.mark.parametrize(
+    ("failing", "kind"),
+    [
+        (dataset("broken", Column("cell", "INTEGER")), "Conversion"),
+        (dataset("nosy", Column("content", "VARCHAR")), "Permission"),
+    ],
+    ids=["a cell that does not convert", "a view of another file"],
+)
+def test_an_error_tells_nothing_of_what_it_met(
+    path: Path, failing: Dataset, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse = warehouse_at(path)
+    with pytest.raises(ExportError) as paged:
+        warehouse.page(failing, ME, ALL, limit=1)
+    with pytest.raises(ExportError) as scanned, warehouse.scan(failing, ME, ALL) as scan:
         scan.frame.collect()
-    errors.append(second.value)
 
-    for error in errors:
+    for error in (paged.value, scanned.value):
         assert type(error) is InternalFailure
         assert str(error) == InternalFailure.sentence()
         assert error.__cause__ is None
         assert error.__suppress_context__
+    assert caplog.messages == [f"DuckDB failed: {kind}"] * 2
 
 
 def test_nothing_is_left_of_what_was_spilt(path: Path) -> None:

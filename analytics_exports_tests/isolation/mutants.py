@@ -13,7 +13,7 @@ from analytics_exports_tests.isolation.world import World
 
 Change = Callable[[Query, World], Query]
 
-OWNED = re.compile(r'(?P<column>"user_id"(?: COLLATE C)?) = CAST\(\$owner AS (?P<type>\w+)\)')
+OWNED = re.compile(r'(?P<column>"<rows>"\."user_id"(?: COLLATE C)?) = CAST\(\$owner AS (?P<type>\w+)\)')
 """The owner's condition, wherever it stands."""
 
 
@@ -61,7 +61,7 @@ def owner(condition: str, *, key: Callable[[World], object] | None = None) -> Ch
 
     def change(query: Query, world: World) -> Query:
         def put(match: re.Match[str]) -> str:
-            bare = '"user_id"'
+            bare = '"<rows>"."user_id"'
             return condition.format(bare=bare, text=f"CAST({bare} AS VARCHAR)", **match.groupdict())
 
         params = query.params if key is None else {**query.params, "owner": key(world)}
@@ -127,6 +127,10 @@ MUTANTS = (
     Mutant("no order", text(r" ORDER BY .+$", "")),
     Mutant("NULLs first", text("NULLS LAST", "NULLS FIRST")),
     Mutant("page begins one late", text(r"OFFSET (\d+)\)", r"OFFSET \1 + 1)"), in_pages=True),
-    Mutant("cursor loses rows without a date", text(r" OR \"day\" IS NULL", ""), in_pages=True),
-    Mutant("cursor ignores the second key", text(r'OR \("day" = [^()]+\([^()]+\) AND', "OR (false AND"), in_pages=True),
+    Mutant("cursor loses rows without a date", text(' OR "<rows>"."day" IS NULL', ""), in_pages=True),
+    Mutant(
+        "cursor ignores the second key",
+        text(r'OR \("<rows>"."day" = [^()]+\([^()]+\) AND', "OR (false AND"),
+        in_pages=True,
+    ),
 )

@@ -10,6 +10,7 @@ from sqlglot import expressions as exp
 
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.warehouse.compiler import Query
+from analytics_exports.warehouse.identifiers import ROWS
 
 ALLOWED = {"expressions", "from_", "where", "order", "limit", "offset", "group"}
 
@@ -45,7 +46,7 @@ def _where_is_right(where: exp.Expression, dataset: Dataset) -> None:
     assert isinstance(first, exp.EQ)
     column = first.this.this if isinstance(first.this, exp.Collate) else first.this
     assert isinstance(column, exp.Column)
-    assert column.name == dataset.owner_column
+    assert (column.table, column.name) == (ROWS, dataset.owner_column)
     assert isinstance(first.expression, exp.Cast)
     assert first.expression.this == exp.Placeholder(this="owner")
     assert not isinstance(where, exp.Or)

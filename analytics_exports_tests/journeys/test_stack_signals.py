@@ -48,7 +48,7 @@ def started(owner: subprocess.Popen[str]) -> tuple[psutil.Process, psutil.Proces
 
 
 def ended(process: psutil.Process) -> bool:
-    _, alive = psutil.wait_procs([process], timeout=20)
+    _, alive = psutil.wait_procs([process], timeout=60)
     return not alive
 
 

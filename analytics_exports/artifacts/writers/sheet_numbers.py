@@ -21,6 +21,9 @@ _FIRST_DAY, _PAST_DAYS = 61 - _EPOCH, 2_958_466 - _EPOCH
 """1900-03-01 and 10000-01-01, in days after 1970-01-01."""
 
 _SECONDS = 86_400
+_LARGEST = 2**63 - 1
+"""As a timestamp: infinity."""
+
 _UNITS = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -91,7 +94,8 @@ def _timestamp(value: pl.Expr, dtype: pl.Datetime, style: TimeStyle) -> Number:
 
 
 def _in_calendar(value: pl.Expr, per_day: int = 1) -> pl.Expr:
-    return value.to_physical().is_between(_FIRST_DAY * per_day, _PAST_DAYS * per_day, closed="left")
+    past = min(_PAST_DAYS * per_day, _LARGEST)
+    return value.to_physical().is_between(max(_FIRST_DAY * per_day, -_LARGEST + 1), past, closed="left")
 
 
 def _with_fraction(value: pl.Expr, whole: Style, fraction: Style) -> pl.Expr:

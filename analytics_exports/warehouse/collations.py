@@ -1,0 +1,30 @@
+"""Which text columns compare loosely. DuckDB hides the collation of a column from every listing but table definitions.
+
+So an empty temporary table is made from the columns, and its definition is read: that works for views as well.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from analytics_exports.domain.dataset import Relation
+from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.identifiers import quote, table
+
+_COLLATED = re.compile(r'"?c(\d+)"? VARCHAR COLLATE "?([\w.]+)"?')
+_SCRATCH = "collated_columns"
+
+
+def collations(connection: Connection, relation: Relation, names: Sequence[str]) -> Mapping[str, str]:
+    """The collations of those of the VARCHAR columns ``names`` that have one, by name.
+
+    Args:
+        connection: To be used inside ``translated``, as any query.
+    """
+    if not names:
+        return {}
+    columns = ", ".join(f"{quote(name)} AS c{number}" for number, name in enumerate(names))
+    made = f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT {columns} FROM {table(relation)} LIMIT 0"  # noqa: S608 - names are quoted
+    connection.duckdb.execute(made)
+    definition = "SELECT sql FROM duckdb_tables() WHERE temporary AND table_name = $name"
+    ((sql,),) = connection.duckdb.execute(definition, {"name": _SCRATCH}).fetchall()
+    return {names[int(number)]: collation for number, collation in _COLLATED.findall(sql)}
