@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import polars as pl
 import pytest
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
     DagsterInstance,
     ExecuteInProcessResult,
     MetadataValue,
@@ -23,18 +25,20 @@ from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.database.models import User
 from analytics_exports.domain.access import Principal
-from analytics_exports.domain.dataset import dataset_id
+from analytics_exports.domain.dataset import Rejection, dataset_id
 from analytics_exports.domain.export import ExportJob, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.orchestration.assets import dataset_export
 from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.resources import desk
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
 from analytics_exports_tests import factories
 from analytics_exports_tests.demo_warehouse import built_demo
+from analytics_exports_tests.fakes.catalogue import FakeCatalogue
 
 DEMO_USER = UUID("44444444-4444-4444-8444-444444444444")
 
@@ -202,3 +206,16 @@ def test_somebody_else_cannot_open_the_file(world: World) -> None:
     stranger: Principal = factories.principal(uuid4())
 
     assert world.app.jobs.find(stranger.user_id, job.id) is None
+
+
+def test_operators_see_which_models_were_left_out_and_why(world: World) -> None:
+    sound = datasets_are_offered()
+    rejected = Rejection("fct_secret", "It has no owner column.")
+    world.app.__dict__["catalogue"] = FakeCatalogue([factories.dataset()], [rejected])
+    unsound = datasets_are_offered()
+
+    assert isinstance(sound, AssetCheckResult)
+    assert isinstance(unsound, AssetCheckResult)
+    assert (sound.passed, sound.metadata["offered"]) == (True, MetadataValue.int(5))
+    assert (unsound.passed, unsound.severity) == (False, AssetCheckSeverity.WARN)
+    assert unsound.metadata["rejected"] == MetadataValue.json({"fct_secret": "It has no owner column."})
