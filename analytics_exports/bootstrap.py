@@ -117,6 +117,7 @@ class Application:
             threads=settings.export_threads,
             seconds=settings.export_seconds,
             spill_root=settings.state_dir / "spill",
+            patience=10,
         )
 
     @cached_property

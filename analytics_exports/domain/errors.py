@@ -208,7 +208,7 @@ class IsolationViolation(ProductionFailed):
 
 
 class OutOfMemory(ProductionFailed):
-    """The export needs more memory than it may use; narrow the selection."""
+    """This needs more memory than it may use; narrow the selection."""
 
     code = "out_of_memory"
 
@@ -227,7 +227,7 @@ class StorageFull(ProductionFailed):
 
 
 class TimedOut(ProductionFailed):
-    """The export took longer than it may; narrow the selection."""
+    """This took longer than it may; narrow the selection."""
 
     code = "timed_out"
 

@@ -126,13 +126,16 @@ def meaning(error: Exception) -> ExportError:
     Args:
         error: From DuckDB itself, or the OSError as which it arrives through an Arrow reader; both begin with its kind.
     """
-    begins = _KIND.match(str(error))
-    kind = begins[1] if begins else type(error).__name__
+    kind = _kind(error)
     logger.warning("DuckDB failed: %s", kind)
     return _MEANINGS.get(kind, InternalFailure)()
 
 
-_KIND = re.compile(r"([A-Za-z ]{1,40}) Error:")
+def _kind(error: Exception) -> str:
+    begins = re.match(r"([A-Za-z ]{1,40}) Error:", str(error))
+    return begins[1] if begins else type(error).__name__
+
+
 _MEANINGS: Mapping[str, type[ExportError]] = {
     "Binder": DatasetChanged,
     "Catalog": DatasetChanged,
@@ -190,4 +193,7 @@ def _open(path: Path, name: str, limits: Limits, folder: Path) -> duckdb.DuckDBP
 def _refusal(error: duckdb.Error) -> ExportError:
     """Why the file could not be opened. DuckDB tells a lock from other trouble only in its text."""
     busy = isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
-    return WarehouseBusy() if busy else WarehouseUnavailable()
+    if busy:
+        return WarehouseBusy()
+    logger.warning("DuckDB cannot open the warehouse: %s", _kind(error))
+    return WarehouseUnavailable()

@@ -8,31 +8,39 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+from analytics_exports.domain.errors import StorageUnavailable
 
 _LOCK = ".lock"
 
 
 @contextmanager
 def spill_folder(root: Path) -> Iterator[Path]:
-    """A private folder below ``root``, for as long as the context lasts. DuckDB makes it when it needs it."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep(root)
+    """A private folder below ``root``, for as long as the context lasts. DuckDB makes it when it needs it.
+
+    Raises:
+        StorageUnavailable: ``root`` cannot be written to.
+    """
     folder = root / uuid4().hex
     lock = folder.with_suffix(_LOCK)
-    with _locked(lock, os.O_CREAT | os.O_EXCL):
+    with ExitStack() as held:
         try:
-            yield folder
-        finally:
-            _remove(folder, lock)
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sweep(root)
+            held.enter_context(_locked(lock, os.O_CREAT | os.O_EXCL))
+        except OSError:
+            raise StorageUnavailable from None
+        held.callback(_remove, folder, lock)
+        yield folder
 
 
 def sweep(root: Path) -> None:
     """Remove the folders that killed processes left below ``root``."""
     for lock in root.glob(f"*{_LOCK}"):
-        with suppress(OSError), _locked(lock):
+        with suppress(OSError), _locked(lock, wait=False):
             _remove(lock.with_suffix(""), lock)
 
 
@@ -42,11 +50,11 @@ def _remove(folder: Path, lock: Path) -> None:
 
 
 @contextmanager
-def _locked(lock: Path, flags: int = 0) -> Iterator[None]:
-    """Hold ``lock``. Raises BlockingIOError when another process, or this one, holds it."""
+def _locked(lock: Path, flags: int = 0, *, wait: bool = True) -> Iterator[None]:
+    """Hold ``lock``. Without waiting: raises BlockingIOError when another process, or this one, holds it."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(descriptor)

@@ -20,6 +20,7 @@ from analytics_exports.domain.errors import (
     InternalFailure,
     OutOfMemory,
     RunCancelled,
+    StorageUnavailable,
     TimedOut,
 )
 from analytics_exports.domain.selection import Selection
@@ -215,6 +216,14 @@ def test_nothing_is_left_of_what_was_spilt(path: Path) -> None:
         assert [item.is_dir() for item in sorted(spill.iterdir())] == [True, False], "the folder and its lock"
         assert rows + sum(batch.height for batch in batches) == 500_000
     assert list(spill.iterdir()) == []
+
+
+def test_a_place_to_spill_that_cannot_be_written_to_is_told(path: Path) -> None:
+    in_the_way = path.with_name("file")
+    in_the_way.touch()
+
+    with pytest.raises(StorageUnavailable):
+        warehouse_at(path, spill_root=in_the_way / "spill").count(dataset("plain"), ME, ALL)
 
 
 KILLED = """
