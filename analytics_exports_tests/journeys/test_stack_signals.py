@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def started(owner: subprocess.Popen[str]) -> tuple[psutil.Process, psutil.Proces
 def ended(process: psutil.Process) -> bool:
     _, alive = psutil.wait_procs([process], timeout=60)
     return not alive
+
+
+@pytest.fixture(autouse=True)
+def hang_up_is_heard() -> Iterator[None]:
+    """Under nohup this process ignores SIGHUP, and would hand that on to those it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(
