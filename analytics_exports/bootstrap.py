@@ -3,21 +3,30 @@
 Everything is made on first use, so that a sensor pays only for the jobs table and a worker never for the web framework.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from analytics_exports.ports import ArtifactStore, Catalogue, Directory, JobStore, Orchestrator, Signal
+from analytics_exports.domain.formats import Format
+from analytics_exports.ports import Announcements, ArtifactStore, Catalogue, Directory, JobStore, Orchestrator, Signal
 from analytics_exports.services.browsing import Browsing
+from analytics_exports.services.draining import Draining
+from analytics_exports.services.following import Following
 from analytics_exports.services.health import Health
 from analytics_exports.services.launching import Launching
+from analytics_exports.services.linking import Linking
 from analytics_exports.services.producing import Producing
 from analytics_exports.services.querying import Querying
 from analytics_exports.services.readback import Readback
-from analytics_exports.services.requesting import Requesting
+from analytics_exports.services.requesting import CheckOptions, Requesting
 from analytics_exports.services.retention import Retention
+from analytics_exports.services.sealing import Seal
 from analytics_exports.services.selecting import Selecting
+from analytics_exports.services.tokens import Tokens
+from analytics_exports.services.waiting import Waiting
 from analytics_exports.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +68,15 @@ class Application:
     @cached_property
     def launching(self) -> Launching:
         """Which exports to launch."""
-        return Launching(self.jobs)
+        settings = self.settings
+        return Launching(
+            self.jobs, self.orchestrator, settings.run_workers, settings.burst_exports, settings.burst_runs
+        )
+
+    @cached_property
+    def draining(self) -> Draining:
+        """Making many exports."""
+        return Draining(self.jobs, self.orchestrator, self.producing, self.settings.burst_runs)
 
     @cached_property
     def producing(self) -> Producing:
@@ -76,7 +93,57 @@ class Application:
     @cached_property
     def requesting(self) -> Requesting:
         """Asking for exports."""
-        return Requesting(self.selecting, self.jobs, self.artifacts, self.orchestrator)
+        return Requesting(
+            selecting=self.selecting,
+            check_options=self.check_options,
+            jobs=self.jobs,
+            artifacts=self.artifacts,
+            orchestrator=self.orchestrator,
+            most_live=self.settings.exports_per_user,
+        )
+
+    @cached_property
+    def following(self) -> Following:
+        """Looking at exports."""
+        return Following(self.jobs, self.artifacts, self.seal)
+
+    @cached_property
+    def linking(self) -> Linking:
+        """Downloading without a token."""
+        lifetime = timedelta(seconds=self.settings.download_link_seconds)
+        return Linking(self.following, self.directory, self.seal, lifetime)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Who waits in this process for an export to change."""
+        return Waiting()
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Administering API tokens."""
+        from analytics_exports.database.token_store import PostgresTokenStore
+
+        return Tokens(PostgresTokenStore(self.engine), timedelta(days=self.settings.token_days))
+
+    @cached_property
+    def seal(self) -> Seal:
+        """Recognising what this service handed out."""
+        from analytics_exports.database.secrets import shared_secret
+
+        return Seal(lambda: shared_secret(self.engine, "seal"))
+
+    @property
+    def check_options(self) -> CheckOptions:
+        """What options a format can have."""
+        from analytics_exports.artifacts.formats import check_options
+
+        return check_options
+
+    def describe_options(self) -> Mapping[Format, Mapping[str, Any]]:
+        """The same, as a JSON Schema for each format."""
+        from analytics_exports.artifacts.formats import describe_options
+
+        return describe_options()
 
     @cached_property
     def selecting(self) -> Selecting:
@@ -96,7 +163,7 @@ class Application:
     @cached_property
     def retention(self) -> Retention:
         """Expiring exports."""
-        return Retention(self.jobs, self.artifacts, self.orchestrator)
+        return Retention(self.jobs, self.artifacts, self.orchestrator, self.settings.history)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -183,7 +250,8 @@ class Application:
         """The pool of connections to PostgreSQL."""
         from analytics_exports.database.engine import make_engine
 
-        return make_engine(self.database_url, application=self._process)
+        patience = self.settings.database_seconds if self._process == "api" else None
+        return make_engine(self.database_url, application=self._process, patience=patience)
 
     @property
     def database_url(self) -> str:
@@ -197,6 +265,12 @@ class Application:
         from analytics_exports.database.signals import PENDING, listening
 
         return listening(self.database_url, PENDING)
+
+    def changes(self) -> AbstractContextManager[Announcements]:
+        """Announces exports whose status changed, by id."""
+        from analytics_exports.database.signals import CHANGED, listening
+
+        return listening(self.database_url, CHANGED)
 
     def decided_signal(self) -> AbstractContextManager[Signal]:
         """Announces that Dagster logged an event that decides about an export."""
@@ -212,7 +286,7 @@ class Application:
 
         from analytics_exports.gateway.dagster_gateway import DagsterGateway
 
-        return DagsterGateway(DagsterInstance.get())
+        return DagsterGateway(self.engine, DagsterInstance.get)
 
 
 @cache

@@ -6,9 +6,9 @@ settings`` prints this table, and the documentation is generated from it.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "ANALYTICS_EXPORTS_"
@@ -44,6 +44,14 @@ class Settings(BaseSettings):
 
     launch_sensors: int = Field(4, ge=1, le=16, description="Identical sensors that wait for new exports.")
     launch_wait_seconds: float = Field(40, ge=0, le=50, description="How long one sensor tick waits for work.")
+    run_workers: int = Field(4, ge=1, description="Dagster runs this machine makes at once, each in a warm process.")
+    runs_per_worker: int = Field(500, ge=1, description="Runs a worker process makes before a new one takes its place.")
+    run_worker_bytes: int = Field(
+        2**30, gt=0, description="Memory after a run at which a worker is replaced, in bytes."
+    )
+    run_drain_seconds: float = Field(5, ge=0, description="Time runs may take to end when the service is stopped.")
+    burst_exports: int = Field(6, ge=1, description="More pending exports than this at once are made together.")
+    burst_runs: int = Field(2, ge=1, description="Runs at most among which pending exports are divided then.")
     max_attempts: int = Field(3, ge=1, description="Attempts an export gets before it fails for good.")
     lease_seconds: float = Field(20, gt=0, description="A worker that is silent this long has lost its export.")
     export_memory: str = Field("256MB", description="Memory DuckDB may use for one export.")
@@ -54,6 +62,30 @@ class Settings(BaseSettings):
     query_seconds: float = Field(20, gt=0, description="Time one query of the API may take.")
     disk_reserve_bytes: int = Field(2**30, ge=0, description="Free disk space that exports leave alone, in bytes.")
 
+    allowed_hosts: str = Field(
+        "", description="Host names the API answers to, by commas; unset: on loopback those of this machine, else any."
+    )
+    max_body_bytes: int = Field(256 * 2**10, gt=0, description="Size a request body may have, in bytes.")
+    body_seconds: float = Field(10, gt=0, description="Time a request body may take to arrive.")
+    max_wait_seconds: int = Field(30, ge=0, description="Longest that a request with Prefer: wait is held back.")
+    database_seconds: float = Field(2.5, gt=0, description="How long the API waits for an answer of PostgreSQL.")
+    queries_at_once: int = Field(4, ge=1, description="Queries and estimates one API process runs at once.")
+    query_queue_seconds: float = Field(5, ge=0, description="How long a query waits for its turn.")
+    exports_per_user: int = Field(2000, ge=1, description="Unfinished exports one user may have.")
+    downloads_per_user: int = Field(250, ge=1, description="Downloads one user may have running on one API process.")
+    download_stall_seconds: float = Field(120, gt=0, description="A download that takes nothing for so long is ended.")
+    download_link_seconds: int = Field(300, ge=1, le=3600, description="How long a download link works.")
+    accel_redirect: str = Field(
+        "", description="Location of the artifact store in nginx, which then sends the files; unset: the API does."
+    )
+    failed_tokens_per_minute: int = Field(60, ge=1, description="Wrong tokens one address may send in a minute.")
+    token_days: int = Field(90, ge=1, le=3650, description="How long a new API token is valid at most, in days.")
+    jwt_issuer: str = Field("", description="Issuer (iss) of accepted JSON Web Tokens; unset: none are accepted.")
+    jwt_audience: str = Field("", description="Audience (aud) they must be for.")
+    jwt_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
+    jwt_key: str = Field("", repr=False, description="Key to check them with instead: a secret or a public key.")
+    jwt_algorithms: str = Field("RS256,ES256", description="Signature algorithms they may use, by commas.")
+
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, value: str | None) -> str | None:
@@ -61,10 +93,21 @@ class Settings(BaseSettings):
             raise ValueError("The database URL must begin with postgresql://.")
         return value or None
 
+    @model_validator(mode="after")
+    def _jwt_complete(self) -> Self:
+        if self.jwt_issuer and not (self.jwt_audience and (self.jwt_jwks_url or self.jwt_key)):
+            raise ValueError("JSON Web Tokens need JWT_AUDIENCE, and JWT_JWKS_URL or JWT_KEY.")
+        return self
+
     @property
     def retention(self) -> timedelta:
         """How long a finished file can be downloaded."""
         return timedelta(hours=self.retention_hours)
+
+    @property
+    def history(self) -> timedelta:
+        """How long Dagster keeps what it did for an export: a day longer than its file."""
+        return self.retention + timedelta(days=1)
 
     @property
     def lease(self) -> timedelta:

@@ -1,10 +1,14 @@
 """HTTP: FastAPI over the services. Routes translate: parse, call a service, render.
 
-app        the application and its lifespan
-deps       who asks, and what the routes work with
-problems   the one table from error to status
-follower   the read-back loop of this process
-routes/    one module for each noun
+app             the application, and what runs beside it: ``announcer``, ``follower``
+router          the table of all addresses; ``described`` puts it into the OpenAPI document
+routes/         what each address does, one module for each noun
+strict          how a request is read; ``edge`` is around everything
+problems        the one table from error to status; ``errors`` are those of HTTP itself
+authentication  who asks; ``jwt``, ``attempts``; ``deps`` hands the caller to routes
+gate            what a process keeps between requests
+preferences     once, now, and when to ask again
+transfer        sending files; ``ranges``, ``conditions``
 
 Nothing here decides anything about exports, and adapters are reached through ``bootstrap`` only.
 """

@@ -1,42 +1,77 @@
-"""The application: routes, error handlers, and the read-back loop for as long as it runs."""
+"""The application: the router, what is around it, and the threads that run for as long as it does."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+import resource
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
-from analytics_exports.api import problems
+from analytics_exports.api.announcer import Announcer
+from analytics_exports.api.edge import Edge, allowed_hosts
+from analytics_exports.api.errors import MethodNotAllowed
 from analytics_exports.api.follower import Follower
-from analytics_exports.api.routes import datasets, downloads, exports, queries, status
+from analytics_exports.api.problems import render, status_of
+from analytics_exports.api.router import analytics_router
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.observability import configure_logging
+
+
+def running(services: Application) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """A lifespan in which exports complete and those who wait for them are told."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        threads = (Follower(services), Announcer(services))
+        for thread in threads:
+            thread.start()
+        yield
+        for thread in threads:
+            thread.stop()
+
+    return lifespan
 
 
 def create_app(services: Application | None = None) -> FastAPI:
     """The API over ``services``; those of the environment by default, which is how uvicorn calls it."""
     services = services or application("api")
     configure_logging()
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        follower = Follower(services)
-        follower.start()
-        yield
-        follower.stop()
-
+    logging.getLogger("uvicorn.access").handlers.clear()  # Edge writes a line without anybody's secrets
+    logging.getLogger("uvicorn.access").propagate = False
+    _allow_many_files()
     app = FastAPI(
         title="Analytics Exports",
         summary="Bulk exports of your own rows, as files.",
+        version="1",
         openapi_url=f"{BASE_PATH}/openapi.json",
         docs_url=f"{BASE_PATH}/docs",
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=running(services),
     )
-    app.state.application = services
-    router = APIRouter(prefix=BASE_PATH)
-    for routes in (status, datasets, queries, exports, downloads):
-        router.include_router(routes.router)
-    app.include_router(router)
-    problems.install(app)
+    app.include_router(analytics_router(services))
+    app.add_exception_handler(HTTPException, _outside)
+    app.add_middleware(Edge, hosts=allowed_hosts(services.settings))
     return app
+
+
+async def _outside(request: Request, error: Exception) -> Response:
+    """What is wrong with a request that no route answers."""
+    response = render(request, error)
+    if response.status_code == status_of(MethodNotAllowed):  # the framework names the methods of one route only
+        response.headers["Allow"] = ", ".join(_methods(request.app, request.url.path))
+    return response
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """The methods that an address knows."""
+    items = app.openapi()["paths"].items()
+    return sorted({method.upper() for known, item in items if compile_path(known)[0].match(path) for method in item})
+
+
+def _allow_many_files() -> None:
+    """Each download has a file and a connection open; systems begin with few and allow more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,54 +1,68 @@
-"""What routes work with: the services of this process, and the authenticated caller."""
+"""What routes work with: the services of their router, the authenticated caller, and what the caller may do."""
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
+from analytics_exports.api.gate import Gate
 from analytics_exports.bootstrap import Application
 from analytics_exports.domain.access import Principal, Scope
 from analytics_exports.domain.errors import InsufficientScope, InvalidToken
 
-bearer = HTTPBearer(auto_error=False, description="An API token.")
+
+async def get_gate(request: Request) -> Gate:
+    """What the router that answers this request keeps."""
+    gate: Gate = request.state.analytics_gate
+    return gate
 
 
-def get_application(request: Request) -> Application:
-    """The services this process was started with."""
-    application: Application = request.app.state.application
-    return application
+async def get_services(request: Request) -> Application:
+    """The services of the router that answers this request."""
+    return (await get_gate(request)).services
 
 
-Services = Annotated[Application, Depends(get_application)]
-
-
-def get_current_user(
-    services: Services, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> Principal:
-    """The caller. Every token that is not valid gets the same answer.
-
-    Raises:
-        InvalidToken: there is no token, or it is malformed, unknown, revoked or expired.
-    """
-    principal = services.directory.principal(credentials.credentials) if credentials else None
-    if principal is None:
+async def get_caller(request: Request) -> Principal:
+    """Who asks. Raises InvalidToken when nobody was authenticated."""
+    caller: Principal | None = getattr(request.state, "analytics_caller", None)
+    if caller is None:
         raise InvalidToken
-    return principal
+    return caller
 
 
-def may(scope: Scope) -> Callable[[Principal], Principal]:
-    """A dependency that gives the caller if their token carries ``scope``. Raises InsufficientScope otherwise."""
+Entrance = Annotated[Gate, Depends(get_gate)]
+Services = Annotated[Application, Depends(get_services)]
+Caller = Annotated[Principal, Depends(get_caller)]
 
-    def check(principal: Annotated[Principal, Depends(get_current_user)]) -> Principal:
-        if scope not in principal.scopes:
+
+@dataclass(frozen=True)
+class May:
+    """A dependency that refuses callers without ``scope``. Raises InsufficientScope."""
+
+    scope: Scope
+
+    async def __call__(self, caller: Caller) -> None:
+        """Check the caller."""
+        if self.scope not in caller.scopes:
             raise InsufficientScope
-        return principal
-
-    return check
 
 
-DatasetReader = Annotated[Principal, Depends(may(Scope.DATASETS_READ))]
-ExportCreator = Annotated[Principal, Depends(may(Scope.EXPORTS_CREATE))]
-ExportReader = Annotated[Principal, Depends(may(Scope.EXPORTS_READ))]
-ExportDownloader = Annotated[Principal, Depends(may(Scope.EXPORTS_DOWNLOAD))]
-ExportCanceller = Annotated[Principal, Depends(may(Scope.EXPORTS_CANCEL))]
+def authenticated(get_current_user: Callable[..., Any], *, admit: bool) -> Callable[..., Any]:
+    """A dependency that makes what ``get_current_user`` returns, a Principal, the caller of the request.
+
+    Args:
+        admit: Make callers that are not known yet users; for those that a host application vouches for.
+    """
+    known: set[Principal] = set()
+
+    async def authenticate(
+        request: Request, services: Services, user: Annotated[Principal, Depends(get_current_user)]
+    ) -> None:
+        if admit and user not in known:
+            await run_in_threadpool(services.directory.admit, user)
+            known.add(user)
+        request.state.analytics_caller = user
+
+    return authenticate

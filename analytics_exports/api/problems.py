@@ -1,20 +1,28 @@
-"""The one table from error to HTTP status, and the handlers that render it.
+"""The one table from error to HTTP status, and how an error is rendered.
 
 A body never holds an exception's text, a path, or anything the caller sent.
 """
 
-from collections.abc import Sequence
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
+from itertools import takewhile
+from pathlib import Path
+from traceback import extract_tb
 from uuid import uuid4
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from analytics_exports.contract.problems import MEDIA_TYPE, Problem, ProblemField
+from analytics_exports.api import errors as http
+from analytics_exports.contract.problems import MEDIA_TYPE, Problem, ProblemField, documentation
 from analytics_exports.domain import errors
 
-STATUS: dict[type[errors.ExportError], HTTPStatus] = {
+logger = logging.getLogger(__name__)
+
+STATUS: Mapping[type[errors.ExportError], HTTPStatus] = {
     errors.ExportError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Refused: HTTPStatus.BAD_REQUEST,
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -26,21 +34,73 @@ STATUS: dict[type[errors.ExportError], HTTPStatus] = {
     errors.ExportUnavailable: HTTPStatus.CONFLICT,
     errors.ExportExpired: HTTPStatus.GONE,
     errors.ExportConflict: HTTPStatus.CONFLICT,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidLink: HTTPStatus.FORBIDDEN,
+    errors.TokenNotFound: HTTPStatus.NOT_FOUND,
+    errors.TooManyExports: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.UserNotFound: HTTPStatus.NOT_FOUND,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ProductionFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.DatasetChanged: HTTPStatus.CONFLICT,
-    errors.OutOfMemory: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.TimedOut: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WarehouseChanged: HTTPStatus.SERVICE_UNAVAILABLE,
+    http.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    http.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    http.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    http.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    http.RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
+    http.RouteNotFound: HTTPStatus.NOT_FOUND,
+    http.TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,
+    http.TooManyDownloads: HTTPStatus.TOO_MANY_REQUESTS,
+    http.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 """An error has the status of its nearest ancestor that is listed here."""
 
-RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: "5", HTTPStatus.CONFLICT: "1"}
+RETRY_SECONDS: Mapping[type[errors.ExportError], int] = {
+    errors.ExportError: 5,
+    errors.ExportNotReady: 1,
+    errors.StorageFull: 60,
+    http.TooManyAttempts: 60,
+    http.TooManyQueries: 2,
+}
+"""When to try again after an error that may pass; likewise of the nearest ancestor."""
+
+FRAMEWORK: Mapping[HTTPStatus, type[errors.ExportError]] = {
+    HTTPStatus.NOT_FOUND: http.RouteNotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: http.MethodNotAllowed,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: http.BodyTooLarge,
+}
+"""What errors of the framework itself mean."""
+
+STANDARD_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What every answer carries unless it says otherwise itself."""
+
+PLAIN_NAME = re.compile(r"[a-zA-Z_]{1,64}")
+
+
+def tree(root: type[errors.ExportError] = errors.ExportError) -> Iterator[type[errors.ExportError]]:
+    """All errors of this service, each after the one it is a kind of."""
+    if root.__module__ in (errors.__name__, http.__name__):
+        yield root
+        for child in sorted(root.__subclasses__(), key=lambda error: error.__name__):
+            yield from tree(child)
 
 
 def status_of(error: type[errors.ExportError]) -> HTTPStatus:
     """The status for this error."""
     return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
+
+
+def retry_seconds(error: type[errors.ExportError]) -> int:
+    """When to try again after this error."""
+    return next(RETRY_SECONDS[ancestor] for ancestor in error.__mro__ if ancestor in RETRY_SECONDS)
 
 
 def request_id(request: Request) -> str:
@@ -51,77 +111,75 @@ def request_id(request: Request) -> str:
     return identifier
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of ``app`` with a problem."""
-    app.add_exception_handler(errors.ExportError, _domain)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
-
-
-def _problem(
-    request: Request, status: HTTPStatus, code: str, detail: str, fields: Sequence[ProblemField] | None = None
-) -> Response:
-    body = Problem(
+def describe(error: errors.ExportError, request_id: str, fields: Sequence[ProblemField] | None = None) -> Problem:
+    """The body for an error."""
+    status = status_of(type(error))
+    return Problem(
+        type=documentation(error.code),
         title=status.phrase,
         status=status,
-        detail=detail,
-        code=code,
-        request_id=request_id(request),
+        detail=str(error),
+        code=error.code,
+        request_id=request_id,
         errors=list(fields) if fields else None,
     )
-    return Response(
-        body.model_dump_json(exclude_none=True),
-        status,
-        headers={"Cache-Control": "no-store", "X-Request-Id": request_id(request)},
-        media_type=MEDIA_TYPE,
-    )
 
 
-def _domain(request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.ExportError):
-        return _unexpected(request, error)
-    fields = None
-    if isinstance(error, errors.InvalidRequest):
-        fields = [ProblemField(pointer=field.pointer, detail=field.detail) for field in error.problems]
-    status = status_of(type(error))
-    response = _problem(request, status, error.code, str(error), fields)
-    if error.retryable:
-        response.headers["Retry-After"] = RETRY_SECONDS.get(status, "5")
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    return response
+def render(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for whatever went wrong; what has no name of its own is logged and shown as an internal error."""
+    known = _known(error)
+    if known is None:
+        log_unexpected(request, error)
+        known = errors.InternalFailure(
+            "The request failed for an unexpected reason; operators find it in the log under this request id."
+        )
+    problem = describe(known, request_id(request), _fields(known, error))
+    more = {**(headers or {}), **(getattr(error, "headers", None) or {})}
+    if known.retryable:
+        more["Retry-After"] = str(retry_seconds(type(known)))
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        more["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    standard = {**STANDARD_HEADERS, "X-Request-Id": problem.request_id}
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, problem.status, headers={**standard, **more}, media_type=MEDIA_TYPE)
 
 
-def _validation(request: Request, error: Exception) -> Response:
-    """Names each field and what is expected of it; the value sent is not repeated."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = [ProblemField(pointer=_pointer(item["loc"]), detail=item["msg"]) for item in found]
-    invalid = errors.InvalidRequest
-    return _problem(request, status_of(invalid), invalid.code, invalid.sentence(), fields)
+def log_unexpected(request: Request, error: Exception) -> None:
+    """Tell operators what happened and where in the code, but not the error's text: it can hold anybody's values."""
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    logger.error("Request %s failed: %s at %s", request_id(request), type(error).__qualname__, " > ".join(where[-4:]))
 
 
-def _http(request: Request, error: Exception) -> Response:
-    """Errors of the framework itself: no such route, wrong method."""
-    if not isinstance(error, HTTPException):
-        return _unexpected(request, error)
-    status = HTTPStatus(error.status_code)
-    response = _problem(request, status, status.name.lower(), status.description or status.phrase)
-    response.headers.update(error.headers or {})
-    return response
+def _known(error: Exception) -> errors.ExportError | None:
+    if isinstance(error, errors.ExportError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return errors.InvalidRequest()
+    if isinstance(error, HTTPException):
+        return FRAMEWORK.get(HTTPStatus(error.status_code), errors.Refused)()
+    return None
 
 
-def _unexpected(request: Request, _: Exception) -> Response:
-    internal = errors.InternalFailure
-    return _problem(
-        request,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        internal.code,
-        "The request failed for an unexpected reason; operators find it in the log under this request id.",
-    )
+def _fields(known: errors.ExportError, error: Exception) -> Sequence[ProblemField] | None:
+    """Each field and what is expected of it; the value sent is not repeated."""
+    if isinstance(error, RequestValidationError):
+        return [ProblemField(pointer=_pointer(item["loc"]), detail=_sentence(item)) for item in error.errors()]
+    if isinstance(known, errors.InvalidRequest):
+        return [ProblemField(pointer=field.pointer, detail=field.detail) for field in known.problems]
+    return None
+
+
+def _sentence(item: Mapping[str, object]) -> str:
+    """The word of pydantic on a field; that of a check of ours without what pydantic puts before it."""
+    if item["type"] == "uuid_parsing":  # repeats what it found
+        return "Write it as a UUID."
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    """A JSON pointer without the part that says where FastAPI looked (body, query, path)."""
-    parts = [str(part).encode("ascii", "backslashreplace").decode()[:256] for part in location[1:]]
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    """A JSON pointer without the part that says where FastAPI looked (body, query, path).
+
+    It ends above a name that does not look like one of a field, because that may be anything.
+    """
+    parts = takewhile(lambda part: isinstance(part, int) or PLAIN_NAME.fullmatch(part), location[1:])
+    return "".join(f"/{part}" for part in parts)

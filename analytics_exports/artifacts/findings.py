@@ -23,7 +23,7 @@ _SENTENCES = {
     Finding.NO_ROWS: "No row matches the request: the file holds the names of the columns only.",
     Finding.GUARDED_TEXTS: "Texts that begin like a formula and were marked as text: {count} in {columns}.",
     Finding.GUARDED_NAMES: "Column names that begin like a formula and were marked as text: {count}.",
-    Finding.LONG_NUMBERS: "Numbers that a spreadsheet would round, written as text: {count} in {columns}.",
+    Finding.LONG_NUMBERS: "Numbers of more than 15 digits, written as text to keep them: {count} in {columns}.",
     Finding.FAR_DATES: "Dates outside a spreadsheet's calendar, written as text: {count} in {columns}.",
     Finding.CUT_TEXTS: "Texts cut to the 32,767 characters that a cell can hold: {count} in {columns}.",
     Finding.MANY_SHEETS: "The rows are on {count} sheets.",

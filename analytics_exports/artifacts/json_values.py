@@ -103,9 +103,13 @@ def _fragment(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) 
     if isinstance(dtype, pl.Struct):
         return pl.when(value.is_not_null()).then(to_object(_members(value, dtype, kind), style))
     if dtype.is_float():
-        text = value.cast(pl.String)
-        return pl.when(value.is_finite()).then(text).otherwise(_enclosed('"', text.str.to_lowercase(), '"'))
+        return pl.when(value.is_finite()).then(value.cast(pl.String)).otherwise(_enclosed('"', _not_finite(value), '"'))
     return value
+
+
+def _not_finite(value: pl.Expr) -> pl.Expr:
+    nan = pl.when(value.is_nan()).then(pl.lit("NaN"))
+    return nan.when(value > 0).then(pl.lit("Infinity")).when(value < 0).then(pl.lit("-Infinity"))
 
 
 def _entry(dtype: pl.Struct, kind: Kind, style: TimeStyle) -> pl.Expr:
@@ -122,7 +126,7 @@ def _key(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl
     if dtype.is_nested():
         return to_json(value, dtype, kind, style)
     if dtype.is_float():
-        return value.cast(pl.String).str.to_lowercase()
+        return pl.when(value.is_finite()).then(value.cast(pl.String)).otherwise(_not_finite(value))
     return _scalar(value, dtype, style).cast(pl.String)
 
 

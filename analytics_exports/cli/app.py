@@ -4,27 +4,28 @@ What belongs here: arguments and help texts. What a command does is in a module 
 """
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from analytics_exports.cli import operators, remote
+from analytics_exports.cli.configuration import EXIT_FAILED, read_settings
 from analytics_exports.domain.errors import ExportError
-
-if TYPE_CHECKING:
-    from analytics_exports.settings import Settings
-
-EXIT_FAILED = 1
 
 app = typer.Typer(
     help="Self-service bulk exports from any dbt + DuckDB warehouse.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 database = typer.Typer(help="The service's own database.", no_args_is_help=True)
 store = typer.Typer(help="The folder of finished files.", no_args_is_help=True)
 app.add_typer(database, name="db")
 app.add_typer(store, name="store")
+app.command()(remote.export)
+app.add_typer(remote.exports, name="exports")
+app.add_typer(operators.users, name="users")
+app.add_typer(operators.tokens, name="tokens")
 
 
 @app.command()
@@ -97,17 +98,3 @@ def main() -> None:
     except ExportError as reason:
         typer.echo(f"error: {reason}", err=True)
         sys.exit(EXIT_FAILED)
-
-
-def read_settings() -> "Settings":
-    """The settings of the environment; exits when one of them is wrong, naming each."""
-    from pydantic import ValidationError
-
-    from analytics_exports.settings import PREFIX, Settings
-
-    try:
-        return Settings()
-    except ValidationError as reason:
-        for error in reason.errors():
-            typer.echo(f"error: {PREFIX}{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None

@@ -2,23 +2,41 @@
 
 from pydantic import BaseModel, Field
 
+from analytics_exports.contract import BASE_PATH
+
 MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemField(BaseModel):
-    """One field that is wrong: a JSON pointer (RFC 6901) to it, and what to do about it."""
+    """One field that is wrong."""
 
-    pointer: str
-    detail: str
+    pointer: str = Field(description="A JSON pointer (RFC 6901) to the field of the body, or to the parameter.")
+    detail: str = Field(description="What to do about it. The value that was sent is never repeated.")
 
 
 class Problem(BaseModel):
-    """What went wrong. ``code`` is stable; ``detail`` says the remedy."""
+    """What went wrong."""
 
-    type: str = Field("about:blank", description="The documentation of this code.")
-    title: str
-    status: int
-    detail: str
+    type: str = Field(description="Address of the documentation of this code.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What went wrong and what to do, for people.")
+    code: str = Field(description="What went wrong, for programs. A code never changes its meaning.")
+    request_id: str = Field(description="Under this id operators find the request in the log.")
+    errors: list[ProblemField] | None = Field(None, description="Which fields are wrong.")
+
+
+class ErrorCode(BaseModel):
+    """The documentation of a code."""
+
     code: str
-    request_id: str
-    errors: list[ProblemField] | None = None
+    status: int
+    title: str
+    detail: str
+    retryable: bool = Field(description="Whether the same request can succeed later without a change.")
+    example: Problem
+
+
+def documentation(code: str) -> str:
+    """Where the documentation of a code is."""
+    return f"{BASE_PATH}/errors/{code}"

@@ -1,14 +1,16 @@
 """Response bodies, and how they are made from the domain's values."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from analytics_exports.contract import BASE_PATH
+from analytics_exports.contract.requests import SelectionFields
 from analytics_exports.domain.dataset import Column, Dataset
-from analytics_exports.domain.export import ExportJob, Failure, Status
+from analytics_exports.domain.export import LIVE, ExportJob, Failure, Progress, Status
 from analytics_exports.domain.formats import Format
 
 
@@ -33,6 +35,13 @@ class StatusOut(BaseModel):
     parts: dict[str, ConditionOut]
     data_as_of: datetime | None
     rejected: list[RejectionOut]
+
+
+class ReadinessOut(BaseModel):
+    """Whether requests for exports can be taken, and by which parts it is decided."""
+
+    ready: bool
+    parts: dict[str, bool]
 
 
 class EnumFilterOut(BaseModel):
@@ -121,10 +130,10 @@ class PageOut(BaseModel):
 
 
 class EstimateOut(BaseModel):
-    """How large an export would be: exactly so many rows, about so many bytes as plain CSV."""
+    """How large an export would be."""
 
-    row_count: int
-    file_size_bytes: int
+    row_count: int = Field(description="Exactly so many rows.")
+    file_size_bytes: int = Field(description="About so many bytes.")
 
 
 class ExportAccepted(BaseModel):
@@ -148,6 +157,51 @@ class FailureOut(BaseModel):
         return cls(code=failure.code, message=failure.message, retryable=failure.retryable)
 
 
+class ProgressOut(BaseModel):
+    """How far an unfinished export has come. What is not known yet is null."""
+
+    stage: Literal["queued", "reading", "writing", "finishing"]
+    percent: int | None = Field(ge=0, le=100, description="Of the rows.")
+    rows_written: int
+    rows_total: int | None
+    bytes_written: int
+    queue_position: int | None = Field(description="1 for the export that was asked for first of those in the queue.")
+
+    @classmethod
+    def of(cls, job: ExportJob, ahead: int | None = None) -> Self | None:
+        """From the domain's values; ``None`` for an export that has ended."""
+        if job.status not in LIVE:
+            return None
+        told = job.progress or Progress(0, 0)
+        total, written = told.rows_total, told.rows_written
+        writing: Literal["writing", "finishing"] = "finishing" if written == total else "writing"
+        return cls(
+            stage="queued" if job.status is Status.PENDING else writing if written else "reading",
+            percent=None if not total else min(100, 100 * written // total),
+            rows_written=written,
+            rows_total=total,
+            bytes_written=told.bytes_written,
+            queue_position=None if ahead is None else ahead + 1,
+        )
+
+
+class WarningOut(BaseModel):
+    """Something about the file that its reader should know."""
+
+    code: str
+    detail: str
+    count: int = Field(description="How many cells, columns or rows it is about.")
+
+
+class PartOut(BaseModel):
+    """One file inside the zip of an export that was split."""
+
+    name: str
+    row_count: int
+    file_size_bytes: int
+    sha256: str
+
+
 class ExportOut(BaseModel):
     """The status of an export. Facts of the file are null until it is completed."""
 
@@ -167,18 +221,24 @@ class ExportOut(BaseModel):
     attempt: int
     error: FailureOut | None
     columns: list[ColumnOut] | None = Field(description="Names and types as written.")
+    progress: ProgressOut | None = Field(None, description="Null once the export has ended.")
+    filters: dict[str, Any] = Field({}, description="What was asked for, by the names of the request.")
+    options: dict[str, Any] = Field({}, description="Options of the format that were asked for.")
+    retry_of: UUID | None = Field(None, description="The export of which this is a retry.")
+    warnings: list[WarningOut] = []
+    parts: list[PartOut] = Field([], description="The files inside, when the file is a zip of several.")
 
     @classmethod
-    def of(cls, job: ExportJob) -> Self:
-        """From the domain's value."""
-        file = job.artifact
+    def of(cls, job: ExportJob, ahead: int | None = None) -> Self:
+        """From the domain's value, and how many pending exports are before it."""
+        request, file = job.request, job.artifact
         ready = job.status is Status.COMPLETED
         return cls(
             job_id=job.id,
             status=job.status,
-            dataset_id=job.request.dataset_id,
-            dataset_name=job.request.dataset_name,
-            format=job.request.format,
+            dataset_id=request.dataset_id,
+            dataset_name=request.dataset_name,
+            format=request.format,
             row_count=file and file.row_count,
             file_size_bytes=file and file.file_size_bytes,
             download_url=f"{BASE_PATH}/exports/{job.id}/download" if ready else None,
@@ -190,6 +250,12 @@ class ExportOut(BaseModel):
             attempt=job.attempt,
             error=FailureOut.of(job.failure) if job.failure else None,
             columns=[ColumnOut.of(facts.column) for facts in file.columns] if file else None,
+            progress=ProgressOut.of(job, ahead),
+            filters=SelectionFields.of(request.selection).model_dump(mode="json", exclude_none=True),
+            options=dict(request.options),
+            retry_of=job.retry_of,
+            warnings=[WarningOut(**asdict(warning)) for warning in file.warnings] if file else [],
+            parts=[PartOut(**asdict(part)) for part in file.parts] if file else [],
         )
 
 

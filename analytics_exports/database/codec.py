@@ -13,7 +13,7 @@ from analytics_exports.database.models import Job
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import DatasetId
-from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Status
+from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Progress, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
 
@@ -62,7 +62,16 @@ def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
         started_at=row.started_at,
         completed_at=row.completed_at,
         expires_at=row.expires_at,
+        progress=_progress(row),
+        retry_of=JobId(UUID(row.details["retry_of"])) if "retry_of" in row.details else None,
     )
+
+
+def _progress(row: Job) -> Progress | None:
+    told = row.details.get("progress")
+    if row.status != Status.RUNNING or not told:
+        return None
+    return Progress(told.get("rows_written", 0), told.get("bytes_written", 0), told.get("rows_total"))
 
 
 def _request(details: Mapping[str, Any]) -> ExportRequest:

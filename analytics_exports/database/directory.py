@@ -4,13 +4,18 @@ from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Account, ApiToken, Tag, User
 from analytics_exports.database.outage import unavailable_when_away
-from analytics_exports.database.tokens import digest, new_token
+from analytics_exports.database.token_store import PostgresTokenStore
+from analytics_exports.database.tokens import digest
 from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""``last_used_at`` is no finer than this, so that using a token is a read and seldom a write."""
 
 
 class PostgresDirectory:
@@ -25,8 +30,9 @@ class PostgresDirectory:
         key = digest(token)
         if key is None:
             return None
+        noted = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - USE_NOTED_EVERY)
         statement = (
-            select(User.id, User.owner_key, ApiToken.scopes)
+            select(User.id, User.owner_key, ApiToken.scopes, ApiToken.id.label("token_id"), noted.label("to_note"))
             .join(ApiToken, ApiToken.user_id == User.id)
             .where(
                 ApiToken.digest == key,
@@ -35,27 +41,34 @@ class PostgresDirectory:
                 User.disabled_at.is_(None),
             )
         )
-        with unavailable_when_away(), Session(self._engine) as session:
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
             row = session.execute(statement).one_or_none()
-        if row is None:
-            return None
+            if row is None:
+                return None
+            if row.to_note:
+                used = update(ApiToken).where(ApiToken.id == row.token_id, noted)
+                session.execute(used.values(last_used_at=func.now()))
         return Principal(UserId(row.id), row.owner_key, frozenset(map(Scope, row.scopes)))
+
+    def member(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
+        """A user who was authenticated by somebody else."""
+        statement = select(User.owner_key).where(User.id == user_id, User.disabled_at.is_(None))
+        with unavailable_when_away(), Session(self._engine) as session:
+            owner_key = session.scalar(statement)
+        return None if owner_key is None else Principal(user_id, owner_key, scopes)
+
+    def admit(self, principal: Principal) -> None:
+        """Make this caller a user, if they are not one yet."""
+        values = {"id": principal.user_id, "label": str(principal.user_id), "owner_key": principal.owner_key}
+        new = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.id])
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            session.execute(new)
 
     def issue_token(
         self, user_id: UUID, name: str, lifetime: timedelta, scopes: Collection[Scope] = USER_SCOPES
     ) -> str:
         """Make a token for a user and return its secret, which cannot be had again."""
-        token = new_token()
-        values = {
-            "user_id": user_id,
-            "name": name,
-            "digest": digest(token),
-            "scopes": sorted(scope.value for scope in scopes),
-            "expires_at": func.now() + lifetime,
-        }
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            session.execute(insert(ApiToken).values(values))
-        return token
+        return PostgresTokenStore(self._engine).issue(UserId(user_id), name, lifetime, scopes)[0]
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         """Those of ``ids`` that are accounts of this user."""

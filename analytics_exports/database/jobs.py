@@ -2,61 +2,60 @@
 
 An attempt is counted when it is handed out for launching (``due``), so each has a run key of its own and a launch that
 got lost can be repeated. A claim is the attempt plus a random token: whoever holds the token may heartbeat and publish.
+What owners do with their exports is in ``own_jobs``.
 """
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, false, func, insert, literal, null, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import job_from_row, request_to_json
+from analytics_exports.database.codec import job_from_row
 from analytics_exports.database.models import Cursor, Job
-from analytics_exports.database.outage import unavailable_when_away
-from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.database.own_jobs import OwnJobs
+from analytics_exports.database.signals import PENDING
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ClaimLost
-from analytics_exports.domain.export import Claim, ExportJob, ExportRequest, Failure, JobId, Launch, Status
+from analytics_exports.domain.errors import ClaimLost, InternalFailure
+from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
 
 FIRST_RETRY = timedelta(seconds=2)
 """Wait before the second attempt; doubled for each further one."""
 
-# Round-robin between users: everybody's first export goes before anybody's second.
+# Round-robin between users: everybody's first export goes before anybody's second. There are more candidates than are
+# taken, because others who ask at the same moment have locked the first ones.
 DUE = text("""
     WITH waiting AS (
         SELECT id, created_at, row_number() OVER (PARTITION BY user_id ORDER BY created_at, id) AS turn
         FROM jobs WHERE status = 'pending' AND launch_after <= now()
     ), chosen AS (
-        SELECT jobs.id
-        FROM jobs JOIN (SELECT id FROM waiting ORDER BY turn, created_at, id LIMIT :limit) AS next USING (id)
-        WHERE jobs.status = 'pending' AND jobs.launch_after <= now() FOR UPDATE OF jobs SKIP LOCKED
+        SELECT jobs.id, next.turn
+        FROM jobs JOIN (SELECT * FROM waiting ORDER BY turn, created_at, id LIMIT 8 * :limit) AS next USING (id)
+        WHERE jobs.status = 'pending' AND jobs.launch_after <= now()
+        ORDER BY next.turn, next.created_at, id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
     )
     UPDATE jobs SET attempt = attempt + 1, launch_after = now() + :hold FROM chosen WHERE jobs.id = chosen.id
-    RETURNING jobs.id, jobs.attempt, jobs.created_at
+    RETURNING jobs.id, jobs.attempt, chosen.turn, jobs.created_at
 """)
 
 
-class PostgresJobStore:
+class PostgresJobStore(OwnJobs):
     """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Keep jobs in the database that ``engine`` connects to."""
-        self._engine = engine
-
-    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
-        """Store a new pending export."""
-        values = {
-            "user_id": principal.user_id,
-            "owner_key": principal.owner_key,
-            "entity_id": request.dataset_id,
-            Job.details: request_to_json(request),
-        }
-        with self._transaction(actor="owner") as session:
-            return job_from_row(session.scalars(insert(Job).values(values).returning(Job)).one())
 
     def load(self, job_id: JobId) -> ExportJob | None:
         """An export whoever owns it."""
@@ -64,19 +63,20 @@ class PostgresJobStore:
             row = session.get(Job, job_id)
             return None if row is None else job_from_row(row)
 
-    def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """An export of this user: one query, so that an unknown and a foreign id take the same time."""
-        past = func.coalesce(Job.expires_at <= func.now(), false())
-        statement = select(Job, past).where(Job.id == job_id, Job.user_id == user_id)
-        with self._transaction() as session:
-            row = session.execute(statement).one_or_none()
-            return None if row is None else job_from_row(row[0], past=row[1])
-
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         """Attempts to launch now, fair between users."""
         with self._transaction() as session:
-            rows = session.execute(DUE, {"limit": limit, "hold": hold}).all()
-        return [Launch(JobId(row.id), row.attempt) for row in sorted(rows, key=lambda row: (row.created_at, row.id))]
+            rows = list(session.execute(DUE, {"limit": limit, "hold": hold}))
+        rows.sort(key=lambda row: (row.turn, row.created_at, row.id))
+        return [Launch(JobId(row.id), row.attempt) for row in rows]
+
+    def release(self, launches: Collection[Launch]) -> None:
+        """Undo ``due`` for these attempts; nothing happens to those that are claimed, or handed out anew."""
+        held = tuple_(Job.id, Job.attempt).in_([(launch.job_id, launch.attempt) for launch in launches])
+        with self._transaction() as session:
+            undone = {"launch_after": func.now(), "attempt": Job.attempt - 1}
+            session.execute(update(Job).where(held, Job.status == Status.PENDING).values(undone))
+            session.execute(select(func.pg_notify(PENDING, "")))
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take a pending export, or a completed one that is to be made again."""
@@ -100,7 +100,11 @@ class PostgresJobStore:
             row = session.scalars(statement).one_or_none()
             if row is None:
                 raise ClaimLost
-            return job_from_row(row), Claim(job_id, row.attempt, token)
+            with suppress(KeyError, TypeError, ValueError):
+                return job_from_row(row), Claim(job_id, row.attempt, token)
+            malformed = and_(Job.id == job_id, Job.status == Status.RUNNING)
+            session.execute(_end(malformed, Failure.of(InternalFailure), 0))
+        raise InternalFailure
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
         """Prolong the lease and store progress."""
@@ -155,15 +159,6 @@ class PostgresJobStore:
             rows = session.scalars(statement).all()
             return [(job_from_row(row), Claim(JobId(row.id), row.attempt, row.worker_token or "")) for row in rows]
 
-    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """Pending or running becomes cancelled."""
-        live = and_(Job.id == job_id, Job.user_id == user_id, Job.status.in_((Status.PENDING, Status.RUNNING)))
-        values = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
-        with self._transaction(actor="owner") as session:
-            session.execute(update(Job).where(live).values(values))
-            row = session.scalars(select(Job).where(Job.id == job_id, Job.user_id == user_id)).one_or_none()
-            return None if row is None else job_from_row(row)
-
     def expire(self, limit: int) -> Sequence[ExportJob]:
         """Expire what is past its time; return what still has a file to remove."""
         past = select(Job.id).where(Job.status == Status.COMPLETED, Job.expires_at <= func.now())
@@ -191,13 +186,6 @@ class PostgresJobStore:
         furthest = func.greatest(Cursor.position, new.excluded.position)
         with self._transaction() as session:
             session.execute(new.on_conflict_do_update(index_elements=[Cursor.name], set_={"position": furthest}))
-
-    @contextmanager
-    def _transaction(self, actor: str | None = None) -> Iterator[Session]:
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            if actor:
-                session.execute(select(func.set_config("analytics_exports.actor", actor, True)))  # noqa: FBT003
-            yield session
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

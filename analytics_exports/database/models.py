@@ -109,6 +109,15 @@ class Job(Base):
         Index("ix_jobs_files", "id", postgresql_where=text("status = 'expired' AND file_removed_at IS NULL")),
         Index("ix_jobs_runs", "dagster_run_id", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_history", "user_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_jobs_live", "user_id", postgresql_where=text("status IN ('pending', 'running')")),
+        Index("ix_jobs_queue", "created_at", postgresql_where=text("status = 'pending'")),
+        Index(
+            "uq_jobs_idempotency_key",
+            "user_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
@@ -133,6 +142,8 @@ class Job(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     file_removed_at: Mapped[datetime | None]
+    idempotency_key: Mapped[bytes | None]
+    request_digest: Mapped[bytes | None]
 
 
 class JobEvent(Base):
@@ -148,6 +159,29 @@ class JobEvent(Base):
     to_status: Mapped[str]
     attempt: Mapped[int]
     reason: Mapped[str | None]
+
+
+class Download(Base):
+    """One transfer of an export's file, or of a part of it, as it began."""
+
+    __tablename__ = "downloads"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    by_link: Mapped[bool]
+    first_byte: Mapped[int]
+    byte_count: Mapped[int]
+
+
+class Secret(Base):
+    """A random secret that all replicas of the API share. Deleting a row makes a new one at the next start."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Cursor(Base):

@@ -5,6 +5,7 @@ from a stored export job. How a request is authenticated belongs to ``api`` and 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -51,3 +52,17 @@ class Principal:
     def owner_scope(self) -> OwnerScope:
         """The rows this caller may see."""
         return OwnerScope(self.owner_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What is known of an API token; its secret is not."""
+
+    id: UUID
+    user_id: UserId
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None

@@ -10,10 +10,16 @@
     │   ├── ExportNotReady       download before completion
     │   ├── ExportUnavailable    download of a failed or cancelled export
     │   ├── ExportExpired
-    │   └── ExportConflict       the export is in a state that does not allow this
+    │   ├── ExportConflict       the export is in a state that does not allow this
+    │   ├── IdempotencyKeyReused the key of another request
+    │   ├── InvalidLink          a download link that is altered, too old, or not its owner's any more
+    │   ├── TokenNotFound
+    │   ├── TooManyExports       unfinished ones of this user
+    │   └── UserNotFound
     ├── Unavailable           not now: try again later, nothing was stored
     │   ├── CatalogueUnavailable
     │   ├── DatabaseUnavailable
+    │   ├── IdentityUnavailable  whoever vouches for callers does not answer
     │   ├── OrchestratorUnavailable
     │   ├── StorageUnavailable
     │   ├── WarehouseBusy        a writer holds the warehouse
@@ -134,6 +140,37 @@ class ExportConflict(Refused):
     code = "export_conflict"
 
 
+class IdempotencyKeyReused(Refused):
+    """This Idempotency-Key came with another request before; take a new key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidLink(Refused):
+    """This download link is not valid, or not any more; its owner can make a new one."""
+
+    code = "invalid_link"
+
+
+class TokenNotFound(Refused):
+    """There is no such token."""
+
+    code = "token_not_found"
+
+
+class TooManyExports(Refused):
+    """You have as many unfinished exports as you may; wait for one to end, or cancel one."""
+
+    code = "too_many_exports"
+    retryable = True
+
+
+class UserNotFound(Refused):
+    """There is no such user."""
+
+    code = "user_not_found"
+
+
 class Unavailable(ExportError):
     """The service cannot do this right now; nothing was stored, so try again later."""
 
@@ -151,6 +188,12 @@ class DatabaseUnavailable(Unavailable):
     """The job database does not answer; nothing was stored, so try again later."""
 
     code = "database_unavailable"
+
+
+class IdentityUnavailable(Unavailable):
+    """The keys that tokens are checked with cannot be had right now; try again later."""
+
+    code = "identity_unavailable"
 
 
 class OrchestratorUnavailable(Unavailable):

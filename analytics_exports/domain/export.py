@@ -84,6 +84,15 @@ class ExportRequest:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt has come, as its worker last said; ``rows_total`` is ``None`` until it is known."""
+
+    rows_written: int
+    bytes_written: int
+    rows_total: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportJob:
     """One export as the jobs table holds it.
@@ -93,6 +102,8 @@ class ExportJob:
         attempt: How many attempts have been claimed so far.
         run_id: The Dagster run of the latest attempt.
         artifact: Set once completed; stays when the file has expired.
+        progress: Of the attempt that is running.
+        retry_of: The export that this one was asked for anew.
     """
 
     id: JobId
@@ -108,10 +119,36 @@ class ExportJob:
     started_at: datetime | None
     completed_at: datetime | None
     expires_at: datetime | None
+    progress: Progress | None = None
+    retry_of: JobId | None = None
 
     def owner_scope(self) -> OwnerScope:
         """The rows this export may contain."""
         return OwnerScope(self.owner_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFilter:
+    """Which exports to list; what is left out does not restrict."""
+
+    statuses: tuple[Status, ...] = ()
+    formats: tuple[Format, ...] = ()
+    dataset_id: DatasetId | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """That an export is to be made once, however often it is asked for.
+
+    Attributes:
+        key: Digest of the caller's Idempotency-Key, which is theirs alone.
+        request: Digest of what they asked for with it.
+    """
+
+    key: bytes
+    request: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +174,9 @@ class Launch:
     def run_key(self) -> str:
         """Dagster's deduplication key: one run for each attempt."""
         return f"{self.job_id}:{self.attempt}"
+
+    @classmethod
+    def of(cls, run_key: str) -> "Launch":
+        """The launch that a run key stands for. Raises ValueError for any other text."""
+        job_id, _, attempt = run_key.rpartition(":")
+        return cls(JobId(UUID(job_id)), int(attempt))

@@ -9,6 +9,9 @@ The names that both sides must agree on stand here, because ``api`` and ``orches
 Definitions do not belong here.
 """
 
+SCHEMA = "dagster"
+"""Schema of Dagster's tables in this service's database."""
+
 PARTITIONS = "exports"
 """Name of the dynamic partitions definition; a partition key is a job id."""
 

@@ -1,35 +1,58 @@
-"""The Orchestrator port on a Dagster instance."""
+"""The Orchestrator port on a Dagster deployment.
 
-from collections.abc import Iterable, Iterator, Sequence
+What Dagster keeps is read and written over its own definitions of its tables, in the schema beside ours of the same
+database: one statement, on this service's connections, which fail at once when the database is away. Stopping a run
+needs the instance, because the run launcher it is configured with knows how.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 from dagster import DagsterInstance
-from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import DynamicPartitionsTable
+from dagster._core.storage.runs.schema import DaemonHeartbeatsTable, RunsTable
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from analytics_exports.domain.errors import DatabaseUnavailable, OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.gateway import PARTITIONS, event_log, pruning
-from analytics_exports.ports import Materialised, RunEnded
+from analytics_exports.gateway import DRAIN_JOB, PARTITIONS, SCHEMA, event_log, pruning
+from analytics_exports.ports import InProgress, Materialised, RunEnded
+
+IN_PROGRESS = [status.value for status in NOT_FINISHED_STATUSES]
 
 SENSORS = "SENSOR"
 """Dagster's name of the daemon that runs sensors."""
 
+SILENCE = timedelta(minutes=2)
+"""How long the daemon may be silent; it reports every half a minute."""
+
 
 class DagsterGateway:
-    """Implements ``ports.Orchestrator``. Methods raise DatabaseUnavailable when Dagster's storage does not answer."""
+    """Implements ``ports.Orchestrator``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
-    def __init__(self, instance: DagsterInstance) -> None:
-        """Reach into the Dagster deployment of ``instance``, whose storage is a database."""
-        self._instance = instance
+    def __init__(self, engine: Engine, instance: Callable[[], DagsterInstance]) -> None:
+        """Reach the deployment whose tables are in the database of ``engine``.
+
+        Args:
+            instance: Makes its Dagster instance; called when it is first needed.
+        """
+        self._engine = engine.execution_options(schema_translate_map={None: SCHEMA}, isolation_level="AUTOCOMMIT")
+        self._instance = cache(instance)
 
     def register(self, job_ids: Iterable[JobId]) -> None:
         """Make these exports partitions of the export asset."""
-        with _unavailable_when_away():
-            self._instance.add_dynamic_partitions(PARTITIONS, [str(job_id) for job_id in job_ids])
+        rows = [{"partitions_def_name": PARTITIONS, "partition": str(job_id)} for job_id in job_ids]
+        if rows:
+            with self._storage() as connection:
+                connection.execute(insert(DynamicPartitionsTable).values(rows).on_conflict_do_nothing())
 
     def forget(self, job_ids: Iterable[JobId]) -> None:
         """Remove the partitions of these exports with their history."""
@@ -45,16 +68,24 @@ class DagsterGateway:
     def terminate(self, run_id: str) -> None:
         """Ask for a run to stop, if it is for one export; one that makes many looks itself which are cancelled."""
         with _unavailable_when_away():
-            run = self._instance.get_run_by_id(run_id)
+            run = self._instance().get_run_by_id(run_id)
             if run is not None and not run.is_finished and PARTITION_NAME_TAG in run.tags:
-                self._instance.run_coordinator.cancel_run(run_id)
+                self._instance().run_coordinator.cancel_run(run_id)
 
     def check(self) -> None:
-        """Raise OrchestratorUnavailable unless the sensor daemon has reported within Dagster's own tolerance."""
-        with _unavailable_when_away():
-            status = self._instance.get_daemon_statuses(daemon_types=[SENSORS]).get(SENSORS)
-        if status is None or not status.healthy:
-            raise OrchestratorUnavailable
+        """Raise OrchestratorUnavailable unless the daemon that runs sensors has reported lately."""
+        beat = DaemonHeartbeatsTable.c
+        lately = beat.timestamp > func.timezone("UTC", func.now()) - SILENCE
+        with self._storage() as connection:
+            if connection.scalar(select(beat.id).where(beat.daemon_type == SENSORS, lately)) is None:
+                raise OrchestratorUnavailable
+
+    def in_progress(self) -> InProgress:
+        """How many runs there are now."""
+        drains = func.count().filter(RunsTable.c.pipeline_name == DRAIN_JOB)
+        counted = select(func.count(), drains).where(RunsTable.c.status.in_(IN_PROGRESS))
+        with self._storage() as connection:
+            return InProgress(*connection.execute(counted).one())
 
     def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
         """The next events logged after position ``after``, and the position up to which that reads the log."""
@@ -68,17 +99,18 @@ class DagsterGateway:
 
     @contextmanager
     def _storage(self) -> Iterator[Connection]:
-        """A connection to Dagster's tables."""
-        log = self._instance.event_log_storage
-        if not isinstance(log, SqlEventLogStorage):
-            raise TypeError(type(log).__name__)
-        with _unavailable_when_away(), log.index_connection() as connection:
+        with _unavailable_when_away(), self._engine.connect() as connection:
             yield connection
 
 
 @contextmanager
 def _unavailable_when_away() -> Iterator[None]:
+    """Raise DatabaseUnavailable for a connection that is refused or lost; a wrong statement stays what it is."""
     try:
         yield
-    except DBAPIError:
+    except (OperationalError, InterfaceError, PoolTimeout, DagsterPostgresException):
         raise DatabaseUnavailable from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from None
+        raise

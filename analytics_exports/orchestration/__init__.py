@@ -5,9 +5,12 @@ assets       the warehouse that dbt builds, and the export made from it
 io_managers  frames to published files
 resources    what a run holds: the application, and the productions in progress
 jobs         how the assets are run, and the clean-up
+drain        many exports in one run
 sensors      launching what is pending; the read-back's safety net
 schedules    expiring what is old
 build        all of it as one Definitions object
+storage      Dagster's storage on pooled connections
+warm         run workers that have everything imported
 
 Assets, sensors and ops are short: they call a service. Nothing heavy is imported at module level, because every run and
 every sensor evaluation would pay for it.

@@ -6,6 +6,7 @@ from dagster import Definitions
 
 from analytics_exports.orchestration.assets import dataset_export, warehouse
 from analytics_exports.orchestration.checks import datasets_are_offered
+from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.jobs import expire_exports, export_job, warehouse_job
 from analytics_exports.orchestration.resources import desk
@@ -26,7 +27,7 @@ def build_definitions(
     return Definitions(
         assets=[warehouse, dataset_export],
         asset_checks=[datasets_are_offered],
-        jobs=[export_job, warehouse_job, expire_exports],
+        jobs=[export_job, drain_exports, warehouse_job, expire_exports],
         schedules=[expiry_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
         resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},

@@ -11,6 +11,7 @@ from dagster import InitResourceContext, InputContext, IOManager, MetadataValue,
 
 from analytics_exports.bootstrap import application
 from analytics_exports.database.codec import selection_to_json
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ExportExpired
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
@@ -19,6 +20,8 @@ from analytics_exports.orchestration.resources import Desk
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from analytics_exports.services.producing import Production
 
 
 class ExportIOManager(IOManager):
@@ -32,16 +35,7 @@ class ExportIOManager(IOManager):
         """Write, check and publish ``obj``; the metadata carries the claim by which the read-back completes it."""
         production = self._desk.take(context.partition_key)
         artifact = production.publish(obj)
-        request = production.job.request
-        context.add_output_metadata(
-            {
-                **to_metadata(production.claim, artifact),
-                "dataset": MetadataValue.text(request.dataset_name),
-                "format": MetadataValue.text(request.format.value),
-                "filters": MetadataValue.json(selection_to_json(request.selection)),
-                "preview": MetadataValue.md(_markdown(production.preview)),
-            }
-        )
+        context.add_output_metadata(publication(production, artifact))
 
     def load_input(self, context: InputContext) -> "pl.LazyFrame":
         """The rows of a published export."""
@@ -55,6 +49,18 @@ class ExportIOManager(IOManager):
         with file:
             rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
         return rows.lazy()
+
+
+def publication(production: "Production", artifact: Artifact) -> dict[str, MetadataValue]:
+    """What the materialisation of a published export says: for the read-back, and for people."""
+    request = production.job.request
+    return {
+        **to_metadata(production.claim, artifact),
+        "dataset": MetadataValue.text(request.dataset_name),
+        "format": MetadataValue.text(request.format.value),
+        "filters": MetadataValue.json(selection_to_json(request.selection)),
+        "preview": MetadataValue.md(_markdown(production.preview)),
+    }
 
 
 def _markdown(rows: "pl.DataFrame | None") -> str:

@@ -4,22 +4,15 @@ Dagster starts a sensor at most every five seconds. Several identical launch sen
 announce work are therefore armed in turn: one of them always answers at once.
 """
 
-from dagster import (
-    DefaultSensorStatus,
-    RunRequest,
-    SensorDefinition,
-    SensorResult,
-    SkipReason,
-    sensor,
-)
+from collections.abc import Sequence
+
+from dagster import DefaultSensorStatus, RunRequest, SensorDefinition, SensorResult, SkipReason, sensor
 
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import Launch
+from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.jobs import export_job
 from analytics_exports.orchestration.partitions import exports
-
-LAUNCHES_PER_TICK = 25
-"""Runs one tick asks for; what is left is announced to nobody, but the next tick finds it at once."""
 
 
 def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
@@ -27,7 +20,7 @@ def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
 
     @sensor(
         name=f"launch_exports_{number}",
-        job=export_job,
+        jobs=[export_job, drain_exports],
         minimum_interval_seconds=1,
         default_status=DefaultSensorStatus.RUNNING,
         description="Waits for pending exports and materialises their partitions.",
@@ -35,12 +28,12 @@ def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
     def launch() -> SensorResult | SkipReason:
         app = application("sensor")
         with app.pending_signal() as signal:
-            launches = app.launching.wait(signal, wait_seconds, LAUNCHES_PER_TICK)
-        if not launches:
+            plan = app.launching.wait(signal, wait_seconds)
+        if not plan.launches:
             return SkipReason("No export is pending.")
         return SensorResult(
-            run_requests=[_run_request(launch) for launch in launches],
-            dynamic_partitions_requests=[exports.build_add_request([str(launch.job_id) for launch in launches])],
+            run_requests=[*map(_single, plan.singles), *map(_drain, plan.shares)],
+            dynamic_partitions_requests=[exports.build_add_request([str(launch.job_id) for launch in plan.launches])],
         )
 
     return launch
@@ -57,6 +50,13 @@ def read_back() -> SkipReason:
     return SkipReason("The jobs table is up to date.")
 
 
-def _run_request(launch: Launch) -> RunRequest:
+def _single(launch: Launch) -> RunRequest:
     """The partition may have been registered by the API already; adding it again changes nothing."""
-    return RunRequest(run_key=launch.run_key, partition_key=str(launch.job_id))
+    return RunRequest(job_name=export_job.name, run_key=launch.run_key, partition_key=str(launch.job_id))
+
+
+def _drain(share: Sequence[Launch]) -> RunRequest:
+    return RunRequest(
+        job_name=drain_exports.name,
+        run_config={"ops": {"drain": {"config": {"launches": [launch.run_key for launch in share]}}}},
+    )

@@ -7,6 +7,7 @@ about exports become visible in the order of their ids, and each of them is anno
 Every Dagster process imports this module: nothing but Dagster's own packages belongs here.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
@@ -14,13 +15,18 @@ from typing import Any, Self
 from dagster import DagsterEventType, EventLogEntry
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from analytics_exports.gateway import DECIDED
 
 CONNECTIONS, MORE_CONNECTIONS = 2, 20
 """Connections that a process keeps, and how many more it may open for a moment."""
+
+TRUSTED_SECONDS = 1.0
+"""A connection that was used so lately is used again without asking whether it still works."""
 
 DECISIVE = frozenset(
     {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
@@ -39,14 +45,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as Dagster's class
         """Set up as Dagster does, then move the three storages onto one pool."""
         super().__init__(postgres_url, *arguments, **options)
-        engine = create_pg_engine(
-            postgres_url,
-            options.get("token_provider"),
-            isolation_level="AUTOCOMMIT",
-            pool_size=CONNECTIONS,
-            max_overflow=MORE_CONNECTIONS,
-            pool_pre_ping=True,  # survives a restart of PostgreSQL, as a connection for each statement would
-        )
+        engine = _pooled(postgres_url, options.get("token_provider"))
         self._event_log_storage = OrderedEventLog(postgres_url, should_autocreate_tables=False)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             _move(storage, engine)
@@ -91,6 +90,31 @@ class OrderedEventLog(PostgresEventLogStorage):
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({TURN})"))
                 connection.execute(text(f"NOTIFY {DECIDED}"))
             yield
+
+
+def _pooled(postgres_url: str, token_provider: Any) -> Engine:  # noqa: ANN401 - as Dagster's class
+    """A pool that survives a restart of PostgreSQL, as a connection for each statement would."""
+    engine = create_pg_engine(
+        postgres_url,
+        token_provider,
+        isolation_level="AUTOCOMMIT",
+        pool_size=CONNECTIONS,
+        max_overflow=MORE_CONNECTIONS,
+    )
+
+    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - record.info.get("returned", 0) > TRUSTED_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as reason:
+                raise DisconnectionError from reason
+
+    def note(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["returned"] = time.monotonic()
+
+    event.listen(engine, "checkout", check)
+    event.listen(engine, "checkin", note)
+    return engine
 
 
 def _move(storage: Any, engine: Engine) -> None:  # noqa: ANN401 - three classes that have only this in common

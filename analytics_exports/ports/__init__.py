@@ -13,15 +13,17 @@ LazyFrame, named for the type checker only.
 
 from analytics_exports.ports.data import Catalogue, Estimate, Page, Scan, Warehouse
 from analytics_exports.ports.files import ArtifactStore, Staging, Written
-from analytics_exports.ports.jobs import JobStore, Signal
-from analytics_exports.ports.people import Directory
-from analytics_exports.ports.runs import Materialised, Orchestrator, RunEnded
+from analytics_exports.ports.jobs import Announcements, JobStore, Signal
+from analytics_exports.ports.people import Directory, TokenStore
+from analytics_exports.ports.runs import InProgress, Materialised, Orchestrator, RunEnded
 
 __all__ = [
+    "Announcements",
     "ArtifactStore",
     "Catalogue",
     "Directory",
     "Estimate",
+    "InProgress",
     "JobStore",
     "Materialised",
     "Orchestrator",
@@ -30,6 +32,7 @@ __all__ = [
     "Scan",
     "Signal",
     "Staging",
+    "TokenStore",
     "Warehouse",
     "Written",
 ]

@@ -86,6 +86,7 @@ class Warehouse(Protocol):
 
         Raises:
             DatasetChanged: the table or a column is no longer as ``dataset`` says.
+            StorageUnavailable: there is nowhere to put what does not fit into memory.
             WarehouseBusy: a writer holds the file.
             WarehouseUnavailable: there is no readable file.
         """

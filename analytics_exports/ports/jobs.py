@@ -2,19 +2,44 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from analytics_exports.domain.access import Principal, UserId
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.export import Claim, ExportJob, ExportRequest, Failure, JobId, Launch
+from analytics_exports.domain.export import (
+    Claim,
+    ExportFilter,
+    ExportJob,
+    ExportRequest,
+    Failure,
+    JobId,
+    Launch,
+    Once,
+)
 
 
 class JobStore(Protocol):
     """The jobs table. Each method is one transaction; each transition one compare-and-set on the database's clock."""
 
-    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
-        """Store a new pending export."""
+    def create(
+        self,
+        principal: Principal,
+        request: ExportRequest,
+        *,
+        once: Once | None = None,
+        most: int | None = None,
+        retry_of: JobId | None = None,
+    ) -> ExportJob:
+        """Store a new pending export, or return the one that was stored ``once`` before.
+
+        Raises:
+            IdempotencyKeyReused: the key came with another request before.
+            TooManyExports: the user has ``most`` unfinished ones.
+        """
+
+    def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
+        """The export that was stored ``once`` before. Raises IdempotencyKeyReused as ``create``."""
 
     def load(self, job_id: JobId) -> ExportJob | None:
         """An export whoever owns it: for workers and operators only."""
@@ -25,14 +50,26 @@ class JobStore(Protocol):
         A completed export past its time is expired here at once, before anybody made that transition.
         """
 
+    def list_own(
+        self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
+    ) -> Sequence[ExportJob]:
+        """Exports of this user, newest first; those after the one that was created then and has this id."""
+
+    def ahead(self, job_id: JobId) -> int:
+        """How many pending exports of anybody's were asked for before this one."""
+
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         """Attempts to launch now, fair between users. Each is held for ``hold``: nobody else gets it meanwhile."""
+
+    def release(self, launches: Collection[Launch]) -> None:
+        """Give back attempts that ``due`` handed out and that nobody will claim; they are due again as they were."""
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take the next attempt: pending becomes running. A completed export can be claimed to be made again.
 
         Raises:
             ClaimLost: the export is in no state to be produced, or another worker has it.
+            InternalFailure: what was stored of it cannot be understood; it has failed now.
         """
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
@@ -56,6 +93,12 @@ class JobStore(Protocol):
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled; returns the export as it then is, ``None`` if not the user's."""
 
+    def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Completed becomes expired; returns the export as it then is, ``None`` if not the user's."""
+
+    def downloaded(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+        """Note that the transfer of so many bytes of the file begins; ``by_link`` when nobody showed a token."""
+
     def expire(self, limit: int) -> Sequence[ExportJob]:
         """Completed exports past their time become expired; returns every expired export whose file is still to go."""
 
@@ -74,3 +117,16 @@ class Signal(Protocol):
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is announced, at most so long; whether it was."""
+
+    def listeners(self) -> int:
+        """How many wait for the same announcement now, this one included."""
+
+    def sit(self, seats: int) -> bool:
+        """Take one of so many seats among all who wait, for as long as one listens; whether one was free."""
+
+
+class Announcements(Protocol):
+    """What other processes announce, each with a text."""
+
+    def heard(self, seconds: float) -> Collection[str]:
+        """Wait for announcements, at most so long; the texts of those that came."""

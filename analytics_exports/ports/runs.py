@@ -25,6 +25,14 @@ class RunEnded:
     cancelled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """Runs that were launched and have not ended: all of them, and those that make many exports."""
+
+    runs: int
+    drains: int
+
+
 class Orchestrator(Protocol):
     """The hand into Dagster."""
 
@@ -42,6 +50,9 @@ class Orchestrator(Protocol):
 
     def check(self) -> None:
         """Raise OrchestratorUnavailable when nothing would launch an export now."""
+
+    def in_progress(self) -> InProgress:
+        """How many runs there are now."""
 
     def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
         """The next events after position ``after``, oldest first, and the position up to which that reads the log."""

@@ -46,11 +46,19 @@ class Health:
         conditions = [
             _condition("warehouse", self.warehouse.data_as_of),
             _condition("manifest", self._manifest),
-            _condition("database", lambda: self.jobs.cursor("health")),
+            self._database(),
             _condition("orchestrator", self.orchestrator.check),
             _condition("artifact_store", self.artifacts.check),
         ]
         return Report(conditions, self._data_as_of(), self._rejected())
+
+    def ready(self) -> Sequence[Condition]:
+        """The parts without which no request for an export can be taken."""
+        catalogue = _condition("manifest", self.catalogue.state)
+        return [self._database(), catalogue, _condition("artifact_store", self.artifacts.check)]
+
+    def _database(self) -> Condition:
+        return _condition("database", lambda: self.jobs.cursor("health"))
 
     def _manifest(self) -> None:
         stale = self.catalogue.state().stale

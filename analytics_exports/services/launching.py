@@ -1,4 +1,8 @@
-"""Which exports to launch now."""
+"""Which exports to launch now, and how: each in a run of its own, or many in a few.
+
+A run for one export is what people see and cancel in Dagster; starting it costs more than a small export. So when many
+are pending at once, or come faster than there are sensors to answer, a few runs make them together (``draining``).
+"""
 
 import time
 from collections.abc import Sequence
@@ -6,10 +10,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from analytics_exports.domain.export import Launch
-from analytics_exports.ports import JobStore, Signal
+from analytics_exports.ports import JobStore, Orchestrator, Signal
 
 LOOK_SECONDS = 5.0
 """How often to look although nothing was announced: retries become due by time alone."""
+
+BUSY_LOOK_SECONDS = 0.5
+"""How often to look whether a run has ended, while as many are in progress as there may be."""
+
+SHARE = 25
+"""Exports that a run for many is given to begin with; it takes more by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to launch: exports in runs of their own, and shares of exports with a run for each share."""
+
+    singles: Sequence[Launch] = ()
+    shares: Sequence[Sequence[Launch]] = ()
+
+    @property
+    def launches(self) -> Sequence[Launch]:
+        """Every export of the plan."""
+        return [*self.singles, *(launch for share in self.shares for launch in share)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +40,36 @@ class Launching:
     """Hands out attempts to launch.
 
     Attributes:
+        workers: Runs that may be in progress at once.
+        burst_exports: More exports than this at once are made together.
+        burst_runs: By how many runs.
         hold: How long an attempt that was handed out may take to be claimed; then it is handed out again, as a new one.
     """
 
     jobs: JobStore
+    orchestrator: Orchestrator
+    workers: int
+    burst_exports: int
+    burst_runs: int
     hold: timedelta = timedelta(seconds=60)
 
-    def wait(self, signal: Signal, seconds: float, limit: int) -> Sequence[Launch]:
-        """Attempts to launch, as soon as there are any; none when there were none for so long."""
+    def wait(self, signal: Signal, seconds: float) -> Plan:
+        """What to launch, as soon as there is something; an empty plan when there was nothing for so long."""
         deadline = time.monotonic() + seconds
-        while not (launches := self.jobs.due(limit, self.hold)):
+        while True:
+            running = self.orchestrator.in_progress()
+            free, drains = self.workers - running.runs, self.burst_runs - running.drains
+            limit = SHARE * drains if drains > 0 else min(free, self.burst_exports)
+            if free > 0 and (launches := self.jobs.due(limit, self.hold)):
+                return self._plan(launches, min(free, drains), last=signal.listeners() == 1)
             left = deadline - time.monotonic()
             if left <= 0:
-                break
-            signal.wait(min(left, LOOK_SECONDS))
-        return launches
+                return Plan()
+            signal.wait(min(left, LOOK_SECONDS if free > 0 else BUSY_LOOK_SECONDS))
+
+    def _plan(self, launches: Sequence[Launch], drains: int, *, last: bool) -> Plan:
+        """When the last sensor that listens answers, nobody will for a while: so a run that listens takes its place."""
+        if drains <= 0 or not (last or len(launches) > self.burst_exports):
+            return Plan(singles=launches)
+        runs = min(drains, len(launches))
+        return Plan(shares=[launches[number::runs] for number in range(runs)])

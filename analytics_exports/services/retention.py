@@ -1,6 +1,10 @@
-"""The end of an export: past its time it expires, and its file and its partition go."""
+"""The end of an export: past its time it expires, and its file, its partition and its history in Dagster go.
+
+What Dagster keeps of exports that never had a file, because they failed or were cancelled, goes by its age.
+"""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
 
@@ -10,11 +14,16 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Removes what is past its time. The status changes first, so no new download begins on a file that goes."""
+    """Removes what is past its time. The status changes first, so no new download begins on a file that goes.
+
+    Attributes:
+        history: How long Dagster's partitions and runs of exports are kept; longer than any file.
+    """
 
     jobs: JobStore
     artifacts: ArtifactStore
     orchestrator: Orchestrator
+    history: timedelta
 
     def expire(self) -> int:
         """Expire everything that is due; returns how many files were removed."""
@@ -27,4 +36,5 @@ class Retention:
             self.orchestrator.forget(ids)
             self.jobs.file_removed(ids)
             removed += len(ids)
+        self.orchestrator.prune(self.history)
         return removed

@@ -1,4 +1,4 @@
-"""The gate that every selection passes: known dataset, fitting filters, and only ids that are the caller's own."""
+"""From what a caller sent to what may be read: the one gate before every query, estimate and export."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from analytics_exports.services.browsing import Browsing
 
 @dataclass(frozen=True, slots=True)
 class Selecting:
-    """Checks what a caller selects."""
+    """Checks selections against the dataset and against what is the caller's."""
 
     browsing: Browsing
     directory: Directory
 
-    def check(self, principal: Principal, dataset_id: DatasetId, selection: Selection) -> tuple[Dataset, Selection]:
+    def checked(self, principal: Principal, dataset_id: DatasetId, selection: Selection) -> tuple[Dataset, Selection]:
         """The dataset, and the selection with names as the warehouse writes them.
 
         Raises:
@@ -26,13 +26,12 @@ class Selecting:
             InvalidRequest: naming every field that is wrong, or that is not the caller's.
         """
         dataset = self.browsing.dataset(dataset_id)
-        checked = check(selection, dataset)
-        accounts = _foreign(principal, "account_ids", checked.account_ids, self.directory.accounts_owned)
-        tags = _foreign(principal, "tag_ids", checked.tag_ids, self.directory.tags_owned)
-        problems = (*accounts, *tags)
-        if problems:
+        selection = check(selection, dataset)
+        accounts = _foreign(principal, "account_ids", selection.account_ids, self.directory.accounts_owned)
+        tags = _foreign(principal, "tag_ids", selection.tag_ids, self.directory.tags_owned)
+        if problems := (*accounts, *tags):
             raise InvalidRequest(*problems)
-        return dataset, checked
+        return dataset, selection
 
 
 def _foreign(

@@ -1,4 +1,4 @@
-"""The whole service on this machine: PostgreSQL, Dagster's code server, daemon and web page, and the API.
+"""The whole service on this machine: PostgreSQL, Dagster's code server, run workers, daemon and web page, and the API.
 
     with running_stack(settings, say) as stack:
         stack.supervisor.run()
@@ -32,6 +32,10 @@ PROJECT = Path(__file__).parents[2]
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
 API = "analytics_exports.api.app:create_app"
+RUN_WORKERS = "analytics_exports.orchestration.warm"
+RUN_WORKERS_STOP_SECONDS = 5
+"""Time to declare ended what did not end by itself."""
+
 SPARE_WORKERS = 12
 """Threads of the code server besides the ones that waiting sensors occupy."""
 
@@ -101,7 +105,8 @@ class Stack:
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
         shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
-        self.supervisor.start(self._code_server(), self._api(), self._webserver(), self._daemon())
+        services = (self._code_server(), self._run_workers(), self._api(), self._webserver(), self._daemon())
+        self.supervisor.start(*services)
 
     def stop(self) -> None:
         """Stop everything and give the state folder back."""
@@ -130,6 +135,11 @@ class Stack:
         return ManagedProcess(
             "code server", program, partial(answers, port), port=port, setting=f"{PREFIX}CODE_SERVER_PORT"
         )
+
+    def _run_workers(self) -> ManagedProcess:
+        seconds = self.settings.run_drain_seconds + RUN_WORKERS_STOP_SECONDS
+        program = self._python("run-workers", "-m", RUN_WORKERS, stop_seconds=seconds)
+        return ManagedProcess("run workers", program, lambda: True)  # whoever launches a run waits for them
 
     def _api(self) -> ManagedProcess:
         host, port = self.settings.api_host, self.settings.api_port

@@ -1,8 +1,14 @@
-"""The Directory in memory."""
+"""The Directory and the TokenStore in memory."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from uuid import UUID, uuid4
 
-from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.access import Principal, Scope, Token, UserId
+from analytics_exports.domain.errors import TokenNotFound, UserNotFound
+from analytics_exports_tests.factories import NOW
 
 
 class FakeDirectory:
@@ -10,14 +16,87 @@ class FakeDirectory:
 
     def __init__(self) -> None:
         self.tokens: dict[str, Principal] = {}
+        self.users: dict[UserId, str] = {}
+        self.disabled: set[UserId] = set()
         self.accounts: dict[UserId, set[str]] = {}
         self.tags: dict[UserId, set[str]] = {}
 
     def principal(self, token: str) -> Principal | None:
-        return self.tokens.get(token)
+        found = self.tokens.get(token)
+        return None if found is None or found.user_id in self.disabled else found
+
+    def member(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
+        if user_id not in self.users or user_id in self.disabled:
+            return None
+        return Principal(user_id, self.users[user_id], scopes)
+
+    def admit(self, principal: Principal) -> None:
+        self.users.setdefault(principal.user_id, principal.owner_key)
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         return frozenset(ids) & self.accounts.get(user_id, set())
 
     def tags_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         return frozenset(ids) & self.tags.get(user_id, set())
+
+
+class FakeTokenStore:
+    """Implements ``ports.TokenStore`` beside a FakeDirectory, on a clock that the test moves."""
+
+    def __init__(self, directory: FakeDirectory) -> None:
+        self.now = NOW
+        self._directory = directory
+        self._tokens: dict[str, Token] = {}
+        self._numbers = count()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self._look()
+
+    def issue(self, user_id: UserId, name: str, lifetime: timedelta, scopes: Collection[Scope]) -> tuple[str, Token]:
+        if user_id not in self._directory.users:
+            raise UserNotFound
+        secret = f"secret-{next(self._numbers)}"
+        self._tokens[secret] = Token(
+            id=uuid4(),
+            user_id=user_id,
+            name=name,
+            scopes=frozenset(scopes),
+            created_at=self.now + timedelta(microseconds=next(self._numbers)),
+            expires_at=self.now + lifetime,
+            revoked_at=None,
+            last_used_at=None,
+        )
+        self._look()
+        return secret, self._tokens[secret]
+
+    def of_user(self, user_id: UserId) -> Sequence[Token]:
+        mine = [token for token in self._tokens.values() if token.user_id == user_id]
+        return sorted(mine, key=lambda token: token.created_at, reverse=True)
+
+    def rotate(self, token_id: UUID, lifetime: timedelta, overlap: timedelta) -> tuple[str, Token]:
+        secret, old = self._find(token_id)
+        if old.revoked_at or old.expires_at <= self.now:
+            raise TokenNotFound
+        self._tokens[secret] = replace(old, expires_at=min(old.expires_at, self.now + overlap))
+        return self.issue(old.user_id, old.name, lifetime, old.scopes)
+
+    def revoke(self, token_id: UUID) -> None:
+        secret, old = self._find(token_id)
+        self._tokens[secret] = replace(old, revoked_at=old.revoked_at or self.now)
+        self._look()
+
+    def _find(self, token_id: UUID) -> tuple[str, Token]:
+        for secret, token in self._tokens.items():
+            if token.id == token_id:
+                return secret, token
+        raise TokenNotFound
+
+    def _look(self) -> None:
+        """Let the directory know which secrets are valid now."""
+        users = self._directory.users
+        self._directory.tokens = {
+            secret: Principal(token.user_id, users[token.user_id], token.scopes)
+            for secret, token in self._tokens.items()
+            if token.revoked_at is None and token.expires_at > self.now
+        }

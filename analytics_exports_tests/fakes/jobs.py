@@ -5,20 +5,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from typing import cast
 from uuid import uuid4
 
 from analytics_exports.domain.access import Principal, UserId
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ClaimLost
+from analytics_exports.domain.errors import ClaimLost, IdempotencyKeyReused, TooManyExports
 from analytics_exports.domain.export import (
     LIVE,
     NEXT,
     Claim,
+    ExportFilter,
     ExportJob,
     ExportRequest,
     Failure,
     JobId,
     Launch,
+    Once,
+    Progress,
     Status,
 )
 from analytics_exports_tests.factories import NOW
@@ -35,6 +39,7 @@ class Row:
     token: str | None = None
     lease_until: datetime | None = None
     file_removed: bool = False
+    once: Once | None = None
     progress: dict[str, object] = field(default_factory=dict)
 
 
@@ -44,13 +49,27 @@ class FakeJobStore:
     def __init__(self) -> None:
         self.now = NOW
         self.rows: dict[JobId, Row] = {}
+        self.downloads: list[tuple[JobId, int, int, bool]] = []
         self._cursors: dict[str, int] = {}
         self._numbers = count()
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def create(self, principal: Principal, request: ExportRequest) -> ExportJob:
+    def create(
+        self,
+        principal: Principal,
+        request: ExportRequest,
+        *,
+        once: Once | None = None,
+        most: int | None = None,
+        retry_of: JobId | None = None,
+    ) -> ExportJob:
+        mine = [row.job for row in self.rows.values() if row.job.user_id == principal.user_id]
+        if most is not None and len([job for job in mine if job.status in LIVE]) >= most:
+            raise TooManyExports
+        if once and (earlier := self.repeated(principal.user_id, once)):
+            return earlier
         job = ExportJob(
             id=JobId(uuid4()),
             user_id=principal.user_id,
@@ -65,9 +84,18 @@ class FakeJobStore:
             started_at=None,
             completed_at=None,
             expires_at=None,
+            retry_of=retry_of,
         )
-        self.rows[job.id] = Row(job, self.now)
+        self.rows[job.id] = Row(job, self.now, once=once)
         return job
+
+    def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
+        for row in self.rows.values():
+            if row.job.user_id == user_id and row.once and row.once.key == once.key:
+                if row.once != once:
+                    raise IdempotencyKeyReused
+                return self.find(user_id, row.job.id)
+        return None
 
     def load(self, job_id: JobId) -> ExportJob | None:
         row = self.rows.get(job_id)
@@ -77,8 +105,22 @@ class FakeJobStore:
         job = self.load(job_id)
         if job is None or job.user_id != user_id:
             return None
+        if job.status is Status.RUNNING and (told := self.rows[job_id].progress):
+            job = replace(job, progress=Progress(**cast("dict[str, int]", told)))
         past = job.status is Status.COMPLETED and job.expires_at is not None and job.expires_at <= self.now
         return replace(job, status=Status.EXPIRED) if past else job
+
+    def list_own(
+        self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
+    ) -> Sequence[ExportJob]:
+        mine = [job for job_id in self.rows if (job := self.find(user_id, job_id)) and _matches(job, which)]
+        mine.sort(key=lambda job: (job.created_at, job.id), reverse=True)
+        return [job for job in mine if after is None or (job.created_at, job.id) < after][:limit]
+
+    def ahead(self, job_id: JobId) -> int:
+        asked = self.rows[job_id].job.created_at
+        jobs = [row.job for row in self.rows.values()]
+        return len([job for job in jobs if job.status is Status.PENDING and job.created_at < asked])
 
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         waiting = [
@@ -94,7 +136,14 @@ class FakeJobStore:
         for row in chosen:
             row.job = replace(row.job, attempt=row.job.attempt + 1)
             row.launch_after = self.now + hold
-        return [Launch(row.job.id, row.job.attempt) for row in sorted(chosen, key=lambda row: row.job.created_at)]
+        return [Launch(row.job.id, row.job.attempt) for row in chosen]
+
+    def release(self, launches: Collection[Launch]) -> None:
+        for launch in launches:
+            row = self.rows[launch.job_id]
+            if row.job.status is Status.PENDING and row.job.attempt == launch.attempt:
+                row.job = replace(row.job, attempt=launch.attempt - 1)
+                row.launch_after = self.now
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         row = self.rows.get(job_id)
@@ -162,6 +211,18 @@ class FakeJobStore:
             row.job, row.lease_until = replace(row.job, completed_at=self.now), None
         return row.job
 
+    def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        row = self.rows.get(job_id)
+        if row is None or row.job.user_id != user_id:
+            return None
+        if row.job.status is Status.COMPLETED:
+            self._move(row, Status.EXPIRED)
+            row.job = replace(row.job, expires_at=min(row.job.expires_at or self.now, self.now))
+        return row.job
+
+    def downloaded(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+        self.downloads.append((job_id, first_byte, byte_count, by_link))
+
     def expire(self, limit: int) -> Sequence[ExportJob]:
         done = [row for row in self.rows.values() if row.job.status is Status.COMPLETED]
         for row in [row for row in done if row.job.expires_at and row.job.expires_at <= self.now][:limit]:
@@ -207,3 +268,13 @@ class FakeJobStore:
     def _move(row: Row, status: Status) -> None:
         assert status in NEXT[row.job.status], f"no job goes from {row.job.status} to {status}"
         row.job = replace(row.job, status=status)
+
+
+def _matches(job: ExportJob, which: ExportFilter) -> bool:
+    return (
+        (not which.statuses or job.status in which.statuses)
+        and (not which.formats or job.request.format in which.formats)
+        and which.dataset_id in (None, job.request.dataset_id)
+        and (which.created_after is None or job.created_at > which.created_after)
+        and (which.created_before is None or job.created_at < which.created_before)
+    )

@@ -1,26 +1,32 @@
 """The Orchestrator in memory: an event log that the test writes."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from analytics_exports.domain.errors import DatabaseUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.ports import Materialised, RunEnded
+from analytics_exports.ports import InProgress, Materialised, RunEnded
+from analytics_exports_tests.factories import NOW
 
 
 class FakeOrchestrator:
-    """Implements ``ports.Orchestrator``. Set ``away`` to make it unreachable."""
+    """Implements ``ports.Orchestrator``. Set ``away`` to make it unreachable; ``now`` is its clock."""
 
     def __init__(self) -> None:
         self.away = False
+        self.now = NOW
         self.partitions: set[JobId] = set()
+        self.registered_at: dict[JobId, datetime] = {}
         self.terminated: list[str] = []
-        self.pruned: list[timedelta] = []
+        self.running = InProgress(0, 0)
+        self.drains: set[str] = set()
         self.log: list[Materialised | RunEnded] = []
 
     def register(self, job_ids: Iterable[JobId]) -> None:
         self._reach()
-        self.partitions.update(job_ids)
+        for job_id in job_ids:
+            self.partitions.add(job_id)
+            self.registered_at.setdefault(job_id, self.now)
 
     def forget(self, job_ids: Iterable[JobId]) -> None:
         self._reach()
@@ -28,14 +34,19 @@ class FakeOrchestrator:
 
     def prune(self, age: timedelta) -> None:
         self._reach()
-        self.pruned.append(age)
+        self.forget([job_id for job_id in self.partitions if self.registered_at[job_id] < self.now - age])
 
     def terminate(self, run_id: str) -> None:
         self._reach()
-        self.terminated.append(run_id)
+        if run_id not in self.drains:
+            self.terminated.append(run_id)
 
     def check(self) -> None:
         self._reach()
+
+    def in_progress(self) -> InProgress:
+        self._reach()
+        return self.running
 
     def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
         self._reach()

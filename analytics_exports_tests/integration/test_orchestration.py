@@ -55,7 +55,7 @@ class World:
 
     def submit(self, format: Format = Format.CSV, dataset: str = "fct_transactions") -> ExportJob:
         selection = Selection(start_date=date(2024, 1, 1)) if dataset == "fct_transactions" else Selection()
-        return self.app.requesting.submit(self.caller, dataset_id(dataset), format, selection, {})
+        return self.app.requesting.submit(self.caller, dataset_id(dataset), format, selection, {}).job
 
     def run(self, job: ExportJob) -> ExecuteInProcessResult:
         """Materialise the partition as a run would."""
@@ -68,7 +68,7 @@ class World:
         )
 
     def find(self, job: ExportJob) -> ExportJob:
-        return self.app.requesting.find(self.caller, job.id)
+        return self.app.following.find(self.caller, job.id)
 
 
 @pytest.fixture
@@ -103,9 +103,11 @@ def test_a_partition_becomes_a_file_and_the_file_completes_the_export(world: Wor
     assert world.find(job).status is Status.RUNNING
     world.app.readback.follow()
 
-    done, artifact, file = world.app.requesting.open(world.caller, job.id)
-    with file:
-        content = file.read()
+    found = world.app.following.open(world.caller, job.id)
+    done, artifact = found.job, found.artifact
+    with found.file:
+        found.file.seek(0)
+        content = found.file.read()
     assert done.status is Status.COMPLETED
     assert artifact.output_path == f"exports/{DEMO_USER}/{job.id}.parquet"
     assert hashlib.sha256(content).hexdigest() == artifact.sha256
@@ -146,7 +148,7 @@ def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -
 
 def test_an_export_that_is_not_there_any_more_is_not_made(world: World) -> None:
     job = world.submit()
-    world.app.requesting.cancel(world.caller, job.id)
+    world.app.requesting.remove(world.caller, job.id)
 
     assert not world.run(job).success
     assert world.find(job).status is Status.CANCELLED
@@ -178,7 +180,8 @@ def test_a_sensor_launches_what_is_pending_and_registers_its_partition(world: Wo
     job = world.submit()
     world.app.orchestrator.forget([job.id])  # as if the API had died between the row and the partition
     sensor = build_definitions(launch_wait_seconds=0).get_repository_def().get_sensor_def("launch_exports_1")
-    result = sensor(build_sensor_context(instance=world.instance))
+    with world.app.pending_signal():  # another sensor, armed as well
+        result = sensor(build_sensor_context(instance=world.instance))
 
     assert isinstance(result, SensorResult)
     assert [(run.partition_key, run.run_key) for run in result.run_requests or []] == [(str(job.id), f"{job.id}:1")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,8 +12,16 @@ from analytics_exports.database.engine import make_engine
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.models import User
 from analytics_exports.domain.access import Principal, UserId
-from analytics_exports.domain.errors import ClaimLost, DatasetChanged, WarehouseChanged
-from analytics_exports.domain.export import Claim, Failure, JobId, Status
+from analytics_exports.domain.dataset import dataset_id
+from analytics_exports.domain.errors import (
+    ClaimLost,
+    DatasetChanged,
+    IdempotencyKeyReused,
+    TooManyExports,
+    WarehouseChanged,
+)
+from analytics_exports.domain.export import Claim, ExportFilter, Failure, JobId, Once, Progress, Status
+from analytics_exports.domain.formats import Format
 from analytics_exports.ports import JobStore
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
@@ -105,6 +114,25 @@ def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> No
     new = world.pending(newcomer)
 
     assert {launch.job_id for launch in world.store.due(2, HOLD)} == {first, new}
+
+
+def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
+    busy, newcomer = world.make_user(), world.make_user()
+    first, second = [world.pending(busy) for _ in range(2)]
+    new = world.pending(newcomer)
+
+    assert [launch.job_id for launch in world.store.due(3, HOLD)] == [first, new, second]
+
+
+def test_what_is_given_back_is_due_at_once(world: World) -> None:
+    kept, returned, claimed = [world.pending() for _ in range(3)]
+    launches = {launch.job_id: launch for launch in world.store.due(3, HOLD)}
+    world.store.claim(claimed, "run", LEASE)
+    world.store.release([launches[returned], launches[claimed]])
+
+    assert world.store.due(10, HOLD) == [launches[returned]]
+    assert world.store.due(10, HOLD) == []
+    assert world.status(kept) is Status.PENDING
 
 
 def test_a_claim_is_given_once(world: World) -> None:
@@ -300,3 +328,125 @@ def test_a_cursor_never_goes_back(world: World) -> None:
     world.store.advance("log", 3)
 
     assert (world.store.cursor("log"), world.store.cursor("another")) == (5, 0)
+
+
+def test_the_same_key_makes_one_export(world: World) -> None:
+    user = world.make_user()
+    once = Once(b"key", b"request")
+    assert world.store.repeated(user.user_id, once) is None
+    first = world.store.create(user, factories.request(), once=once)
+
+    assert world.store.create(user, factories.request(), once=once) == first
+    assert world.store.repeated(user.user_id, once) == first
+    for again in (world.store.repeated, lambda _, other: world.store.create(user, factories.request(), once=other)):
+        with pytest.raises(IdempotencyKeyReused):
+            again(user.user_id, Once(b"key", b"another request"))
+
+
+def test_a_key_belongs_to_its_user(world: World) -> None:
+    once = Once(b"key", b"request")
+    one, other = (world.store.create(world.make_user(), factories.request(), once=once) for _ in range(2))
+
+    assert one.id != other.id
+
+
+def test_a_user_has_so_many_unfinished_exports_and_no_more(world: World) -> None:
+    user, other = world.make_user(), world.make_user()
+    first = world.store.create(user, factories.request(), most=2)
+    world.store.create(user, factories.request(), most=2)
+    with pytest.raises(TooManyExports):
+        world.store.create(user, factories.request(), most=2)
+
+    world.store.create(other, factories.request(), most=2)
+    world.store.cancel(user.user_id, first.id)
+    world.store.create(user, factories.request(), most=2)
+
+
+def test_a_retry_says_of_what(world: World) -> None:
+    user = world.make_user()
+    first = world.pending(user)
+    again = world.store.create(user, factories.request(), retry_of=first)
+    found = world.store.find(user.user_id, again.id)
+
+    assert found is not None
+    assert found.retry_of == first
+
+
+def test_exports_are_listed_newest_first_in_pages(world: World) -> None:
+    user = world.make_user()
+    asked = [world.store.create(user, factories.request()) for _ in range(5)]
+    world.pending()
+    first = world.store.list_own(user.user_id, ExportFilter(), 2)
+    second = world.store.list_own(user.user_id, ExportFilter(), 9, (first[-1].created_at, first[-1].id))
+
+    assert [*first, *second] == asked[::-1]
+
+
+def test_a_list_can_be_restricted(world: World) -> None:
+    user = world.make_user()
+    dropped = world.pending(user)
+    world.store.cancel(user.user_id, dropped)
+    kept = world.store.create(user, factories.request(format=Format.PARQUET))
+
+    def listed(**which: Any) -> list[JobId]:
+        return [job.id for job in world.store.list_own(user.user_id, ExportFilter(**which), 10)]
+
+    assert listed(statuses=(Status.CANCELLED, Status.FAILED)) == [dropped]
+    assert listed(formats=(Format.PARQUET,)) == [kept.id]
+    assert listed(dataset_id=kept.request.dataset_id) == [kept.id, dropped]
+    assert listed(dataset_id=dataset_id("another")) == []
+    assert listed(created_after=kept.created_at) == []
+    assert listed(created_before=kept.created_at) == [dropped]
+
+
+def test_an_export_past_its_time_is_listed_as_expired(world: World) -> None:
+    claim = world.completed()
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    world.pass_time(DAY.total_seconds() + 1)
+
+    for statuses, found in (((Status.EXPIRED,), [job.id]), ((Status.COMPLETED,), [])):
+        assert [item.id for item in world.store.list_own(job.user_id, ExportFilter(statuses=statuses), 9)] == found
+
+
+def test_those_ahead_were_asked_for_before(world: World) -> None:
+    first, second, third = (world.pending() for _ in range(3))
+    world.store.claim(first, "run", LEASE)
+
+    assert [world.store.ahead(job_id) for job_id in (second, third)] == [0, 1]
+
+
+def test_progress_is_that_of_the_running_attempt(world: World) -> None:
+    claim = world.running()
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    world.store.renew(claim, LEASE, {"rows_written": 5, "bytes_written": 7, "rows_total": 10})
+    found = world.store.find(job.user_id, job.id)
+    assert found is not None
+    assert found.progress == Progress(5, 7, 10)
+
+    world.store.complete(claim, factories.artifact(), DAY)
+    found = world.store.find(job.user_id, job.id)
+    assert found is not None
+    assert found.progress is None
+
+
+def test_an_owner_discards_what_is_completed(world: World) -> None:
+    claim = world.completed()
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    for _ in range(2):
+        discarded = world.store.discard(job.user_id, job.id)
+        assert discarded is not None
+        assert discarded.status is Status.EXPIRED
+
+    assert [expired.id for expired in world.store.expire(10)] == [job.id]
+    assert world.store.discard(UserId(uuid4()), job.id) is None
+
+
+def test_nothing_else_can_be_discarded(world: World) -> None:
+    user = world.make_user()
+    job = world.store.discard(user.user_id, world.pending(user))
+
+    assert job is not None
+    assert job.status is Status.PENDING

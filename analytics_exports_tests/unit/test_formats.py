@@ -1,12 +1,14 @@
 """Formats as the outside sees them: names, endings, options and what is wrong with some of them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics_exports.artifacts.findings import Finding
 from analytics_exports.artifacts.formats import check_options, describe_options, file_format
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
 from analytics_exports.domain.formats import FORMATS, Format, ending, media_type
@@ -125,3 +127,19 @@ def test_what_is_refused_is_not_repeated() -> None:
         check_options(Format.CSV, {"csv": {"delimiter": "secret", "null": "sec\nret"}, "timezone": "secret"})
 
     assert not any("sec" in problem.detail for problem in refused.value.problems)
+
+
+def test_the_documentation_names_every_option_and_every_warning(repository: Path) -> None:
+    text = (repository / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
+    options = {
+        name
+        for schema in describe_options().values()
+        for part in [schema, *schema.get("$defs", {}).values()]
+        for name in part["properties"]
+    } - {"split", "rows", "bytes", "csv", "xlsx"}
+
+    missing = [name for name in [*options, *Finding, *Format] if f"`{name}`" not in text]
+    assert missing == []
+    assert "`split.rows`" in text
+    assert "`split.bytes`" in text
+    assert all(facts.media_type in text for facts in FORMATS.values())

@@ -1,8 +1,8 @@
 """What an owner can do with exports."""
 
-from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,20 +10,28 @@ import pytest
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.errors import (
+    DatasetChanged,
     DatasetNotFound,
     ExportConflict,
     ExportExpired,
     ExportNotFound,
     ExportNotReady,
     ExportUnavailable,
+    FieldProblem,
+    IdempotencyKeyReused,
+    InvalidLink,
     InvalidRequest,
-    WarehouseChanged,
+    StorageFull,
+    TooManyExports,
 )
-from analytics_exports.domain.export import ExportJob, Failure, JobId, Status
+from analytics_exports.domain.export import ExportFilter, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.services.browsing import Browsing
-from analytics_exports.services.requesting import Requesting
+from analytics_exports.services.following import Following
+from analytics_exports.services.linking import Linking
+from analytics_exports.services.requesting import Requesting, Submitted
+from analytics_exports.services.sealing import Seal
 from analytics_exports.services.selecting import Selecting
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
@@ -33,27 +41,57 @@ from analytics_exports_tests.fakes.jobs import FakeJobStore
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 
 DAY = timedelta(hours=24)
+CONTENT = b"20 bytes of content."
+
+
+def known_options(format: Format, options: Any) -> Any:
+    """No format has an option called wrong."""
+    if "wrong" in options:
+        raise InvalidRequest(FieldProblem("/wrong", "This format has no such option."))
+    return options
 
 
 class World:
-    """The use case over fakes, with one caller."""
+    """The use cases over fakes, with one caller."""
 
     def __init__(self) -> None:
         self.caller = factories.principal()
         self.jobs = FakeJobStore()
         self.directory = FakeDirectory()
+        self.directory.admit(self.caller)
         self.orchestrator = FakeOrchestrator()
         self.artifacts = FakeArtifactStore()
         self.dataset = factories.dataset()
-        selecting = Selecting(Browsing(FakeCatalogue([self.dataset])), self.directory)
-        self.requesting = Requesting(selecting, self.jobs, self.artifacts, self.orchestrator)
+        self.catalogue = FakeCatalogue([self.dataset])
+        self.requesting = Requesting(
+            selecting=Selecting(Browsing(self.catalogue), self.directory),
+            check_options=known_options,
+            jobs=self.jobs,
+            artifacts=self.artifacts,
+            orchestrator=self.orchestrator,
+            most_live=3,
+        )
+        seal = Seal(lambda: b"secret")
+        self.following = Following(self.jobs, self.artifacts, seal)
+        self.time = 1000.0
+        self.linking = Linking(self.following, self.directory, seal, timedelta(seconds=300), lambda: self.time)
 
-    def submit(self, selection: Selection | None = None) -> ExportJob:
-        return self.requesting.submit(self.caller, self.dataset.id, Format.CSV, selection or Selection(), {})
+    def submit(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> ExportJob:
+        return self.submitted(selection, options, key).job
 
-    def complete(self, job: ExportJob) -> None:
+    def submitted(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> Submitted:
+        selection = selection or Selection()
+        return self.requesting.submit(self.caller, self.dataset.id, Format.CSV, selection, options or {}, key=key)
+
+    def complete(self, job: ExportJob, content: bytes | None = CONTENT) -> None:
         _, claim = self.jobs.claim(job.id, "run", DAY)
-        self.jobs.complete(claim, factories.artifact(output_path="key"), DAY)
+        self.jobs.complete(claim, factories.artifact(output_path=str(job.id)), DAY)
+        if content is not None:
+            self.artifacts.files[str(job.id)] = content
+
+    def fail(self, job: ExportJob) -> None:
+        _, claim = self.jobs.claim(job.id, "run", DAY)
+        self.jobs.give_up(claim, Failure.of(DatasetChanged), 3)
 
 
 @pytest.fixture
@@ -91,11 +129,88 @@ def test_ids_that_are_not_the_callers_are_named_by_position(world: World) -> Non
     assert world.jobs.rows == {}
 
 
-def test_a_selection_that_does_not_fit_stores_nothing(world: World) -> None:
+@pytest.mark.parametrize(
+    ("selection", "options"), [(Selection(columns=("no_such_column",)), {}), (Selection(), {"wrong": 1})]
+)
+def test_a_request_that_does_not_fit_stores_nothing(world: World, selection: Selection, options: Any) -> None:
     with pytest.raises(InvalidRequest):
-        world.submit(Selection(columns=("no_such_column",)))
+        world.submit(selection, options)
 
     assert world.jobs.rows == {}
+
+
+def test_nothing_is_stored_when_no_file_could_be(world: World) -> None:
+    world.artifacts.free_bytes = 0
+    with pytest.raises(StorageFull):
+        world.submit()
+
+    assert world.jobs.rows == {}
+
+
+def test_a_user_has_so_many_unfinished_exports_and_no_more(world: World) -> None:
+    first, *_ = [world.submit() for _ in range(3)]
+    with pytest.raises(TooManyExports):
+        world.submit()
+    world.fail(first)
+    world.submit()
+
+
+def test_a_key_is_answered_with_the_same_export_and_tells_that_it_is(world: World) -> None:
+    first = world.submitted(key="key", options={"a": {"x": 1, "y": 2}})
+    again = world.submitted(key="key", options={"a": {"y": 2, "x": 1}})
+
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first.job == again.job
+
+
+def test_a_key_is_answered_also_when_the_request_could_not_be_made_now(world: World) -> None:
+    first = world.submit(key="key")
+    world.catalogue.publish([])
+    world.artifacts.away = True
+
+    assert world.submit(key="key") == first
+
+
+def test_a_key_with_another_request_is_refused(world: World) -> None:
+    world.submit(key="key")
+    with pytest.raises(IdempotencyKeyReused):
+        world.submit(Selection(columns=("amount",)), key="key")
+    with pytest.raises(IdempotencyKeyReused):
+        world.submit(options={"compression": "gzip"}, key="key")
+
+
+def test_what_ended_without_a_file_can_be_asked_for_once_more(world: World) -> None:
+    job = world.submit(Selection(columns=("AMOUNT",)), {"compression": "gzip"})
+    world.fail(job)
+    again = world.requesting.retry(world.caller, job.id).job
+
+    assert (again.retry_of, again.status, again.request) == (job.id, Status.PENDING, job.request)
+    assert again.id != job.id
+
+
+def test_a_retry_with_a_key_is_made_once(world: World) -> None:
+    job = world.submit()
+    world.fail(job)
+    one, two = (world.requesting.retry(world.caller, job.id, key="key").job for _ in range(2))
+
+    assert one == two
+
+
+def test_what_is_unfinished_or_completed_is_not_asked_for_once_more(world: World) -> None:
+    job = world.submit()
+    with pytest.raises(ExportConflict):
+        world.requesting.retry(world.caller, job.id)
+    world.complete(job)
+    with pytest.raises(ExportConflict):
+        world.requesting.retry(world.caller, job.id)
+
+
+def test_a_retry_asks_for_what_may_be_asked_now(world: World) -> None:
+    job = world.submit()
+    world.fail(job)
+    world.catalogue.publish([])
+    with pytest.raises(DatasetNotFound):
+        world.requesting.retry(world.caller, job.id)
 
 
 def test_somebody_elses_export_is_not_found(world: World) -> None:
@@ -103,62 +218,170 @@ def test_somebody_elses_export_is_not_found(world: World) -> None:
     stranger = factories.principal()
 
     for job_id in (job.id, JobId(uuid4())):
-        with pytest.raises(ExportNotFound):
-            world.requesting.find(stranger, job_id)
-        with pytest.raises(ExportNotFound):
-            world.requesting.cancel(stranger, job_id)
-        with pytest.raises(ExportNotFound):
-            world.requesting.open(stranger, job_id)
+        for action in (
+            world.following.find,
+            world.following.open,
+            world.following.standing,
+            world.linking.make,
+            world.requesting.remove,
+            world.requesting.retry,
+        ):
+            with pytest.raises(ExportNotFound):
+                action(stranger, job_id)
 
 
 def test_the_file_of_a_completed_export_can_be_opened(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    world.artifacts.files["key"] = b"rows"
-    found, artifact, file = world.requesting.open(world.caller, job.id)
+    found = world.following.open(world.caller, job.id)
 
-    assert (found.status, artifact.output_path, file.read()) == (Status.COMPLETED, "key", b"rows")
-    assert isinstance(file, BytesIO)
+    assert (found.job.status, found.artifact.output_path) == (Status.COMPLETED, str(job.id))
+    assert isinstance(found.file, BytesIO)
+    assert found.file.getvalue() == CONTENT
 
 
 def test_a_file_that_is_not_there_has_a_reason(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportNotReady):
-        world.requesting.open(world.caller, job.id)
+        world.following.open(world.caller, job.id)
     _, claim = world.jobs.claim(job.id, "run", DAY)
     with pytest.raises(ExportNotReady):
-        world.requesting.open(world.caller, job.id)
-    world.jobs.give_up(claim, replace(Failure.of(WarehouseChanged), retryable=False), 3)
+        world.following.open(world.caller, job.id)
+    world.jobs.give_up(claim, Failure.of(DatasetChanged), 3)
     with pytest.raises(ExportUnavailable):
-        world.requesting.open(world.caller, job.id)
+        world.following.open(world.caller, job.id)
 
 
 def test_an_expired_export_says_so_before_its_file_is_gone(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    world.artifacts.files["key"] = b"rows"
     world.jobs.pass_time(DAY.total_seconds())
     with pytest.raises(ExportExpired):
-        world.requesting.open(world.caller, job.id)
+        world.following.open(world.caller, job.id)
 
 
-def test_a_missing_file_is_gone(world: World) -> None:
+@pytest.mark.parametrize("content", [None, CONTENT[:-1], CONTENT + b"."])
+def test_an_export_whose_file_is_missing_or_damaged_has_expired(world: World, content: bytes | None) -> None:
     job = world.submit()
-    world.complete(job)
+    world.complete(job, content)
     with pytest.raises(ExportExpired):
-        world.requesting.open(world.caller, job.id)
+        world.following.open(world.caller, job.id)
+
+    assert world.following.find(world.caller, job.id).status is Status.EXPIRED
+    assert world.requesting.retry(world.caller, job.id).job.retry_of == job.id
 
 
-def test_cancelling_stops_the_run(world: World) -> None:
+def test_removing_a_live_export_cancels_it_and_stops_its_run(world: World) -> None:
     job = world.submit()
     world.jobs.claim(job.id, "run", DAY)
 
-    assert world.requesting.cancel(world.caller, job.id).status is Status.CANCELLED
+    for _ in range(2):
+        assert world.requesting.remove(world.caller, job.id).status is Status.CANCELLED
     assert world.orchestrator.terminated == ["run"]
 
 
-def test_what_has_ended_cannot_be_cancelled(world: World) -> None:
+def test_an_export_is_cancelled_while_dagster_is_away(world: World) -> None:
+    job = world.submit()
+    world.jobs.claim(job.id, "run", DAY)
+    world.orchestrator.away = True
+
+    assert world.requesting.remove(world.caller, job.id).status is Status.CANCELLED
+
+
+def test_removing_a_completed_export_removes_its_file(world: World) -> None:
     job = world.submit()
     world.complete(job)
+
+    for _ in range(2):
+        assert world.requesting.remove(world.caller, job.id).status is Status.EXPIRED
+    assert world.artifacts.files == {}
+
+
+def test_removing_a_failed_export_changes_nothing(world: World) -> None:
+    job = world.submit()
+    world.fail(job)
+
+    assert world.requesting.remove(world.caller, job.id).status is Status.FAILED
+
+
+def test_a_pending_export_has_a_place_in_the_queue(world: World) -> None:
+    first, second = world.submit(), world.submit()
+    assert [world.following.standing(world.caller, job.id).ahead for job in (first, second)] == [0, 1]
+
+    world.jobs.claim(first.id, "run", DAY)
+    assert [world.following.standing(world.caller, job.id).ahead for job in (first, second)] == [None, 0]
+
+
+def test_a_list_is_read_page_by_page(world: World) -> None:
+    jobs = [world.submit() for _ in range(3)]
+    first = world.following.list(world.caller, ExportFilter(), 2)
+    assert first.next is not None
+    second = world.following.list(world.caller, ExportFilter(), 2, first.next)
+
+    assert [*first.jobs, *second.jobs] == jobs[::-1]
+    assert second.next is None
+
+
+def test_a_cursor_fits_its_caller_and_its_filters_only(world: World) -> None:
+    for _ in range(2):
+        world.submit()
+    cursor = world.following.list(world.caller, ExportFilter(), 1).next
+    assert cursor is not None
+    pending = ExportFilter(statuses=(Status.PENDING,))
+
+    for caller, which, text in (
+        (factories.principal(), ExportFilter(), cursor),
+        (world.caller, pending, cursor),
+        (world.caller, ExportFilter(), cursor[:-1]),
+        (world.caller, ExportFilter(), "nonsense"),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            world.following.list(caller, which, 1, text)
+        assert [problem.pointer for problem in refused.value.problems] == ["/cursor"]
+
+
+def test_a_link_opens_one_file_for_a_while(world: World) -> None:
+    job = world.submit()
+    world.complete(job)
+    link = world.linking.make(world.caller, job.id)
+
+    assert world.linking.open(link.text).job.id == job.id
+    assert link.expires_at == datetime.fromtimestamp(1300, UTC)
+    world.time += 300
+    with pytest.raises(InvalidLink):
+        world.linking.open(link.text)
+
+
+def test_an_altered_link_opens_nothing(world: World) -> None:
+    job = world.submit()
+    world.complete(job)
+    link = world.linking.make(world.caller, job.id).text
+
+    for at in range(0, len(link), 7):
+        altered = link[:at] + ("A" if link[at] != "A" else "B") + link[at + 1 :]
+        with pytest.raises(InvalidLink):
+            world.linking.open(altered)
+
+
+def test_a_link_of_a_disabled_user_opens_nothing(world: World) -> None:
+    job = world.submit()
+    world.complete(job)
+    link = world.linking.make(world.caller, job.id).text
+    world.directory.disabled.add(world.caller.user_id)
+    with pytest.raises(InvalidLink):
+        world.linking.open(link)
+
+
+def test_a_cursor_is_no_link(world: World) -> None:
+    for _ in range(2):
+        world.submit()
+    cursor = world.following.list(world.caller, ExportFilter(), 1).next
+    assert cursor is not None
+    with pytest.raises(InvalidLink):
+        world.linking.open(cursor)
+
+
+def test_there_is_a_link_to_a_completed_export_only(world: World) -> None:
+    job = world.submit()
     with pytest.raises(ExportConflict):
-        world.requesting.cancel(world.caller, job.id)
+        world.linking.make(world.caller, job.id)

@@ -1,57 +1,116 @@
-"""Downloads: the finished file, to its owner.
-
-The file is open before the first header goes out, so that its removal cannot break a download that has begun, and its
-length and checksum are known, so that a broken transfer cannot look complete.
-"""
+"""Downloads: the finished file, to its owner and to whoever has a link of theirs."""
 
 import base64
-import os
-from collections.abc import Iterator
-from typing import BinaryIO
+from contextlib import ExitStack
+from http import HTTPStatus
+from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
-from starlette.background import BackgroundTask
+from fastapi import Request, Response
 
-from analytics_exports.api.deps import ExportDownloader, Services
+from analytics_exports.api.conditions import ranged, refused, unchanged
+from analytics_exports.api.deps import Caller, Entrance, Services
+from analytics_exports.api.errors import PreconditionFailed
+from analytics_exports.api.gate import Gate
+from analytics_exports.api.ranges import requested
+from analytics_exports.api.transfer import FileTransfer
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.contract.lists import LinkOut
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ExportNotReady
 from analytics_exports.domain.export import ExportJob, JobId
-from analytics_exports.domain.formats import FORMATS
-
-router = APIRouter(prefix="/exports", tags=["exports"])
-
-CHUNK = 256 * 1024
+from analytics_exports.domain.formats import ending, media_type
+from analytics_exports.services.following import OpenFile
 
 
-@router.api_route("/{job_id}/download", methods=["GET", "HEAD"], response_class=StreamingResponse)
-def download(job_id: UUID, request: Request, services: Services, caller: ExportDownloader) -> StreamingResponse:
+def download_export(job_id: UUID, request: Request, gate: Entrance, caller: Caller) -> Response:
     """The file of a completed export."""
-    job, artifact, file = services.requesting.open(caller, JobId(job_id))
-    if os.fstat(file.fileno()).st_size != artifact.file_size_bytes:
-        file.close()
-        raise ExportNotReady
-    body = iter(()) if request.method == "HEAD" else _chunks(file)
-    facts = FORMATS[job.request.format]
-    return StreamingResponse(
-        body, media_type=facts.media_type, headers=_headers(job, artifact), background=BackgroundTask(file.close)
+    with ExitStack() as held:
+        held.enter_context(gate.downloads.taken(caller.user_id))
+        found = gate.services.following.open(caller, JobId(job_id))
+        held.callback(found.file.close)
+        return _answer(request, gate, found, held, by_link=False)
+
+
+def create_link(job_id: UUID, services: Services, caller: Caller) -> LinkOut:
+    """A link that downloads the file without a token, for a few minutes."""
+    link = services.linking.make(caller, JobId(job_id))
+    return LinkOut(url=f"{BASE_PATH}/downloads/{link.text}", expires_at=link.expires_at)
+
+
+def download_link(link: str, request: Request, gate: Entrance) -> Response:
+    """The file that a download link leads to."""
+    with ExitStack() as held:
+        found = gate.services.linking.open(link)
+        held.callback(found.file.close)
+        held.enter_context(gate.downloads.taken(found.job.user_id))
+        return _answer(request, gate, found, held, by_link=True)
+
+
+def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, by_link: bool) -> Response:
+    """The answer that the request's conditions call for, in the order of RFC 9110, section 13.2.2."""
+    job, artifact = found.job, found.artifact
+    etag = f'"{artifact.sha256}"'
+    headers = _headers(job, artifact, etag)
+    kind = media_type(job.request.format, job.request.options)
+    settings = gate.services.settings
+    if refused(request.headers, etag):
+        raise PreconditionFailed
+    if unchanged(request.headers, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if request.method == "HEAD":
+        return Response(headers={**headers, "Content-Length": str(artifact.file_size_bytes)}, media_type=kind)
+    if settings.accel_redirect:
+        gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+        location = f"{settings.accel_redirect.rstrip('/')}/{artifact.output_path}"
+        return Response(headers={**headers, "X-Accel-Redirect": location}, media_type=kind)
+    parts = _parts(request, etag, artifact.file_size_bytes)
+    first, count = (parts[0].start, sum(map(len, parts))) if parts else (0, artifact.file_size_bytes)
+    gate.services.jobs.downloaded(job.id, first, count, by_link=by_link)
+    return FileTransfer(
+        found.file,
+        artifact.file_size_bytes,
+        parts,
+        held=held.pop_all(),
+        headers=headers,
+        media_type=kind,
+        readers=gate.readers,
+        stall_seconds=settings.download_stall_seconds,
     )
 
 
-def _headers(job: ExportJob, artifact: Artifact) -> dict[str, str]:
+def _parts(request: Request, etag: str, size: int) -> list[range] | None:
+    if not ranged(request.headers, etag):
+        return None
+    return requested(request.headers.get("range"), size)
+
+
+def _headers(job: ExportJob, artifact: Artifact, etag: str) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
     return {
-        "Content-Length": str(artifact.file_size_bytes),
-        "Content-Disposition": f'attachment; filename="{job.request.dataset_name}_{job.id}.{job.request.format}"',
-        "ETag": f'"{artifact.sha256}"',
-        "Repr-Digest": f"sha-256=:{digest}:",
+        "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": content_disposition(file_name(job)),
         "Content-Security-Policy": "sandbox; default-src 'none'",
+        "ETag": etag,
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "X-Content-Type-Options": "nosniff",
     }
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
+def file_name(job: ExportJob) -> str:
+    """A name for the file: of the dataset, and of the days that it is about or on which it was asked for."""
+    request, selection = job.request, job.request.selection
+    first, last = selection.start_date, selection.end_date
+    if first and last:
+        days = f"{first}_{last}"
+    elif first or last:
+        days = f"from_{first}" if first else f"until_{last}"
+    else:
+        days = f"{job.created_at:%Y-%m-%d}"
+    return f"{request.dataset_name}_{days}.{ending(request.format, request.options)}"
+
+
+def content_disposition(name: str) -> str:
+    """Save as ``name``: spelled in ASCII for old readers, and as it is (RFC 6266)."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

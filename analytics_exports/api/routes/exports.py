@@ -1,42 +1,107 @@
-"""Exports: ask for one, follow it, cancel it."""
+"""Exports: ask for one, follow it, list them, end it, ask once more."""
 
+import hashlib
+from functools import partial
 from http import HTTPStatus
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from analytics_exports.api.deps import ExportCanceller, ExportCreator, ExportReader, Services
+from analytics_exports.api.conditions import unchanged
+from analytics_exports.api.deps import Caller, Entrance, Services
+from analytics_exports.api.gate import Gate
+from analytics_exports.api.links import next_link
+from analytics_exports.api.preferences import Key, Wait, awaited, retry_after
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.contract.requests import ExportCreate
-from analytics_exports.contract.responses import ExportAccepted, ExportOut
+from analytics_exports.contract.lists import ExportList
+from analytics_exports.contract.requests import ExportCreate, ExportsQuery
+from analytics_exports.contract.responses import EstimateOut, ExportAccepted, ExportOut
+from analytics_exports.domain.access import Principal
 from analytics_exports.domain.dataset import DatasetId
-from analytics_exports.domain.export import LIVE, JobId
-
-router = APIRouter(prefix="/exports", tags=["exports"])
-
-POLL_SECONDS = "1"
-"""How long a caller should wait before asking again."""
+from analytics_exports.domain.export import LIVE, JobId, Status
+from analytics_exports.services.following import Standing
+from analytics_exports.services.requesting import Submitted
 
 
-@router.post("", status_code=HTTPStatus.ACCEPTED)
-def create_export(body: ExportCreate, services: Services, caller: ExportCreator, response: Response) -> ExportAccepted:
+async def create_export(
+    body: ExportCreate, request: Request, gate: Entrance, *, caller: Caller, key: Key, wait: Wait
+) -> Response:
     """Ask for an export; Location is where to follow it."""
-    job = services.requesting.submit(caller, DatasetId(body.dataset_id), body.format, body.selection(), options={})
-    response.headers["Location"] = f"{BASE_PATH}/exports/{job.id}"
-    response.headers["Retry-After"] = POLL_SECONDS
-    return ExportAccepted(job_id=job.id, status=job.status)
+    submit = partial(gate.services.requesting.submit, caller, DatasetId(body.dataset_id), body.format)
+    submitted = await run_in_threadpool(partial(submit, body.selection(), body.options(), key=key))
+    return await _accepted(request, gate, caller, submitted, wait)
 
 
-@router.get("/{job_id}")
-def get_export(job_id: UUID, services: Services, caller: ExportReader, response: Response) -> ExportOut:
+async def retry_export(
+    job_id: UUID, request: Request, gate: Entrance, *, caller: Caller, key: Key, wait: Wait
+) -> Response:
+    """Ask once more for an export that failed, was cancelled or has expired: a new one with the same parameters."""
+    submitted = await run_in_threadpool(gate.services.requesting.retry, caller, JobId(job_id), key=key)
+    return await _accepted(request, gate, caller, submitted, wait)
+
+
+async def estimate_export(body: ExportCreate, gate: Entrance, caller: Caller) -> EstimateOut:
+    """How many rows an export would have, and about how many bytes; nothing is stored."""
+    estimate = partial(gate.services.querying.estimate, caller, DatasetId(body.dataset_id), body.selection())
+    size = await gate.query(partial(estimate, body.format, body.options()))
+    return EstimateOut(row_count=size.row_count, file_size_bytes=size.file_size_bytes)
+
+
+def list_exports(
+    query: Annotated[ExportsQuery, Query()], request: Request, response: Response, services: Services, caller: Caller
+) -> ExportList:
+    """Your exports, newest first."""
+    listed = services.following.list(caller, query.filter(), query.limit, query.cursor)
+    response.headers.update(next_link(request, listed.next))
+    return ExportList(exports=[ExportOut.of(job) for job in listed.jobs], next_cursor=listed.next)
+
+
+async def get_export(job_id: UUID, request: Request, gate: Entrance, caller: Caller, wait: Wait) -> Response:
     """Where an export stands. Always 200 for one of your own, also when it failed."""
-    job = services.requesting.find(caller, JobId(job_id))
-    if job.status in LIVE:
-        response.headers["Retry-After"] = POLL_SECONDS
-    return ExportOut.of(job)
+    standing = await awaited(gate.services, caller, JobId(job_id), wait)
+    return _status(request, standing, _applied(wait))
 
 
-@router.delete("/{job_id}", status_code=HTTPStatus.ACCEPTED)
-def cancel_export(job_id: UUID, services: Services, caller: ExportCanceller) -> ExportOut:
-    """Cancel a pending or running export."""
-    return ExportOut.of(services.requesting.cancel(caller, JobId(job_id)))
+def remove_export(job_id: UUID, services: Services, caller: Caller) -> Response:
+    """Cancel an unfinished export; of a finished one, remove the file. Its status stays."""
+    job = services.requesting.remove(caller, JobId(job_id))
+    if job.status is Status.CANCELLED:
+        return _json(ExportOut.of(job), HTTPStatus.ACCEPTED, {})
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _accepted(
+    request: Request, gate: Gate, caller: Principal, submitted: Submitted, wait: int | None
+) -> Response:
+    """202 for an export that is on its way; 200 with its status when it ended while the caller waited."""
+    job = submitted.job
+    headers = {"Location": f"{BASE_PATH}/exports/{job.id}", **_applied(wait)}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if wait:
+        standing = await awaited(gate.services, caller, job.id, wait)
+        if standing.job.status not in LIVE:
+            return _status(request, standing, {**headers, "Content-Location": headers["Location"]})
+    headers["Retry-After"] = retry_after(job)
+    return _json(ExportAccepted(job_id=job.id, status=job.status), HTTPStatus.ACCEPTED, headers)
+
+
+def _status(request: Request, standing: Standing, headers: dict[str, str]) -> Response:
+    body = ExportOut.of(standing.job, standing.ahead)
+    etag = f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]}"'
+    headers |= {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if standing.job.status in LIVE:
+        headers["Retry-After"] = retry_after(standing.job)
+    if request.method == "GET" and unchanged(request.headers, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return _json(body, HTTPStatus.OK, headers)
+
+
+def _json(body: ExportOut | ExportAccepted, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    return Response(body.model_dump_json(), status, headers=headers, media_type="application/json")
+
+
+def _applied(wait: int | None) -> dict[str, str]:
+    return {} if wait is None else {"Preference-Applied": f"wait={wait}"}

@@ -1,15 +1,18 @@
-"""Status: whether the service can do its work, for operators and for whoever decides where to send requests."""
+"""Status: whether the service can do its work, for operators, for probes, and for whoever met an error."""
 
-from fastapi import APIRouter
+from http import HTTPStatus
 
-from analytics_exports.api.deps import DatasetReader, Services
-from analytics_exports.contract.responses import ConditionOut, RejectionOut, StatusOut
+from fastapi import Response
 
-router = APIRouter(tags=["status"])
+from analytics_exports.api.deps import Services
+from analytics_exports.api.described import example
+from analytics_exports.api.errors import RouteNotFound
+from analytics_exports.api.problems import status_of, tree
+from analytics_exports.contract.problems import ErrorCode
+from analytics_exports.contract.responses import ConditionOut, ReadinessOut, RejectionOut, StatusOut
 
 
-@router.get("/status")
-def get_status(services: Services, _: DatasetReader) -> StatusOut:
+def get_status(services: Services) -> StatusOut:
     """Each part, ok or why not, and how old the data is. Always 200: the answer is in the body."""
     report = services.health.report()
     return StatusOut(
@@ -17,4 +20,33 @@ def get_status(services: Services, _: DatasetReader) -> StatusOut:
         parts={part.name: ConditionOut(ok=part.problem is None, detail=part.problem) for part in report.conditions},
         data_as_of=report.data_as_of,
         rejected=[RejectionOut(name=item.name, reason=item.reason) for item in report.rejected],
+    )
+
+
+async def get_liveness() -> Response:
+    """Whether this process answers at all."""
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def get_readiness(services: Services, response: Response) -> ReadinessOut:
+    """Whether requests for exports should be sent to this process: 200 if so, 503 if not."""
+    parts = {part.name: part.problem is None for part in services.health.ready()}
+    if not all(parts.values()):
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return ReadinessOut(ready=all(parts.values()), parts=parts)
+
+
+async def get_error(code: str) -> ErrorCode:
+    """What an error code means and what to do about it."""
+    error = next((found for found in tree() if found.code == code), None)
+    if error is None:
+        raise RouteNotFound
+    status = status_of(error)
+    return ErrorCode(
+        code=error.code,
+        status=status,
+        title=status.phrase,
+        detail=error.sentence(),
+        retryable=error.retryable,
+        example=example(error),
     )

@@ -18,6 +18,7 @@ from analytics_exports.artifacts.layout import Layout
 from analytics_exports.domain.formats import Format
 
 _ROW_GROUP_ROWS = 122_880
+_REPETITIVE = 0.3
 
 
 class Parquet(FileFormat):
@@ -42,18 +43,40 @@ class ParquetWriter:
     """Writes rows as Parquet."""
 
     def __init__(self, file: BinaryIO, layout: Layout, compression: str) -> None:
-        """Begin a file."""
+        """Begin a file; how its columns are encoded, the first batch decides."""
         self._tables = ArrowTables(layout)
         self._file = KeptOpen(file)
-        # Without Arrow's own schema in the metadata, each reader takes its usual types.
-        self._writer = pq.ParquetWriter(self._file, self._tables.schema, compression=compression, store_schema=False)
-        self._writer.add_key_value_metadata(metadata(layout))
+        self._metadata = metadata(layout)
+        self._compression = compression
+        self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch; row groups fill up over several."""
+        if self._writer is None:
+            self._writer = self._begin(_repetitive(rows))
         for batch in self._tables.table(rows).to_batches():
             self._writer.write_batch(batch, row_group_size=_ROW_GROUP_ROWS)
 
     def finish(self) -> None:
         """Write the footer."""
-        self._writer.close()
+        (self._writer or self._begin([])).close()
+
+    def _begin(self, dictionaries: list[str]) -> pq.ParquetWriter:
+        writer = pq.ParquetWriter(
+            self._file,
+            self._tables.schema,
+            compression=self._compression,
+            use_dictionary=dictionaries,
+            store_schema=False,  # so that each reader takes its usual types
+        )
+        writer.add_key_value_metadata(self._metadata)
+        return writer
+
+
+def _repetitive(rows: pl.DataFrame) -> list[str]:
+    """Columns whose values repeat. Dictionaries of others cost more time and space than they save."""
+    flat = [name for name, dtype in rows.schema.items() if not dtype.is_nested()]
+    if not flat:
+        return []
+    found = rows.select(pl.col(flat).approx_n_unique()).row(0, named=True)
+    return [name for name, values in found.items() if values <= _REPETITIVE * rows.height]

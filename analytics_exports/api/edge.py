@@ -1,0 +1,116 @@
+"""The outermost layer: an id for every request, a line in the log for every answer, and an answer whatever happens.
+
+The line has no query string, no header and no body, and of the address only the route: what callers send does not reach
+the log. It holds for this service's own application only; an application that includes the router has its own.
+"""
+
+import logging
+import time
+from collections.abc import Collection
+from uuid import UUID, uuid4
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics_exports.api.errors import UnknownHost
+from analytics_exports.api.problems import STANDARD_HEADERS, render
+from analytics_exports.settings import Settings
+
+logger = logging.getLogger("analytics_exports.access")
+
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+DOCS_POLICY = (
+    "default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; style-src https://cdn.jsdelivr.net "
+    "'unsafe-inline'; img-src data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
+)
+"""FastAPI's page of the interface loads its script from there."""
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The names in the Host header that are answered to; none is all."""
+    named = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
+    if named or settings.api_host not in THIS_MACHINE:
+        return named
+    return THIS_MACHINE
+
+
+class Edge:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        """Answer requests for ``hosts``, or for any when there are none."""
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        request = Request(scope, receive)
+        try:
+            if self._hosts and request.url.hostname not in self._hosts:
+                await render(request, UnknownHost())(scope, receive, answer.send)
+            else:
+                await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has an answer
+            response = render(request, error)
+            if not answer.started:
+                await response(scope, receive, answer.send)
+        finally:
+            answer.log(request)
+
+
+class _Answer:
+    """Watches one answer go out."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.started = False
+        self._began = time.monotonic()
+        self._scope = scope
+        self._send = send
+        self._status = 0
+        self._bytes = 0
+        self._request_id = scope.setdefault("state", {}).setdefault("request_id", uuid4().hex)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._status = message["status"]
+            message = {**message, "headers": self._complete(list(message["headers"]))}
+        else:
+            self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def log(self, request: Request) -> None:
+        caller = getattr(request.state, "analytics_caller", None)
+        line = {
+            "request_id": self._request_id,
+            "method": self._scope["method"],
+            "route": getattr(self._scope.get("route"), "path", None),
+            "job_id": _uuid(self._scope.get("path_params", {}).get("job_id")),
+            "status": self._status,
+            "bytes": self._bytes,
+            "milliseconds": round((time.monotonic() - self._began) * 1000, 1),
+            "client": request.client.host if request.client else None,
+            "user_id": str(caller.user_id) if caller else None,
+        }
+        logger.info("request", extra=line)
+
+    def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer, and those that every answer has."""
+        standard = {**STANDARD_HEADERS, "X-Request-Id": self._request_id}
+        if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
+            standard["Content-Security-Policy"] = DOCS_POLICY
+        given = {name.lower() for name, _ in headers}
+        more = ((name.lower().encode(), value.encode()) for name, value in standard.items())
+        return [*headers, *((name, value) for name, value in more if name not in given)]
+
+
+def _uuid(text: str | None) -> str | None:
+    """``text`` if it is a UUID: an address can hold anything."""
+    try:
+        return text and str(UUID(text))
+    except ValueError:
+        return None

@@ -1,0 +1,13 @@
+"""Links between answers (RFC 8288)."""
+
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Request
+
+
+def next_link(request: Request, cursor: str | None) -> dict[str, str]:
+    """The header that leads to the next page of a list; none on the last."""
+    if cursor is None:
+        return {}
+    kept = [(name, value) for name, value in parse_qsl(request.url.query) if name not in ("cursor", "offset")]
+    return {"Link": f'<{request.url.path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'}

@@ -1,0 +1,117 @@
+"""Sending a file, or parts of it, from a file object that is open already.
+
+The file was opened and measured before the first header goes out, so its removal cannot break a transfer that has
+begun. A file that turns out to be shorter breaks the transfer: what arrives never looks complete. Reading waits in a
+thread only for the disk, never for the client. Which parts are asked for belongs to ``ranges``.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import BinaryIO
+
+import anyio
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 256 * 1024
+
+
+class Broken(Exception):
+    """The file is not as long as it was."""
+
+
+class FileTransfer(Response):
+    """The answer to a download: the whole file (200), a part, or several in one body (206)."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        parts: Sequence[range] | None,
+        *,
+        held: ExitStack,
+        headers: Mapping[str, str],
+        media_type: str,
+        readers: anyio.CapacityLimiter,
+        stall_seconds: float,
+    ) -> None:
+        """Describe the transfer; nothing is sent yet.
+
+        Args:
+            parts: What to send of the ``size`` bytes; ``None`` is all.
+            held: Closed when the transfer ends, however it ends.
+            readers: Limits the threads that read files.
+            stall_seconds: How long the client may take nothing.
+        """
+        self._file = file
+        self._held = held
+        self._readers = readers
+        self._stall_seconds = stall_seconds
+        self._pieces: list[bytes | range] = list(parts or [range(size)])
+        more = dict(headers)
+        if parts is not None and len(parts) == 1:
+            more["Content-Range"] = _content_range(parts[0], size)
+        elif parts is not None:
+            boundary = secrets.token_hex(16)
+            self._pieces = _multipart(parts, size, media_type, boundary)
+            media_type = f"multipart/byteranges; boundary={boundary}"
+        more["Content-Length"] = str(sum(len(piece) for piece in self._pieces))
+        super().__init__(status_code=200 if parts is None else 206, headers=more, media_type=media_type)
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Send until the end, until the client is gone, or until the file or the client lets us down."""
+        with self._held:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
+                try:
+                    await self._send(send)
+                except (Broken, TimeoutError, OSError) as reason:  # the body ends early, and the server hangs up
+                    logger.warning("A download was broken off: %s", type(reason).__name__)
+                tasks.cancel_scope.cancel()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self._chunks():
+            async with asyncio.timeout(self._stall_seconds):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            for start in range(piece.start, piece.stop, CHUNK):
+                wanted = min(CHUNK, piece.stop - start)
+                yield await anyio.to_thread.run_sync(self._read, start, wanted, limiter=self._readers)
+
+    def _read(self, start: int, wanted: int) -> bytes:
+        self._file.seek(start)
+        chunk = self._file.read(wanted)
+        if len(chunk) < wanted:
+            raise Broken
+        return chunk
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _content_range(part: range, size: int) -> str:
+    return f"bytes {part.start}-{part.stop - 1}/{size}"
+
+
+def _multipart(parts: Sequence[range], size: int, media_type: str, boundary: str) -> list[bytes | range]:
+    """What a ``multipart/byteranges`` body consists of."""
+    pieces: list[bytes | range] = []
+    for part in parts:
+        head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {_content_range(part, size)}\r\n\r\n"
+        pieces += [head.encode("latin-1"), part, b"\r\n"]
+    return [*pieces, f"--{boundary}--\r\n".encode()]

@@ -1,0 +1,74 @@
+"""What commands for operators start from: the settings of the environment, and the database that they name.
+
+Commands that only talk to a running service need neither (``connection``).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from analytics_exports.settings import Settings
+
+EXIT_FAILED = 1
+
+
+def read_settings() -> "Settings":
+    """The settings of the environment; exits when one of them is wrong, naming each."""
+    from pydantic import ValidationError
+
+    from analytics_exports.settings import PREFIX, Settings
+
+    try:
+        return Settings()
+    except ValidationError as reason:
+        for error in reason.errors():
+            typer.echo(f"error: {PREFIX}{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+@contextmanager
+def database() -> Iterator["Engine"]:
+    """Connections to the database of the settings, with the current schema.
+
+    The embedded one is joined while ``serve`` runs, and started for the block otherwise.
+    """
+    from analytics_exports.database.engine import make_engine
+    from analytics_exports.database.migrations import upgrade
+    from analytics_exports.database.outage import unavailable_when_away
+
+    with _database_url(read_settings()) as url:
+        with unavailable_when_away():
+            upgrade(url)
+        engine = make_engine(url, application="analytics-exports cli")
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def _database_url(settings: "Settings") -> Iterator[str]:
+    from analytics_exports.stack.errors import AlreadyRunning
+    from analytics_exports.stack.postgres import DATABASE, USER, EmbeddedPostgres
+    from analytics_exports.stack.tcp import LOOPBACK
+
+    if settings.database_url:
+        yield settings.database_url
+        return
+    folder = settings.state_dir / "postgres"
+    server = EmbeddedPostgres(folder, settings.postgres_port)
+    try:
+        server.start()
+    except AlreadyRunning:
+        password = (folder / "password").read_text(encoding="ascii").strip()
+        yield f"postgresql://{USER}:{password}@{LOOPBACK}:{settings.postgres_port}/{DATABASE}"
+        return
+    try:
+        yield server.url
+    finally:
+        server.stop()

@@ -1,0 +1,94 @@
+"""Following an export and fetching its file, with what people see meanwhile.
+
+Everything for people goes to standard error; standard output has the path of the file, or JSON.
+"""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from analytics_exports.client import Export
+from analytics_exports.contract.responses import ExportOut
+from analytics_exports.domain.export import Status
+
+EXIT_INTERRUPTED = 130
+
+
+class Display:
+    """One line that moves on a terminal; elsewhere, a line for each change of the status."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before the context is entered."""
+        console = Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
+        self._moving = console.is_terminal
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not self._moving)
+        self._task = self._progress.add_task("asking", total=None, amount="")
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the last line."""
+        self._progress.stop()
+
+    def waiting(self, facts: ExportOut) -> None:
+        """Show where the export stands."""
+        if facts.status is not self._status and not self._moving:
+            typer.echo(f"{facts.job_id} {facts.status}", err=True)
+        self._status = facts.status
+        done, total, amount = _progress(facts)
+        description = f"{facts.dataset_name} {facts.status}"
+        self._progress.update(self._task, description=description, completed=done, total=total, amount=amount)
+
+    def downloading(self, done: int, total: int) -> None:
+        """Show how much of the file is here."""
+        amount = f"{decimal(done)} of {decimal(total)}"
+        self._progress.update(self._task, description="downloading", completed=done, total=total, amount=amount)
+
+
+def _progress(facts: ExportOut) -> tuple[int, int | None, str]:
+    """Rows written, rows in all if that is known, and the same in words."""
+    told = facts.progress
+    if told is None:
+        return 1, 1, "" if facts.row_count is None else f"{facts.row_count:,} rows"
+    if told.queue_position:
+        return 0, None, f"number {told.queue_position} in the queue"
+    of = f" of {told.rows_total:,}" if told.rows_total else ""
+    return told.rows_written, told.rows_total, f"{told.rows_written:,}{of} rows"
+
+
+def deliver(export: Export, output: Path, *, wait: bool, as_json: bool) -> None:
+    """Bring the file of an export to ``output`` and say where it is; without ``wait``, say which export it is.
+
+    Raises:
+        typer.Exit: interrupted; the export goes on, and how to have its file later was said.
+    """
+    if not wait:
+        typer.echo(export.facts.model_dump_json(indent=2) if as_json else str(export.facts.job_id))
+        return
+    try:
+        with Display() as display:
+            export.wait(progress=display.waiting)
+            path = export.download(output, progress=display.downloading)
+    except KeyboardInterrupt:
+        again = f"analytics-exports exports download {export.facts.job_id} -o {output}"
+        typer.echo(f"Interrupted. The export goes on; fetch its file with:\n  {again}", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    facts = export.facts
+    if as_json:
+        typer.echo(json.dumps({**facts.model_dump(mode="json"), "path": str(path)}, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"{facts.row_count:,} rows, {facts.file_size_bytes:,} bytes, SHA-256 {facts.sha256}: checked.", err=True)
+    typer.echo(path)

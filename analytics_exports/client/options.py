@@ -1,0 +1,149 @@
+"""What can be asked for, as keyword arguments: one declaration for every function that takes them.
+
+The names and meanings are those of ``contract.requests``, which also checks the values.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypedDict, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from analytics_exports.client.errors import of_validation
+from analytics_exports.contract.requests import MAX_LIST, ExportCreate, ExportsQuery, PreviewQuery
+from analytics_exports.domain.dataset import dataset_id
+from analytics_exports.domain.export import Status
+from analytics_exports.domain.formats import Format
+
+Model = TypeVar("Model", bound=BaseModel)
+Number = int | float | Decimal | str
+
+
+class Bounds(TypedDict, total=False):
+    """A range of numbers, both ends inclusive; an end that is left out is open."""
+
+    min: Number
+    max: Number
+
+
+class Selection(TypedDict, total=False):
+    """Which rows and columns; what is left out, or ``None``, does not restrict.
+
+    Attributes:
+        start_date: First day, inclusive, on the dataset's date column.
+        end_date: Last day, inclusive.
+        account_ids: Only rows of these accounts.
+        tag_ids: Only rows with any of these tags.
+        enum_filters: By filter name: the values that rows may have.
+        numeric_filters: By filter name: the range that numbers must lie in.
+        columns: These columns, in this order.
+    """
+
+    start_date: date | str | None
+    end_date: date | str | None
+    account_ids: Sequence[str | UUID] | None
+    tag_ids: Sequence[str | UUID] | None
+    enum_filters: Mapping[str, Sequence[str]] | None
+    numeric_filters: Mapping[str, Bounds] | None
+    columns: Sequence[str] | None
+
+
+class ExportOptions(Selection, total=False):
+    """A selection, and what the file should be like.
+
+    Attributes:
+        format: ``parquet`` unless set: it is small, and it keeps the types.
+        compression: How the file, or its columns, are compressed.
+        timezone: In which timestamps that have a zone are written, such as ``Europe/Berlin``.
+        csv: How a CSV file looks.
+        xlsx: How a workbook looks.
+        split: How to divide a large export into several files in one zip.
+    """
+
+    format: Format | str | None
+    compression: str | None
+    timezone: str | None
+    csv: Mapping[str, Any] | None
+    xlsx: Mapping[str, Any] | None
+    split: Mapping[str, Any] | None
+
+
+class ExportFilter(TypedDict, total=False):
+    """Which exports to list; what is left out, or ``None``, does not restrict.
+
+    Attributes:
+        status: Only exports that stand so; one status or several.
+        format: Only of this format; one or several.
+        dataset: Only of this dataset, by name or id.
+        created_after: Only asked for after this moment.
+        created_before: Only asked for before this moment.
+    """
+
+    status: Status | str | Sequence[Status | str] | None
+    format: Format | str | Sequence[Format | str] | None
+    dataset: str | UUID | None
+    created_after: datetime | None
+    created_before: datetime | None
+
+
+def identify(dataset: str | UUID) -> UUID:
+    """The id of a dataset given by id or by name; ids are made from names, so the service need not be asked."""
+    try:
+        return UUID(str(dataset))
+    except ValueError:
+        return dataset_id(str(dataset))
+
+
+def create_body(dataset: str | UUID, options: ExportOptions) -> ExportCreate:
+    """The body of a request for an export. Raises InvalidRequest, naming every field that is wrong."""
+    given = {name: _plain(value) for name, value in options.items() if value is not None}
+    return _checked(ExportCreate, {"format": Format.PARQUET, **given, "dataset_id": identify(dataset)})
+
+
+def filter_params(which: ExportFilter, limit: int | None) -> dict[str, str | list[str]]:
+    """The parameters of a request for a page of exports. Raises InvalidRequest, naming every field that is wrong."""
+    given = {name: _plain(value) for name, value in which.items() if value is not None}
+    for name in ("status", "format"):
+        if isinstance(given.get(name), str):
+            given[name] = [given[name]]
+    if "dataset" in given:
+        given["dataset_id"] = identify(given.pop("dataset"))
+    if limit is not None:
+        given["limit"] = max(1, min(limit, MAX_LIST))
+    return _params(_checked(ExportsQuery, given))
+
+
+def preview_params(selection: Selection, limit: int) -> dict[str, str | list[str]]:
+    """The parameters of a request for the first rows. Raises InvalidRequest, naming every field that is wrong."""
+    given = {name: _plain(value) for name, value in selection.items() if value is not None}
+    return _params(_checked(PreviewQuery, {**given, "limit": limit}))
+
+
+def _params(query: BaseModel) -> dict[str, str | list[str]]:
+    """Lists are repeated parameters, objects are JSON."""
+    given = query.model_dump(mode="json", exclude_unset=True)
+    written = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in given.items()}
+    return {name: value if isinstance(value, list) else str(value) for name, value in written.items()}
+
+
+def _checked(model: type[Model], given: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise of_validation(error) from None
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any option
+    """A value as JSON would write it, so that the contract's own rules decide."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,163 @@
+"""What owners do with their exports, in the jobs table: ask, look, list, cancel, discard. Part of the JobStore.
+
+Every statement names the owner, so that an unknown and a foreign id take the same path. What workers do is in ``jobs``.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Select, and_, case, false, func, insert, null, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from analytics_exports.database.codec import job_from_row, request_to_json
+from analytics_exports.database.models import Download, Job
+from analytics_exports.database.outage import unavailable_when_away
+from analytics_exports.domain.access import Principal, UserId
+from analytics_exports.domain.errors import IdempotencyKeyReused, TooManyExports
+from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, ExportRequest, JobId, Once, Status
+
+PAST = func.coalesce(Job.expires_at <= func.now(), false())
+"""Whether an export's time is over, although nobody may have noted it yet."""
+
+PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.value), else_=Job.status)
+
+
+class OwnJobs:
+    """The owner's half of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keep jobs in the database that ``engine`` connects to."""
+        self._engine = engine
+
+    def create(
+        self,
+        principal: Principal,
+        request: ExportRequest,
+        *,
+        once: Once | None = None,
+        most: int | None = None,
+        retry_of: JobId | None = None,
+    ) -> ExportJob:
+        """Store a new pending export. Exports of one user are counted and stored one after another."""
+        details = request_to_json(request)
+        values: dict[Any, Any] = {
+            "user_id": principal.user_id,
+            "owner_key": principal.owner_key,
+            "entity_id": request.dataset_id,
+            Job.details: details if retry_of is None else {**details, "retry_of": str(retry_of)},
+        }
+        if once:
+            values |= {Job.idempotency_key: once.key, Job.request_digest: once.request}
+        new = (
+            upsert(Job)
+            .values(values)
+            .on_conflict_do_nothing(
+                index_elements=[Job.user_id, Job.idempotency_key], index_where=Job.idempotency_key.is_not(None)
+            )
+        )
+        with self._transaction(actor="owner") as session:
+            if most is not None:
+                _count(session, principal.user_id, most)
+            row = session.scalars(new.returning(Job)).one_or_none()
+            if row is not None:
+                return job_from_row(row)
+        earlier = self.repeated(principal.user_id, once) if once else None
+        if earlier is None:
+            raise RuntimeError("A job that was not stored is not there.")
+        return earlier
+
+    def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
+        """The export that was stored with this key."""
+        statement = _own(user_id).where(Job.idempotency_key == once.key)
+        with self._transaction() as session:
+            found = session.execute(statement).one_or_none()
+            if found is None:
+                return None
+            if found[0].request_digest != once.request:
+                raise IdempotencyKeyReused
+            return job_from_row(found[0], past=found[1])
+
+    def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """An export of this user: one query, so that an unknown and a foreign id take the same time."""
+        with self._transaction() as session:
+            found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
+            return None if found is None else job_from_row(found[0], past=found[1])
+
+    def list_own(
+        self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
+    ) -> Sequence[ExportJob]:
+        """Exports of this user, newest first."""
+        statement = _own(user_id).where(*_conditions(which))
+        if after is not None:
+            statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
+        statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+        with self._transaction() as session:
+            return [job_from_row(row, past=past) for row, past in session.execute(statement)]
+
+    def ahead(self, job_id: JobId) -> int:
+        """How many pending exports were asked for before this one."""
+        asked = select(Job.created_at).where(Job.id == job_id).scalar_subquery()
+        statement = select(func.count()).where(Job.status == Status.PENDING, Job.created_at < asked)
+        with self._transaction() as session:
+            return session.scalar(statement) or 0
+
+    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Pending or running becomes cancelled."""
+        values = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
+        return self._end(user_id, job_id, Job.status.in_(LIVE), values)
+
+    def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Completed becomes expired, before its time."""
+        values = {"status": Status.EXPIRED.value, "expires_at": func.least(Job.expires_at, func.now())}
+        return self._end(user_id, job_id, Job.status == Status.COMPLETED, values)
+
+    def downloaded(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+        """Note that a transfer begins."""
+        values = {"job_id": job_id, "first_byte": first_byte, "byte_count": byte_count, "by_link": by_link}
+        with self._transaction() as session:
+            session.execute(insert(Download).values(values))
+
+    def _end(
+        self, user_id: UserId, job_id: JobId, when: ColumnElement[bool], values: dict[str, Any]
+    ) -> ExportJob | None:
+        """Make a transition if the export is in a state for it; the export as it then is."""
+        mine = and_(Job.id == job_id, Job.user_id == user_id)
+        with self._transaction(actor="owner") as session:
+            session.execute(update(Job).where(mine, when).values(values))
+            found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
+            return None if found is None else job_from_row(found[0], past=found[1])
+
+    @contextmanager
+    def _transaction(self, actor: str | None = None) -> Iterator[Session]:
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            if actor:
+                session.execute(select(func.set_config("analytics_exports.actor", actor, True)))  # noqa: FBT003
+            yield session
+
+
+def _own(user_id: UserId) -> Select[Job, bool]:
+    return select(Job, PAST).where(Job.user_id == user_id)
+
+
+def _count(session: Session, user_id: UserId, most: int) -> None:
+    """Wait for the user's turn to store an export. Raises TooManyExports when ``most`` are unfinished."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(user_id), 0))))
+    live = select(func.count()).where(Job.user_id == user_id, Job.status.in_(LIVE))
+    if (session.scalar(live) or 0) >= most:
+        raise TooManyExports
+
+
+def _conditions(which: ExportFilter) -> Iterator[ColumnElement[bool]]:
+    if which.statuses:
+        yield PLAIN_STATUS.in_(which.statuses)
+    if which.dataset_id is not None:
+        yield Job.entity_id == which.dataset_id
+    if which.formats:
+        yield Job.details["format"].astext.in_(which.formats)
+    if which.created_after is not None:
+        yield Job.created_at > which.created_after
+    if which.created_before is not None:
+        yield Job.created_at < which.created_before

@@ -1,0 +1,87 @@
+"""API tokens in the database: made, listed, replaced and revoked by administrators.
+
+Looking up whose token it is, on each request, belongs to ``directory``.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from analytics_exports.database.models import ApiToken
+from analytics_exports.database.outage import unavailable_when_away
+from analytics_exports.database.tokens import digest, new_token
+from analytics_exports.domain.access import Scope, Token, UserId
+from analytics_exports.domain.errors import TokenNotFound, UserNotFound
+
+
+class PostgresTokenStore:
+    """Implements ``ports.TokenStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keep tokens in the database that ``engine`` connects to."""
+        self._engine = engine
+
+    def issue(self, user_id: UserId, name: str, lifetime: timedelta, scopes: Collection[Scope]) -> tuple[str, Token]:
+        """Make a token; the first of the two is its secret, which cannot be had again."""
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            try:
+                return _insert(session, user_id, name, lifetime, scopes)
+            except IntegrityError:
+                raise UserNotFound from None
+
+    def of_user(self, user_id: UserId) -> Sequence[Token]:
+        """All tokens of a user, newest first."""
+        statement = select(ApiToken).where(ApiToken.user_id == user_id)
+        with unavailable_when_away(), Session(self._engine) as session:
+            rows = session.scalars(statement.order_by(ApiToken.created_at.desc(), ApiToken.id))
+            return [_token(row) for row in rows]
+
+    def rotate(self, token_id: UUID, lifetime: timedelta, overlap: timedelta) -> tuple[str, Token]:
+        """Make a token like this one, which itself ends after ``overlap``."""
+        end = func.least(ApiToken.expires_at, func.now() + overlap)
+        valid = (ApiToken.id == token_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.now())
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            old = session.scalars(update(ApiToken).where(*valid).values(expires_at=end).returning(ApiToken))
+            row = old.one_or_none()
+            if row is None:
+                raise TokenNotFound
+            return _insert(session, UserId(row.user_id), row.name, lifetime, [Scope(scope) for scope in row.scopes])
+
+    def revoke(self, token_id: UUID) -> None:
+        """Refuse this token from now on; nothing changes when it is revoked already."""
+        at = func.coalesce(ApiToken.revoked_at, func.now())
+        statement = update(ApiToken).where(ApiToken.id == token_id).values(revoked_at=at).returning(ApiToken.id)
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            if session.scalar(statement) is None:
+                raise TokenNotFound
+
+
+def _insert(
+    session: Session, user_id: UserId, name: str, lifetime: timedelta, scopes: Collection[Scope]
+) -> tuple[str, Token]:
+    secret = new_token()
+    values = {
+        "user_id": user_id,
+        "name": name,
+        "digest": digest(secret),
+        "scopes": sorted(scope.value for scope in scopes),
+        "expires_at": func.now() + lifetime,
+    }
+    return secret, _token(session.scalars(insert(ApiToken).values(values).returning(ApiToken)).one())
+
+
+def _token(row: ApiToken) -> Token:
+    return Token(
+        id=row.id,
+        user_id=UserId(row.user_id),
+        name=row.name,
+        scopes=frozenset(map(Scope, row.scopes)),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

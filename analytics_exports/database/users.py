@@ -1,0 +1,97 @@
+"""Users in the database: admitted, listed, disabled and enabled by operators.
+
+Looking up who calls, on each request, belongs to ``directory``; tokens belong to ``token_store``.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from analytics_exports.database.models import User
+from analytics_exports.database.outage import unavailable_when_away
+from analytics_exports.domain.access import UserId
+from analytics_exports.domain.errors import ExportError, UserNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """Somebody who owns rows of the warehouse: those whose owner column equals ``owner_key``."""
+
+    id: UserId
+    label: str
+    owner_key: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+
+class UserExists(ExportError):
+    """There is a user with this id or owner key already."""
+
+    code = "user_exists"
+
+
+class PostgresUserStore:
+    """Users, for operators. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keep users in the database that ``engine`` connects to."""
+        self._engine = engine
+
+    def add(self, label: str, owner_key: str | None = None, user_id: UUID | None = None) -> UserRecord:
+        """Admit somebody.
+
+        Args:
+            label: What people call them.
+            owner_key: Their value in the warehouse's owner column; the id as text by default.
+            user_id: Their id here; a new one by default.
+
+        Raises:
+            UserExists: the id or the owner key is somebody's already.
+        """
+        new = user_id or uuid4()
+        values = {"id": new, "label": label, "owner_key": owner_key or str(new)}
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            try:
+                return _record(session.scalars(insert(User).values(values).returning(User)).one())
+            except IntegrityError:
+                raise UserExists from None
+
+    def all(self) -> Sequence[UserRecord]:
+        """Every user, by label."""
+        with unavailable_when_away(), Session(self._engine) as session:
+            return [_record(row) for row in session.scalars(select(User).order_by(User.label, User.id))]
+
+    def find(self, who: str) -> UserRecord:
+        """The user with this id, owner key or label. Raises UserNotFound, also when it fits several."""
+        fits = [User.owner_key == who, User.label == who]
+        with suppress(ValueError):
+            fits.append(User.id == UUID(who))
+        with unavailable_when_away(), Session(self._engine) as session:
+            rows = session.scalars(select(User).where(or_(*fits)).limit(2)).all()
+            if len(rows) != 1:
+                raise UserNotFound("No user fits, or more than one; take the id that `users list` shows.")
+            return _record(rows[0])
+
+    def disable(self, user_id: UserId) -> None:
+        """Refuse all tokens of this user from the next request on; their exports and rows stay."""
+        self._set(user_id, func.coalesce(User.disabled_at, func.now()))
+
+    def enable(self, user_id: UserId) -> None:
+        """Accept the tokens of this user again."""
+        self._set(user_id, None)
+
+    def _set(self, user_id: UserId, disabled_at: object) -> None:
+        statement = update(User).where(User.id == user_id).values(disabled_at=disabled_at).returning(User.id)
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            if session.scalar(statement) is None:
+                raise UserNotFound
+
+
+def _record(row: User) -> UserRecord:
+    return UserRecord(UserId(row.id), row.label, row.owner_key, row.created_at, row.disabled_at)

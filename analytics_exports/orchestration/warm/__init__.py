@@ -1,0 +1,17 @@
+"""Warm run workers: Dagster runs in processes that have imported everything before the run is there.
+
+    Dagster daemon, web page ──launcher──► pool ──► worker   one run at a time, used again
+                                             │         ▲
+                                             └► template ─fork
+
+launcher  Dagster's RunLauncher: hands a run to the pool over a Unix socket
+protocol  what is said over that socket
+pool      one process a machine: which worker makes which run, cancelling, crashes, shutting down
+journal   which runs the pool has in hand, for the pool that comes after a kill
+template  a process without threads that imports the code once and forks workers; a new one for changed code
+worker    makes one run after another
+parent    ending with one's parent
+
+``python -m analytics_exports.orchestration.warm`` is the pool. Nothing here knows what a run does. Why not Celery, with
+figures: docs/decisions/0005-warm-run-workers.md.
+"""

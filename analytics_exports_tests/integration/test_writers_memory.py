@@ -1,0 +1,62 @@
+"""Memory does not grow with the file: ten million rows under a hard limit on the address space.
+
+It takes minutes, so it runs only when EXPORTS_LARGE_TESTS is set.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.domain.formats import Format
+
+ROWS = 10_000_000
+LIMIT_MB = 512
+SPACE_BYTES = 6 * 2**30
+"""Of addresses, most of which allocators only reserve; the bound on what is used is LIMIT_MB."""
+
+CHILD = f"""
+import resource, sys
+import polars as pl
+from polars.io.plugins import register_io_source
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.domain.formats import Format
+
+SCHEMA = {{"number": pl.Int64, "text": pl.String, "amount": pl.Decimal(18, 2), "day": pl.Date}}
+
+def source(*_):
+    for start in range(0, {ROWS}, 20_480):
+        number = pl.int_range(start, min(start + 20_480, {ROWS}), eager=True).alias("number")
+        yield number.to_frame().with_columns(
+            text=number.hash().cast(pl.String) + " some words",
+            amount=(number % 100_000).cast(pl.Decimal(18, 2)) / 1,
+            day=(number % 10_000).cast(pl.Int32).cast(pl.Date),
+        ).cast(SCHEMA)
+
+resource.setrlimit(resource.RLIMIT_AS, ({SPACE_BYTES}, {SPACE_BYTES}))
+store = LocalArtifactStore(sys.argv[1], max_bytes=2**40, reserve_bytes=0)
+with store.stage(sys.argv[2], 1) as staging:
+    frame = register_io_source(source, schema=SCHEMA)
+    written = staging.write(frame, Format(sys.argv[3]), {{}}, lambda rows, size: None)
+print(written.row_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif("EXPORTS_LARGE_TESTS" not in os.environ, reason="takes minutes; set EXPORTS_LARGE_TESTS to run it")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("format", Format)
+def test_ten_million_rows_fit_into_little_memory(format: Format, tmp_path: Path) -> None:
+    LocalArtifactStore(tmp_path, max_bytes=2**40, reserve_bytes=0).prepare()
+    key = f"exports/{UUID(int=1)}/{UUID(int=2)}.{format}"
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path), key, format.value], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows, peak_mb = map(int, done.stdout.split())
+    assert rows == ROWS
+    assert peak_mb <= LIMIT_MB

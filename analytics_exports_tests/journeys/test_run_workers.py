@@ -1,0 +1,200 @@
+"""Runs on warm workers: real processes that are cancelled, crash, grow old and are killed."""
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+from dagster import DagsterRunStatus
+from dagster._core.launcher import WorkerStatus
+
+from analytics_exports.orchestration.warm.protocol import socket_path
+from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports_tests.conftest import TEMPLATE
+from analytics_exports_tests.run_workers import Workers, gone, run_workers, until
+
+CANCELED, FAILURE, SUCCESS = DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS
+TOYS = "analytics_exports_tests.toy_definitions"
+numbers = count()
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes end with their parent on Linux only")
+
+
+def database(postgres: EmbeddedPostgres) -> str:
+    name = f"run_workers_{next(numbers)}"
+    postgres.create_database(name, template=TEMPLATE)
+    return postgres.url_of(name)
+
+
+@pytest.fixture(scope="module")
+def workers(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    """Two workers that make three runs each; below a path that is too long for the address of a socket."""
+    state = tmp_path_factory.mktemp("state") / ("deep" * 30)
+    settings = {"run_workers": 2, "runs_per_worker": 3, "run_worker_bytes": 2**28}
+    with run_workers(database(postgres), state, TOYS, settings=settings) as workers:
+        yield workers
+
+
+def test_runs_share_workers_and_a_worker_makes_only_so_many(workers: Workers) -> None:
+    runs = [workers.launch("quick") for _ in range(8)]
+
+    assert {workers.ended(run) for run in runs} == {SUCCESS}
+    pids = [workers.worker(run) for run in runs]
+    assert len(set(pids)) < len(runs)
+    assert max(pids.count(pid) for pid in pids) <= 3
+
+
+def test_only_the_owner_can_reach_the_workers(workers: Workers) -> None:
+    path = socket_path(Path(os.environ["ANALYTICS_EXPORTS_STATE_DIR"]))
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("job", ["waiting", "querying"])
+def test_a_cancelled_run_stops_and_its_worker_goes(workers: Workers, job: str) -> None:
+    run = workers.launch(job)
+    worker = workers.begun(run)
+
+    assert workers.instance.run_launcher.terminate(run)
+    assert workers.ended(run) is CANCELED
+    until(lambda: gone(worker))
+
+
+def test_a_run_that_does_not_listen_is_killed_and_counts_as_cancelled(workers: Workers) -> None:
+    run = workers.launch("ignoring")
+    worker = workers.begun(run)
+    workers.instance.run_launcher.terminate(run)
+
+    assert workers.ended(run) is CANCELED
+    assert gone(worker)
+
+
+def test_a_run_that_waits_for_a_worker_can_be_cancelled(workers: Workers) -> None:
+    busy = [workers.launch("waiting") for _ in range(2)]
+    for run in busy:
+        workers.begun(run)
+    run = workers.launch("quick")
+    assert workers.instance.run_launcher.terminate(run)
+
+    assert workers.ended(run) is CANCELED
+    for run in busy:
+        workers.instance.run_launcher.terminate(run)
+        assert workers.ended(run) is CANCELED
+
+
+def test_a_run_that_nobody_has_is_cancelled_at_once(workers: Workers) -> None:
+    run = workers.instance.create_run_for_job(workers._job("quick").get_definition())
+
+    assert workers.instance.run_launcher.terminate(run.run_id)
+    assert workers.status(run.run_id) is CANCELED
+    assert not workers.instance.run_launcher.terminate(run.run_id)
+
+
+@pytest.mark.parametrize(("job", "reason"), [("crashing", "was killed by SIGKILL"), ("failing", "ValueError")])
+def test_a_run_that_crashes_or_fails_has_failed(workers: Workers, job: str, reason: str) -> None:
+    run = workers.launch(job)
+
+    assert workers.ended(run) is FAILURE
+    assert any(reason in text for text in map(str, workers.instance.all_logs(run)))
+    assert workers.ended(workers.launch("quick")) is SUCCESS
+
+
+def test_health_is_what_the_pool_knows(workers: Workers) -> None:
+    run_id = workers.launch("waiting")
+    workers.begun(run_id)
+    run = workers.instance.get_run_by_id(run_id)
+    assert run is not None
+    launcher = workers.instance.run_launcher
+
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    launcher.terminate(run_id)
+    workers.ended(run_id)
+    until(lambda: launcher.check_run_worker_health(run).status is WorkerStatus.NOT_FOUND)
+
+
+def test_a_worker_that_has_grown_is_replaced(workers: Workers) -> None:
+    run = workers.launch("growing")
+    assert workers.ended(run) is SUCCESS
+
+    until(lambda: not psutil.pid_exists(workers.worker(run)))
+
+
+def test_a_killed_template_takes_its_workers_and_is_replaced(workers: Workers) -> None:
+    run = workers.launch("waiting")
+    worker = workers.begun(run)
+    worker.parent().kill()
+
+    assert workers.ended(run) is FAILURE
+    assert gone(worker)
+    assert workers.ended(workers.launch("quick")) is SUCCESS
+
+
+def test_a_killed_pool_leaves_nothing_and_the_next_one_goes_on(workers: Workers) -> None:
+    begun = [workers.launch("waiting") for _ in range(2)]
+    waiting = workers.launch("quick")
+    for run in begun:
+        workers.begun(run)
+    left = workers.processes()
+    workers.stop(signal.SIGKILL)
+    until(lambda: all(map(gone, left)))
+    assert {workers.status(run) for run in begun} == {DagsterRunStatus.STARTED}
+    workers.start()
+
+    assert {workers.ended(run) for run in begun} == {FAILURE}
+    assert workers.ended(waiting) is SUCCESS
+
+
+def test_a_pool_that_is_stopped_declares_what_it_could_not_finish(workers: Workers) -> None:
+    run = workers.launch("waiting")
+    workers.begun(run)
+    left = workers.processes()
+
+    assert workers.stop() == 0
+    assert workers.status(run) is FAILURE
+    assert all(map(gone, left))
+
+
+def test_changed_code_is_used_by_the_next_run_and_broken_code_is_not(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "changing"
+    package.mkdir()
+    source = package / "__init__.py"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source.write_text(CHANGING.format(word="first"))
+    with run_workers(database(postgres), tmp_path / "state", "changing", tmp_path, {"run_workers": 1}) as workers:
+        before = workers.launch("speaking")
+        assert workers.ended(before) is SUCCESS
+        source.write_text(CHANGING.format(word="the second"))
+        after = workers.launch("speaking")
+        assert workers.ended(after) is SUCCESS
+        source.write_text("this is not Python")
+        until(lambda: "cannot be imported" in workers.log.read_text())
+        still = workers.launch("speaking")
+        assert workers.ended(still) is SUCCESS
+
+        assert "first" in workers.messages(before)
+        assert "the second" in workers.messages(after)
+        assert "the second" in workers.messages(still)
+
+
+CHANGING = """
+from dagster import Definitions, OpExecutionContext, in_process_executor, job, op
+
+@op
+def speak(context: OpExecutionContext) -> None:
+    context.log.info("{word}")
+
+@job(executor_def=in_process_executor)
+def speaking() -> None:
+    speak()
+
+defs = Definitions(jobs=[speaking])
+"""

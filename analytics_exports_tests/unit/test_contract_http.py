@@ -1,0 +1,252 @@
+"""HTTP by the letter: ranges, conditions, preferences, names of files."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+
+from analytics_exports.api.attempts import MOST_ADDRESSES, Attempts
+from analytics_exports.api.conditions import ranged, refused, unchanged
+from analytics_exports.api.errors import RangeNotSatisfiable
+from analytics_exports.api.preferences import WAIT, retry_after
+from analytics_exports.api.ranges import MOST_RANGES, requested
+from analytics_exports.api.routes.downloads import content_disposition, file_name
+from analytics_exports.domain.export import JobId
+from analytics_exports.domain.formats import Format
+from analytics_exports.domain.selection import Selection
+from analytics_exports.services.waiting import Waiting
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.jobs import FakeJobStore
+
+SPECIFICATIONS = st.lists(
+    st.builds("{}-{}".format, st.integers(0, 120) | st.just(""), st.integers(0, 120) | st.just("")), max_size=6
+)
+
+
+@given(SPECIFICATIONS, st.integers(0, 100))
+@example(["0-0", "-1"], 1)
+def test_parts_lie_inside_the_file_in_order_and_apart(specifications: list[str], size: int) -> None:
+    try:
+        parts = requested(f"bytes={','.join(specifications)}", size)
+    except RangeNotSatisfiable:
+        return
+    for part in parts or []:
+        assert 0 <= part.start < part.stop <= size
+    for one, next_one in zip(parts or [], (parts or [])[1:], strict=False):
+        assert one.stop < next_one.start
+
+
+@given(SPECIFICATIONS, st.integers(1, 100))
+def test_parts_are_the_bytes_that_were_asked_for(specifications: list[str], size: int) -> None:
+    """By another reading of the standard: which single bytes does each specification name?"""
+    wanted: set[int] = set()
+    for text in specifications:
+        first, _, last = text.partition("-")
+        if not first and not last:
+            return
+        if first and last and int(last) < int(first):
+            return
+        names = (lambda at, last=last: at >= size - int(last)) if not first else None
+        wanted |= {
+            at for at in range(size) if (names(at) if names else at >= int(first) and (not last or at <= int(last)))
+        }
+    if not specifications:
+        return
+    if not wanted:
+        with pytest.raises(RangeNotSatisfiable):
+            requested(f"bytes={','.join(specifications)}", size)
+        return
+    parts = requested(f"bytes={','.join(specifications)}", size)
+    assert parts is not None
+    assert {at for part in parts for at in part} == wanted
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=a-b",
+        "bytes=-",
+        "bytes=5-2",
+        "bytes=0-1,5-2",
+        "rows=0-1",
+        "bytes=0-1;2-3",
+        "bytes=99999999999999999999999-",
+        "bytes=" + ",".join(["0-0"] * (MOST_RANGES + 1)),
+        "bytes=" + ",".join(["0-"] * 3000),
+        "bytes=\u0660-\u0665",
+    ],
+)
+def test_a_range_that_makes_no_sense_is_ignored(header: str | None) -> None:
+    assert requested(header, 10) is None
+
+
+@given(st.text(max_size=40))
+def test_any_range_header_has_an_answer(header: str) -> None:
+    for text in (header, f"bytes={header}"):
+        with suppress(RangeNotSatisfiable):
+            requested(text, 10)
+
+
+def test_a_range_outside_of_the_file_is_told_its_size() -> None:
+    with pytest.raises(RangeNotSatisfiable) as outside:
+        requested("bytes=10-", 10)
+
+    assert outside.value.headers == {"Content-Range": "bytes */10"}
+
+
+ETAG = '"abc"'
+
+
+def headers(**given: str) -> Headers:
+    return Headers({name.replace("_", "-"): value for name, value in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        ('"abc"', True),
+        ('W/"abc"', True),
+        ('"x", "abc"', True),
+        ("*", True),
+        ('"x"', False),
+        ("abc", False),
+        ("", False),
+    ],
+)
+def test_if_none_match_compares_weakly(value: str, same: bool) -> None:
+    assert unchanged(headers(if_none_match=value), ETAG) is same
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [('"abc"', True), ('"x", "abc"', True), ("*", True), ('W/"abc"', False), ('"x"', False)]
+)
+def test_if_match_compares_strongly(value: str, kept: bool) -> None:
+    assert refused(headers(if_match=value), ETAG) is not kept
+
+
+@pytest.mark.parametrize(
+    ("value", "applies"),
+    [('"abc"', True), ('W/"abc"', False), ('"x"', False), ("Wed, 21 Oct 2015 07:28:00 GMT", False), ("", False)],
+)
+def test_if_range_needs_this_very_version(value: str, applies: bool) -> None:
+    assert ranged(headers(if_range=value), ETAG) is applies
+
+
+def test_without_conditions_there_are_none() -> None:
+    assert (refused(headers(), ETAG), unchanged(headers(), ETAG), ranged(headers(), ETAG)) == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("wait=5", "5"),
+        ("respond-async, wait=5", "5"),
+        ("respond-async; x, WAIT = 5", "5"),
+        ('wait="5"', "5"),
+        ("await=5", None),
+        ("wait=-5", None),
+        ("wait=5.5", None),
+        ("wait", None),
+        ("", None),
+    ],
+)
+def test_a_preference_is_found(prefer: str, seconds: str | None) -> None:
+    found = WAIT.search(prefer)
+
+    assert (found and found[1]) == seconds
+
+
+def test_the_pause_grows_with_the_age_of_an_export() -> None:
+    store = FakeJobStore()
+    pauses = []
+    for age in (0, 9, 20, 60, 3600):
+        store.now = datetime.now(UTC) - timedelta(seconds=age)
+        pauses.append(int(retry_after(store.create(factories.principal(), factories.request()))))
+
+    assert pauses == [1, 1, 4, 12, 30]
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ({"start_date": date(2024, 1, 1), "end_date": date(2024, 12, 31)}, "2024-01-01_2024-12-31"),
+        ({"start_date": date(2024, 1, 1)}, "from_2024-01-01"),
+        ({"end_date": date(2024, 12, 31)}, "until_2024-12-31"),
+        ({}, "2026-01-25"),
+    ],
+)
+def test_a_file_is_named_after_its_dataset_and_days(days: dict[str, Any], expected: str) -> None:
+    request = factories.request(selection=Selection(**days), format=Format.CSV, options={"compression": "gzip"})
+    job = FakeJobStore().create(factories.principal(), request)
+
+    assert file_name(job) == f"fct_transactions_{expected}.csv.gz"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_name_is_one_safe_header_and_comes_back_whole(name: str) -> None:
+    value = content_disposition(name)
+    start, _, plain = value.partition('filename="')
+    plain, _, rest = plain.partition('"; ')
+
+    assert start == "attachment; "
+    assert value.isascii()
+    assert value.isprintable()
+    assert not set(plain) & set('"\\/;')
+    assert unquote(rest.removeprefix("filename*=UTF-8''")) == name
+
+
+def test_an_address_may_fail_so_often_in_a_minute() -> None:
+    now = 0.0
+    attempts = Attempts(2, lambda: now)
+    assert [attempts.failed("a") for _ in range(3)] == [True, True, False]
+    assert attempts.failed("b")
+    now = 60.0
+
+    assert attempts.failed("a")
+
+
+def test_many_addresses_do_not_fill_the_memory() -> None:
+    attempts = Attempts(1, lambda: 0.0)
+    attempts.failed("first")
+    assert not attempts.failed("first")
+    for number in range(MOST_ADDRESSES):
+        attempts.failed(str(number))
+
+    assert attempts.failed("first")
+
+
+def test_who_watches_an_export_is_told_of_it_alone() -> None:
+    async def scenario() -> tuple[bool, bool, bool]:
+        waiting = Waiting()
+        one, two = JobId(factories.principal().user_id), JobId(factories.principal().user_id)
+        with waiting.watching(one) as watch, waiting.watching(two) as other:
+            waiting.tell([str(one)])
+            first = await watch.changed(5)
+            again = await watch.changed(0.01)
+            waiting.tell_all()
+            return first, again, await other.changed(5)
+
+    assert asyncio.run(scenario()) == (True, False, True)
+
+
+def test_who_has_stopped_watching_is_forgotten() -> None:
+    async def scenario() -> Waiting:
+        waiting = Waiting()
+        with waiting.watching(JobId(factories.principal().user_id)) as watch:
+            pass
+        waiting.tell_all()
+        assert not await watch.changed(0.01)
+        return waiting
+
+    waiting = asyncio.run(scenario())
+    assert not waiting._watches
