@@ -46,7 +46,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
         orchestrator=FakeOrchestrator(),
     )
     headers = {"Authorization": "Bearer token"}
-    return TestClient(create_app(services), f"http://testserver{BASE_PATH}", headers=headers)
+    return TestClient(create_app(services), f"http://localhost{BASE_PATH}", headers=headers)
 
 
 def rows(response: httpx.Response) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def test_a_missing_warehouse_is_not_now(tmp_path: Path) -> None:
     directory.tokens["token"] = factories.principal(OWNER)
     settings = Settings(state_dir=tmp_path, warehouse=tmp_path / "missing.duckdb", dbt_manifest=demo.manifest)
     services = Application(settings, "test", directory=directory)
-    api = TestClient(create_app(services), f"http://testserver{BASE_PATH}", headers={"Authorization": "Bearer token"})
+    api = TestClient(create_app(services), f"http://localhost{BASE_PATH}", headers={"Authorization": "Bearer token"})
     response = api.get(TRANSACTIONS)
 
     assert (response.status_code, response.json()["code"]) == (503, "warehouse_unavailable")

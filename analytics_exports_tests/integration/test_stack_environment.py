@@ -4,11 +4,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from dagster import DagsterInstance, DefaultRunLauncher
+from dagster import DagsterInstance
 from dagster._core.run_coordinator import DefaultRunCoordinator
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from sqlalchemy import make_url
 
+from analytics_exports.orchestration.warm.launcher import WarmRunLauncher
 from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.environment import child_environment, dagster_url
 
@@ -71,7 +72,7 @@ def test_the_instance_keeps_everything_in_its_own_schema(
             assert not instance.run_retries_enabled
             assert instance.run_monitoring_enabled
             assert isinstance(instance.run_coordinator, DefaultRunCoordinator)
-            assert isinstance(instance.run_launcher, DefaultRunLauncher)
+            assert isinstance(instance.run_launcher, WarmRunLauncher)
             assert isinstance(instance.compute_log_manager, NoOpComputeLogManager)
         assert {"runs", "event_logs", "jobs"} <= tables(connection, "dagster")
         assert tables(connection, "public") == before
