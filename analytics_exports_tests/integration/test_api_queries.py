@@ -135,7 +135,6 @@ def test_what_is_wrong_is_named_and_nothing_is_ignored(api: TestClient, params: 
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"dataset_id": "efd80499-4f32-542d-87f2-d085732e39bd", "numeric_filters": {"amount": {"min": NaN}}}',
         b'{"dataset_id": "efd80499-4f32-542d-87f2-d085732e39bd", "numeric_filters": {"amount": {"min": 1e999}}}',
         b'{"dataset_id": "efd80499-4f32-542d-87f2-d085732e39bd", "columns": ["\\ud800"]}',
         b'{"dataset_id": "efd80499-4f32-542d-87f2-d085732e39bd", "columns": ["\\u0000"]}',
@@ -143,7 +142,6 @@ def test_what_is_wrong_is_named_and_nothing_is_ignored(api: TestClient, params: 
         b'{"dataset_id": "efd80499-4f32-542d-87f2-d085732e39bd", "start_date": 20240101}',
         b'{"dataset_id": 7}',
         b"[]",
-        b"{",
     ],
 )
 def test_hostile_json_is_refused_and_never_an_error_of_ours(api: TestClient, body: bytes) -> None:
@@ -152,6 +150,14 @@ def test_hostile_json_is_refused_and_never_an_error_of_ours(api: TestClient, bod
     assert response.status_code == 422
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.json()["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"numeric_filters": {"amount": {"min": NaN}}}'])
+def test_what_is_not_json_is_refused(api: TestClient, body: bytes) -> None:
+    response = api.post(ESTIMATE, content=body, headers={"Content-Type": "application/json"})
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "malformed_body"
 
 
 def test_a_missing_warehouse_is_not_now(tmp_path: Path) -> None:
