@@ -38,6 +38,16 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> str:
     """A migrated database of this test's own."""
+    return _new_database(postgres)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: EmbeddedPostgres) -> str:
+    """A migrated database that the tests of a module share."""
+    return _new_database(postgres)
+
+
+def _new_database(postgres: EmbeddedPostgres) -> str:
     name = f"test_{next(numbers)}"
     postgres.create_database(name, template=TEMPLATE)
     return postgres.url_of(name)

@@ -65,6 +65,7 @@ SUBMITTED = (
     *SENT,
     *SELECTED,
     http.InvalidIdempotencyKey,
+    errors.IdempotencyKeyInUse,
     errors.IdempotencyKeyReused,
     errors.StorageFull,
     errors.StorageUnavailable,

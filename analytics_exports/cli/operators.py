@@ -56,7 +56,7 @@ def create_user(
 
 @users.command()
 def disable(*, user: Who) -> None:
-    """Refuse all tokens of a user from now on; their exports stay."""
+    """Refuse a user from now on; their unfinished exports are cancelled, and their files expire."""
     from analytics_exports.database.users import PostgresUserStore
 
     with database() as engine:
@@ -113,6 +113,23 @@ def revoke(*, token_id: Annotated[UUID, typer.Argument(metavar="ID", help="As `t
 
     with database() as engine:
         PostgresTokenStore(engine).revoke(token_id)
+
+
+@tokens.command()
+def rotate(
+    *,
+    token_id: Annotated[UUID, typer.Argument(metavar="ID", help="As `tokens list` shows it.")],
+    overlap: Annotated[float, typer.Option(min=0, help="Hours for which the old token still works.")] = 24,
+    days: Annotated[float, typer.Option(min=0, help="How long the new one is valid.")] = 30,
+    json: AsJson = False,
+) -> None:
+    """Make a token like this one, which itself ends after the overlap; prints the new secret, this once."""
+    from analytics_exports.database.token_store import PostgresTokenStore
+
+    with database() as engine:
+        store = PostgresTokenStore(engine)
+        secret, token = store.rotate(token_id, timedelta(days=days), timedelta(hours=overlap))
+    typer.echo(_json({**_token(token), "token": secret}) if json else secret)
 
 
 def _user(user: "UserRecord") -> dict[str, Any]:

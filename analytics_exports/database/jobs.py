@@ -169,6 +169,13 @@ class PostgresJobStore(OwnJobs):
             session.execute(gone)
             return [job_from_row(row) for row in session.scalars(left)]
 
+    def forget_keys(self, age: timedelta) -> int:
+        """Forget Idempotency-Keys that are older than ``age``."""
+        old = and_(Job.idempotency_key.is_not(None), Job.created_at < func.now() - age)
+        statement = update(Job).where(old).values(idempotency_key=None, request_digest=None).returning(Job.id)
+        with self._transaction() as session:
+            return len(session.scalars(statement).all())
+
     def file_removed(self, job_ids: Collection[JobId]) -> None:
         """Note that the files of these expired exports are gone."""
         statement = update(Job).where(Job.id.in_(job_ids), Job.status == Status.EXPIRED)

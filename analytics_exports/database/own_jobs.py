@@ -3,6 +3,7 @@
 Every statement names the owner, so that an unknown and a foreign id take the same path. What workers do is in ``jobs``.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from analytics_exports.database.codec import job_from_row, request_to_json
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.access import Principal, UserId
-from analytics_exports.domain.errors import IdempotencyKeyReused, TooManyExports
+from analytics_exports.domain.errors import IdempotencyKeyInUse, IdempotencyKeyReused, TooManyExports
 from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, ExportRequest, JobId, Once, Status
 
 PAST = func.coalesce(Job.expires_at <= func.now(), false())
@@ -59,6 +60,8 @@ class OwnJobs:
             )
         )
         with self._transaction(actor="owner") as session:
+            if once and not session.scalar(select(func.pg_try_advisory_xact_lock(key_lock(principal.user_id, once)))):
+                raise IdempotencyKeyInUse
             if most is not None:
                 _count(session, principal.user_id, most)
             row = session.scalars(new.returning(Job)).one_or_none()
@@ -136,6 +139,11 @@ class OwnJobs:
             if actor:
                 session.execute(select(func.set_config("analytics_exports.actor", actor, True)))  # noqa: FBT003
             yield session
+
+
+def key_lock(user_id: UserId, once: Once) -> int:
+    """The advisory lock that is held while the first request with a key is being answered."""
+    return int.from_bytes(hashlib.sha256(user_id.bytes + once.key).digest()[:8], signed=True)
 
 
 def _own(user_id: UserId) -> Select[Job, bool]:

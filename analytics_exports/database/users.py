@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, func, insert, or_, select, update
+from sqlalchemy import Engine, func, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.models import User
+from analytics_exports.database.models import Job, User
 from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.errors import ExportError, UserNotFound
+from analytics_exports.domain.export import LIVE, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,25 @@ class PostgresUserStore:
             return _record(rows[0])
 
     def disable(self, user_id: UserId) -> None:
-        """Refuse all tokens of this user from the next request on; their exports and rows stay."""
-        self._set(user_id, func.coalesce(User.disabled_at, func.now()))
+        """Refuse this user from the next request on, cancel their unfinished exports and let the files expire now."""
+        mine = Job.user_id == user_id
+        cancelled = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
+        expired = {"status": Status.EXPIRED.value, "expires_at": func.least(Job.expires_at, func.now())}
+        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+            _set(session, user_id, func.coalesce(User.disabled_at, func.now()))
+            session.execute(update(Job).where(mine, Job.status.in_(LIVE)).values(cancelled))
+            session.execute(update(Job).where(mine, Job.status == Status.COMPLETED).values(expired))
 
     def enable(self, user_id: UserId) -> None:
         """Accept the tokens of this user again."""
-        self._set(user_id, None)
-
-    def _set(self, user_id: UserId, disabled_at: object) -> None:
-        statement = update(User).where(User.id == user_id).values(disabled_at=disabled_at).returning(User.id)
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            if session.scalar(statement) is None:
-                raise UserNotFound
+            _set(session, user_id, None)
+
+
+def _set(session: Session, user_id: UserId, disabled_at: object) -> None:
+    statement = update(User).where(User.id == user_id).values(disabled_at=disabled_at).returning(User.id)
+    if session.scalar(statement) is None:
+        raise UserNotFound
 
 
 def _record(row: User) -> UserRecord:

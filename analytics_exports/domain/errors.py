@@ -11,7 +11,7 @@
     │   ├── ExportUnavailable    download of a failed or cancelled export
     │   ├── ExportExpired
     │   ├── ExportConflict       the export is in a state that does not allow this
-    │   ├── IdempotencyKeyReused the key of another request
+    │   ├── IdempotencyKeyInUse, IdempotencyKeyReused    by a request in progress, for another request
     │   ├── InvalidLink          a download link that is altered, too old, or not its owner's any more
     │   ├── TokenNotFound
     │   ├── TooManyExports       unfinished ones of this user
@@ -37,8 +37,8 @@
         ├── WarehouseChanged     overwritten in place while it was read
         └── WorkerLost           the worker died without a word
 
-What belongs here: names, codes, sentences. What does not: HTTP statuses (``api.problems``), exception texts of
-libraries (they can carry paths and other users' values) and anything about where an error is caught.
+What belongs here: names, codes, sentences. What does not: HTTP statuses (``api.problems``) and exception texts of
+libraries, which can carry paths and other users' values.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,6 @@ class InvalidRequest(Refused):
     code = "invalid_request"
 
     def __init__(self, *problems: FieldProblem) -> None:
-        """Collect every problem found, so that a caller mends them in one go."""
         super().__init__()
         self.problems = problems
 
@@ -138,6 +137,13 @@ class ExportConflict(Refused):
     """The export is in a state that does not allow this; its status says which."""
 
     code = "export_conflict"
+
+
+class IdempotencyKeyInUse(Refused):
+    """The first request with this Idempotency-Key is still being answered; send it again in a moment."""
+
+    code = "idempotency_key_in_use"
+    retryable = True
 
 
 class IdempotencyKeyReused(Refused):

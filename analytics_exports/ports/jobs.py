@@ -34,6 +34,7 @@ class JobStore(Protocol):
         """Store a new pending export, or return the one that was stored ``once`` before.
 
         Raises:
+            IdempotencyKeyInUse: the first request with the key is being answered at this moment.
             IdempotencyKeyReused: the key came with another request before.
             TooManyExports: the user has ``most`` unfinished ones.
         """
@@ -104,6 +105,9 @@ class JobStore(Protocol):
 
     def file_removed(self, job_ids: Collection[JobId]) -> None:
         """Note that the files of these expired exports are gone."""
+
+    def forget_keys(self, age: timedelta) -> int:
+        """Forget with what key exports older than ``age`` were asked for; returns of how many."""
 
     def cursor(self, name: str) -> int:
         """The stored position of a reader, 0 at first."""

@@ -68,6 +68,7 @@ class Requesting:
 
         Raises:
             DatasetNotFound: there is no such dataset.
+            IdempotencyKeyInUse: the first request with the key is being answered at this moment.
             IdempotencyKeyReused: the key came with another request before.
             InvalidRequest: naming every field that is wrong, or that is not the caller's.
             StorageFull, StorageUnavailable: its file could not be written.

@@ -1,4 +1,4 @@
-"""The end of an export: past its time it expires, and its file, its partition and its history in Dagster go.
+"""The end of an export: past its time it expires, and its file, its partition, its key and its history in Dagster go.
 
 What Dagster keeps of exports that never had a file, because they failed or were cancelled, goes by its age.
 """
@@ -10,6 +10,9 @@ from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
 
 PAGE = 500
 """Exports expired at a time."""
+
+KEYS_KEPT = timedelta(hours=24)
+"""How long a request can be repeated under its Idempotency-Key, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +39,6 @@ class Retention:
             self.orchestrator.forget(ids)
             self.jobs.file_removed(ids)
             removed += len(ids)
+        self.jobs.forget_keys(KEYS_KEPT)
         self.orchestrator.prune(self.history)
         return removed

@@ -230,6 +230,12 @@ class FakeJobStore:
         left = [row.job for row in self.rows.values() if row.job.status is Status.EXPIRED and not row.file_removed]
         return left[:limit]
 
+    def forget_keys(self, age: timedelta) -> int:
+        old = [row for row in self.rows.values() if row.once and row.job.created_at < self.now - age]
+        for row in old:
+            row.once = None
+        return len(old)
+
     def file_removed(self, job_ids: Collection[JobId]) -> None:
         for job_id in job_ids:
             self.rows[job_id].file_removed = True

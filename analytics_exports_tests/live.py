@@ -1,0 +1,185 @@
+"""The real application behind a real socket and on a real database; only rows and Dagster are in memory.
+
+Exports are made by the test, one at a time with ``make``, so that every state can be looked at.
+"""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from analytics_exports.api.app import create_app
+from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.bootstrap import Application
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.database.users import PostgresUserStore
+from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
+from analytics_exports.domain.export import JobId
+from analytics_exports.ports import Materialised
+from analytics_exports.settings import Settings
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.catalogue import FakeCatalogue
+from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
+from analytics_exports_tests.fakes.warehouse import FakeWarehouse
+
+DATASET = factories.dataset()
+DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
+MONTH = timedelta(days=30)
+
+
+def rows_of(principal: Principal) -> list[dict[str, Any]]:
+    """Three transactions of this caller."""
+    return [
+        {
+            "transaction_id": UUID(int=number),
+            "user_id": UUID(principal.owner_key),
+            "booking_date": day,
+            "account_id": UUID(int=7),
+            "tag_ids": [UUID(int=8)],
+            "status": "booked",
+            "amount": Decimal("0.25") * number,
+        }
+        for number, day in enumerate(DAYS)
+    ]
+
+
+class Caller:
+    """A user with a token, and requests in their name."""
+
+    def __init__(self, principal: Principal, token: str, http: httpx.Client) -> None:
+        self.principal = principal
+        self.token = token
+        self.http = http
+
+    def ask(self, **body: Any) -> httpx.Response:
+        """POST /exports."""
+        headers = body.pop("headers", {})
+        return self.http.post("/exports", json={"dataset_id": str(DATASET.id), **body}, headers=headers)
+
+    def asked(self, **body: Any) -> JobId:
+        """The id of a new export."""
+        response = self.ask(**body)
+        assert response.status_code == 202, response.text
+        return JobId(UUID(response.json()["job_id"]))
+
+    def status(self, job_id: JobId) -> dict[str, Any]:
+        """GET /exports/{id}."""
+        response = self.http.get(f"/exports/{job_id}")
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+
+class Live:
+    """The service, its callers, and what a test reaches into."""
+
+    def __init__(self, folder: Path, database_url: str, **settings: Any) -> None:
+        self.warehouse = FakeWarehouse()
+        self.orchestrator = FakeOrchestrator()
+        self.artifacts = LocalArtifactStore(str(folder / "artifacts"), max_bytes=2**30, reserve_bytes=0)
+        self.artifacts.prepare()
+        values = {"allowed_hosts": "127.0.0.1", **settings, "state_dir": folder, "database_url": database_url}
+        self.services = self.replica(Settings(**values))
+        self.app: FastAPI = create_app(self.services)
+        self.base_url = ""
+        self._rows: list[dict[str, Any]] = []
+        self._clients: list[httpx.Client] = []
+
+    def replica(self, settings: Settings) -> Application:
+        """The services of another API process on the same database and files."""
+        return Application(
+            settings,
+            "api",
+            catalogue=FakeCatalogue([DATASET]),
+            warehouse=self.warehouse,
+            query_warehouse=self.warehouse,
+            artifacts=self.artifacts,
+            orchestrator=self.orchestrator,
+        )
+
+    def user(self, *scopes: Scope) -> Caller:
+        """Somebody new, with rows of their own, and with a token for these scopes."""
+        user_id = UserId(uuid4())
+        PostgresUserStore(self.services.engine).add(f"user {user_id}", user_id=user_id)
+        principal = factories.principal(user_id)
+        self._rows += rows_of(principal)
+        self.warehouse.load(DATASET, self._rows)
+        token, _ = self.services.tokens.issue(user_id, "test", scopes or USER_SCOPES, MONTH)
+        return Caller(principal, token, self.http(token))
+
+    def http(self, token: str | None = None) -> httpx.Client:
+        """A client with this token, or without one."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.Client(base_url=f"{self.base_url}{BASE_PATH}", headers=headers, timeout=20)
+        self._clients.append(client)
+        return client
+
+    def make(self, job_id: JobId) -> JobId:
+        """Make the file of a pending export, as a run would."""
+        self._launch()
+        production = self.services.producing.begin(job_id, f"run of {job_id}")
+        artifact = production.publish(production.frame)
+        self.orchestrator.log.append(Materialised(production.claim, artifact))
+        self.services.readback.follow()
+        return job_id
+
+    def made(self, caller: Caller, **body: Any) -> JobId:
+        """A new export of a caller, completed."""
+        return self.make(caller.asked(**body))
+
+    def execute(self, statement: str, **values: object) -> None:
+        """Change the database behind the service's back."""
+        with self.services.engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def scalar(self, statement: str, **values: object) -> Any:
+        """Look into the database."""
+        with self.services.engine.begin() as connection:
+            return connection.execute(text(statement), values).scalar()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for client in self._clients:
+            client.close()
+        self.services.close()
+
+    def _launch(self) -> None:
+        self.services.jobs.due(1000, timedelta(seconds=60))
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """An application on a free port, in a thread; its address."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, server_header=False, proxy_headers=False, timeout_graceful_shutdown=1)
+    )
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
+
+
+@contextmanager
+def live(folder: Path, database_url: str, **settings: Any) -> Iterator[Live]:
+    """The service, up; ``settings`` are those that differ from the defaults."""
+    world = Live(folder, database_url, **settings)
+    try:
+        with serving(world.app) as world.base_url:
+            yield world
+    finally:
+        world.close()
