@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check prove format lock clean
+.PHONY: help setup demo serve test check prove reference audit sbom format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,17 @@ check: setup ## Lint, format, types, import contracts, migrations.
 
 prove: setup ## Try to see other people's rows. EXAMPLES=20000 SEED=1
 	@$(BIN)/python -m analytics_exports_tests.isolation $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED))
+
+reference: setup ## Write the generated documents: errors, the OpenAPI document, the command line.
+	$(BIN)/python -m analytics_exports.api.reference
+	$(BIN)/python -m analytics_exports.api.document
+	$(BIN)/python -m analytics_exports.cli.reference
+
+audit: setup ## Ask the databases of known vulnerabilities about every locked package; fails when they cannot be asked.
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/dev.txt
+
+sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix

@@ -2,6 +2,7 @@
 
 app             the application, and what runs beside it: ``announcer``, ``follower``
 router          the table of all addresses; ``described`` puts it into the OpenAPI document
+page            where people read that; ``reference`` writes what each error means
 routes/         what each address does, one module for each noun
 strict          how a request is read; ``edge`` is around everything
 problems        the one table from error to status; ``errors`` are those of HTTP itself

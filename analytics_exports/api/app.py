@@ -13,6 +13,7 @@ from analytics_exports.api.announcer import Announcer
 from analytics_exports.api.edge import Edge, allowed_hosts
 from analytics_exports.api.errors import MethodNotAllowed
 from analytics_exports.api.follower import Follower
+from analytics_exports.api.page import add_page
 from analytics_exports.api.problems import render, status_of
 from analytics_exports.api.router import analytics_router
 from analytics_exports.bootstrap import Application, application
@@ -47,11 +48,12 @@ def create_app(services: Application | None = None) -> FastAPI:
         summary="Bulk exports of your own rows, as files.",
         version="1",
         openapi_url=f"{BASE_PATH}/openapi.json",
-        docs_url=f"{BASE_PATH}/docs",
+        docs_url=None,
         redoc_url=None,
         lifespan=running(services),
     )
     app.include_router(analytics_router(services))
+    add_page(app)
     app.add_exception_handler(HTTPException, _outside)
     app.add_middleware(Edge, hosts=allowed_hosts(services.settings))
     return app

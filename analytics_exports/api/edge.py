@@ -19,11 +19,6 @@ from analytics_exports.settings import Settings
 logger = logging.getLogger("analytics_exports.access")
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-DOCS_POLICY = (
-    "default-src 'none'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; style-src https://cdn.jsdelivr.net "
-    "'unsafe-inline'; img-src data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
-)
-"""FastAPI's page of the interface loads its script from there."""
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
@@ -101,8 +96,6 @@ class _Answer:
     def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The headers of the answer, and those that every answer has."""
         standard = {**STANDARD_HEADERS, "X-Request-Id": self._request_id}
-        if any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers):
-            standard["Content-Security-Policy"] = DOCS_POLICY
         given = {name.lower() for name, _ in headers}
         more = ((name.lower().encode(), value.encode()) for name, value in standard.items())
         return [*headers, *((name, value) for name, value in more if name not in given)]

@@ -9,7 +9,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from analytics_exports.api import errors as http
 from analytics_exports.api.authentication import get_current_user as by_token
@@ -83,15 +83,12 @@ TRANSFERRED = (
 )
 
 
-def analytics_router(
-    services: Application, get_current_user: Callable[..., Any] | None = None, *, prefix: str = BASE_PATH
-) -> APIRouter:
-    """The API over ``services``.
+def analytics_router(services: Application, get_current_user: Callable[..., Any] | None = None) -> APIRouter:
+    """The API over ``services``, at the addresses of the contract.
 
     Args:
         get_current_user: A FastAPI dependency that returns the Principal who calls, or raises InvalidToken; instead of
             API tokens. Callers that are not known become users.
-        prefix: Where the API is.
     """
     route = route_class(Gate(services))
     caller = authenticated(get_current_user or by_token, admit=get_current_user is not None)
@@ -102,7 +99,7 @@ def analytics_router(
     _exports(private)
     _files(public, private)
     _tokens(private)
-    whole = APIRouter(prefix=prefix)
+    whole = APIRouter(prefix=BASE_PATH)
     whole.include_router(public)
     whole.include_router(private)
     return whole
@@ -147,8 +144,9 @@ def _exports(router: APIRouter) -> None:
 
 
 def _files(public: APIRouter, private: APIRouter) -> None:
-    own = described("files", errors.ExportNotFound, *TRANSFERRED, scope=Scope.EXPORTS_DOWNLOAD, success=DOWNLOADED)
-    linked = described("files", errors.InvalidLink, *TRANSFERRED, success=DOWNLOADED)
+    sent: dict[str, Any] = {"success": DOWNLOADED, "response_class": Response}
+    own = described("files", errors.ExportNotFound, *TRANSFERRED, scope=Scope.EXPORTS_DOWNLOAD, **sent)
+    linked = described("files", errors.InvalidLink, *TRANSFERRED, **sent)
     refused = (errors.ExportNotFound, errors.ExportConflict, *ADDRESSED)
     private.get("/exports/{job_id}/download", **own)(downloads.download_export)
     private.head("/exports/{job_id}/download", **own)(downloads.download_export)

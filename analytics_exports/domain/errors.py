@@ -37,8 +37,7 @@
         ├── WarehouseChanged     overwritten in place while it was read
         └── WorkerLost           the worker died without a word
 
-What belongs here: names, codes, sentences. What does not: HTTP statuses (``api.problems``) and exception texts of
-libraries, which can carry paths and other users' values.
+Names, codes and sentences; no HTTP statuses (``api.problems``) and no texts of libraries: those can carry values.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,99 @@
+"""Writes ``docs/reference/errors.md``: every error code, from the error tree and the table of statuses.
+
+    python -m analytics_exports.api.reference [--check]
+
+With ``--check`` nothing is written; it fails when the document is not what would be written.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from analytics_exports.api.described import example
+from analytics_exports.api.problems import retry_seconds, status_of, tree
+from analytics_exports.api.router import analytics_router
+from analytics_exports.bootstrap import Application
+from analytics_exports.contract import BASE_PATH
+from analytics_exports.contract.problems import MEDIA_TYPE, documentation
+from analytics_exports.domain.errors import ExportError, ProductionFailed
+from analytics_exports.settings import Settings
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
+
+INTRODUCTION = f"""\
+# Errors
+
+Every error is an `{MEDIA_TYPE}` document (RFC 9457). Programs go by `code`, which never
+changes its meaning; people read `detail`; operators find the request in the log by `request_id`. Fields that are wrong
+are named in `errors` by JSON pointers. Nothing that was sent is repeated. An error that may pass by itself has a
+`Retry-After` header.
+
+The service itself tells what a code means: `GET {documentation("CODE")}`, the address in `type`. The same codes stand
+in the `error` of an export that failed.
+
+| code | HTTP status | may pass by itself |
+|---|---|---|
+"""
+
+
+def document() -> str:
+    """The whole document."""
+    places = _places()
+    errors = sorted(tree(), key=lambda error: error.code)
+    rows = [f"| [`{error.code}`](#{error.code}) | {_status(error)} | {_passes(error)} |\n" for error in errors]
+    return INTRODUCTION + "".join(rows) + "".join(_section(error, places) for error in errors)
+
+
+def _section(error: type[ExportError], places: Mapping[str, list[str]]) -> str:
+    where = ", ".join(f"`{place}`" for place in places.get(error.code, [])) or "any address"
+    if issubclass(error, ProductionFailed) and error.code not in places:
+        where = "the `error` of an export that failed"
+    body = json.dumps(example(error), indent=2, ensure_ascii=False)
+    return f"\n## {error.code}\n\n{error.sentence()}\n\nFrom: {where}.\n\n```json\n{body}\n```\n"
+
+
+def _status(error: type[ExportError]) -> str:
+    status = status_of(error)
+    return f"{status.value} {status.phrase}"
+
+
+def _passes(error: type[ExportError]) -> str:
+    return f"yes, after about {retry_seconds(error)} s" if error.retryable else "no"
+
+
+def _places() -> Mapping[str, list[str]]:
+    """By code: the operations that the OpenAPI document says can answer with it."""
+    app = FastAPI()
+    app.include_router(analytics_router(Application(Settings(), "reference")))
+    places = defaultdict(list)
+    for path, item in app.openapi()["paths"].items():
+        for method, operation in item.items():
+            for code in _codes(operation):
+                places[code].append(f"{method.upper()} {path.removeprefix(BASE_PATH)}")
+    return places
+
+
+def _codes(operation: Mapping[str, Any]) -> Iterator[str]:
+    for answer in operation["responses"].values():
+        yield from answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+
+
+def main() -> int:
+    """Write or check; returns the exit code."""
+    wanted = document()
+    if "--check" not in sys.argv[1:]:
+        DOCUMENT.write_text(wanted, encoding="utf-8")
+        return 0
+    if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == wanted:
+        return 0
+    sys.stderr.write(f"{DOCUMENT} is not current: python -m analytics_exports.api.reference\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
