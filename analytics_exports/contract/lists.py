@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from analytics_exports.contract import examples
 from analytics_exports.contract.responses import ExportOut
 from analytics_exports.domain.formats import Format
 
@@ -12,12 +13,16 @@ from analytics_exports.domain.formats import Format
 class ExportList(BaseModel):
     """Some of your exports, newest first."""
 
+    model_config = examples.shown(examples.EXPORT_LIST)
+
     exports: list[ExportOut]
     next_cursor: str | None = Field(description="For the exports after these; null on the last page.")
 
 
 class LinkOut(BaseModel):
     """A link that downloads the file without a token."""
+
+    model_config = examples.shown(examples.LINK)
 
     url: str = Field(description="Address on this service. Whoever has it can download the file.")
     expires_at: datetime
@@ -34,5 +39,7 @@ class FormatOut(BaseModel):
 
 class FormatList(BaseModel):
     """All file formats."""
+
+    model_config = examples.shown(examples.FORMAT_LIST)
 
     formats: list[FormatOut]

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from analytics_exports.contract import BASE_PATH
+from analytics_exports.contract import BASE_PATH, examples
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -28,6 +28,8 @@ class Problem(BaseModel):
 
 class ErrorCode(BaseModel):
     """The documentation of a code."""
+
+    model_config = examples.shown(examples.ERROR_CODE)
 
     code: str
     status: int

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from analytics_exports.contract import strict_json
+from analytics_exports.contract import examples, strict_json
 from analytics_exports.contract.fields import (
     MAX_COLUMNS,
     MAX_FILTERS,
@@ -127,6 +127,8 @@ class PageQuery(RowsQuery):
 
 class ExportCreate(SelectionFields):
     """What to export. Which options a format has, GET /formats tells."""
+
+    model_config = examples.shown(examples.EXPORT_CREATE)
 
     dataset_id: UUID = Field(description="From GET /datasets.")
     format: Format = Field(Format.CSV, description="File format.")

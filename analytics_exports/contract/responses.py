@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from analytics_exports.contract import BASE_PATH
+from analytics_exports.contract import BASE_PATH, examples
 from analytics_exports.contract.requests import SelectionFields
 from analytics_exports.domain.dataset import Column, Dataset
 from analytics_exports.domain.export import LIVE, ExportJob, Failure, Progress, Status
@@ -31,6 +31,8 @@ class RejectionOut(BaseModel):
 class StatusOut(BaseModel):
     """How the service is."""
 
+    model_config = examples.shown(examples.STATUS)
+
     ok: bool
     parts: dict[str, ConditionOut]
     data_as_of: datetime | None
@@ -39,6 +41,8 @@ class StatusOut(BaseModel):
 
 class ReadinessOut(BaseModel):
     """Whether requests for exports can be taken, and by which parts it is decided."""
+
+    model_config = examples.shown(examples.READINESS)
 
     ready: bool
     parts: dict[str, bool]
@@ -102,6 +106,8 @@ class DatasetOut(BaseModel):
 class DatasetSchemaOut(DatasetOut):
     """A dataset with its columns."""
 
+    model_config = examples.shown(examples.DATASET_SCHEMA)
+
     columns: list[ColumnOut]
 
     @classmethod
@@ -114,6 +120,8 @@ class DatasetSchemaOut(DatasetOut):
 class DatasetList(BaseModel):
     """All datasets on offer."""
 
+    model_config = examples.shown(examples.DATASET_LIST)
+
     datasets: list[DatasetOut]
 
 
@@ -122,6 +130,8 @@ class PageOut(BaseModel):
 
     Decimals and integers that a JSON reader could round are text; dates are ISO 8601, timestamps with a zone end in Z.
     """
+
+    model_config = examples.shown(examples.PAGE)
 
     columns: list[ColumnOut]
     rows: list[dict[str, Any]]
@@ -132,12 +142,16 @@ class PageOut(BaseModel):
 class EstimateOut(BaseModel):
     """How large an export would be."""
 
+    model_config = examples.shown(examples.ESTIMATE)
+
     row_count: int = Field(description="Exactly so many rows.")
     file_size_bytes: int = Field(description="About so many bytes.")
 
 
 class ExportAccepted(BaseModel):
     """A new export was stored."""
+
+    model_config = examples.shown(examples.EXPORT_ACCEPTED)
 
     job_id: UUID
     status: Status
@@ -204,6 +218,8 @@ class PartOut(BaseModel):
 
 class ExportOut(BaseModel):
     """The status of an export. Facts of the file are null until it is completed."""
+
+    model_config = examples.shown(examples.EXPORT)
 
     job_id: UUID
     status: Status

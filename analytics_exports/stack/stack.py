@@ -32,6 +32,7 @@ PROJECT = Path(__file__).parents[2]
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
 API = "analytics_exports.api.app:create_app"
+QUIET = ("--no-access-log", "--no-server-header", "--no-proxy-headers")
 RUN_WORKERS = "analytics_exports.orchestration.warm"
 RUN_WORKERS_STOP_SECONDS = 5
 """Time to declare ended what did not end by itself."""
@@ -143,7 +144,7 @@ class Stack:
 
     def _api(self) -> ManagedProcess:
         host, port = self.settings.api_host, self.settings.api_port
-        program = self._python("api", "-m", "uvicorn", "--factory", API, "--host", host, "--port", str(port))
+        program = self._python("api", "-m", "uvicorn", "--factory", API, "--host", host, "--port", str(port), *QUIET)
         return ManagedProcess(
             "API",
             program,

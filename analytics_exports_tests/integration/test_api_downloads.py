@@ -230,7 +230,7 @@ def test_a_user_has_only_so_many_downloads_and_those_that_stall_end(file: File) 
     path = f"/exports/{job_id}/download"
     clients = [stalled(file, path) for _ in range(2)]
     deadline = time.monotonic() + 20
-    seen = set()
+    seen: set[int] = set()
     while time.monotonic() < deadline and not {429, 200} <= seen:
         answer = file.owner.http.get(path, headers={"Range": "bytes=0-0"} if 429 not in seen else {"If-Match": "*"})
         seen.add(200 if answer.is_success and 429 in seen else answer.status_code)

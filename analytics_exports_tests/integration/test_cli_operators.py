@@ -135,6 +135,17 @@ def test_a_revoked_token_is_refused(run: Run, directory: PostgresDirectory) -> N
     assert json.loads(run("tokens", "list", "Alice", "--json"))["tokens"][0]["revoked_at"]
 
 
+def test_a_rotated_token_works_for_a_while_beside_the_new_one(run: Run, directory: PostgresDirectory) -> None:
+    run("users", "create", "Alice")
+    said = json.loads(run("tokens", "create", "Alice", "--scope", "exports:read", "--json"))
+    new = run("tokens", "rotate", said["id"], "--overlap", "1").strip()
+    assert directory.principal(said["token"]) == directory.principal(new) is not None
+
+    run("tokens", "rotate", said["id"], "--overlap", "0")
+    assert directory.principal(said["token"]) is None
+    assert directory.principal(new)
+
+
 def test_a_token_that_is_not_there_cannot_be_revoked(run: Run) -> None:
     with pytest.raises(TokenNotFound):
         run("tokens", "revoke", str(uuid4()))
