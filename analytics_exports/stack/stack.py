@@ -32,7 +32,7 @@ PROJECT = Path(__file__).parents[2]
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
 API = "analytics_exports.api.app:create_app"
-QUIET = ("--no-access-log", "--no-server-header", "--no-proxy-headers")
+QUIET = ("--no-access-log", "--no-server-header")
 RUN_WORKERS = "analytics_exports.orchestration.warm"
 RUN_WORKERS_STOP_SECONDS = 5
 """Time to declare ended what did not end by itself."""

@@ -71,7 +71,7 @@ def test_every_body_has_an_example_that_its_model_accepts(name: str) -> None:
         (shown,) = INTERFACE["components"]["schemas"][model]["examples"]
         (example,) = cast("dict[str, Any]", MODELS[model].model_config["json_schema_extra"])["examples"]
 
-        assert MODELS[model].model_validate_json(json.dumps(example))
+        MODELS[model].model_validate_json(json.dumps(example))
         assert shown == without_nulls(example)
 
 
