@@ -3,7 +3,8 @@
     uvicorn examples.host_application:create_app --factory
 
 The settings are those of the service itself, in the environment. Whoever ``current_user`` returns is admitted when they
-come for the first time; tokens of the service play no part.
+come for the first time; tokens of the service play no part. Download links are secrets in addresses: keep them out
+of the log of your server (``--no-access-log``).
 """
 
 from typing import Annotated

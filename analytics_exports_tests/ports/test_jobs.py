@@ -450,3 +450,14 @@ def test_nothing_else_can_be_discarded(world: World) -> None:
 
     assert job is not None
     assert job.status is Status.PENDING
+
+
+def test_a_key_is_forgotten_when_it_is_old(world: World) -> None:
+    user, once = world.make_user(), Once(b"key", b"request")
+    first = world.store.create(user, factories.request(), once=once)
+    assert world.store.forget_keys(DAY) == 0
+    world.pass_time(1)
+
+    assert world.store.forget_keys(timedelta(0)) == 1
+    assert world.store.repeated(user.user_id, once) is None
+    assert world.store.create(user, factories.request(), once=once).id != first.id

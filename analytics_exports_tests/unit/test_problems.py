@@ -13,7 +13,14 @@ from starlette.exceptions import HTTPException
 
 from analytics_exports.api.problems import STATUS, _pointer, render, status_of, tree
 from analytics_exports.contract.problems import MEDIA_TYPE, Problem
-from analytics_exports.domain.errors import ExportError, InvalidRequest, StorageFull, Unavailable
+from analytics_exports.domain.errors import (
+    ExportError,
+    InvalidRequest,
+    OutOfMemory,
+    StorageFull,
+    TimedOut,
+    Unavailable,
+)
 
 ERRORS = list(tree())
 CANARY = "canary-7f3a"
@@ -54,6 +61,14 @@ def test_what_may_pass_is_not_the_callers_fault() -> None:
     for error in ERRORS:
         if issubclass(error, (Unavailable, StorageFull)):
             assert status_of(error) == 503
+
+
+@pytest.mark.parametrize("error", [OutOfMemory, TimedOut])
+def test_a_query_that_asks_for_too_much_is_not_worth_repeating(error: type[ExportError]) -> None:
+    response, problem = rendered(error())
+
+    assert problem.status == 422
+    assert "Retry-After" not in response.headers
 
 
 def test_an_unexpected_error_shows_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
