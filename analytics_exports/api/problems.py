@@ -69,6 +69,13 @@ RETRY_SECONDS: Mapping[type[errors.ExportError], int] = {
 }
 """When to try again after an error that may pass; likewise of the nearest ancestor."""
 
+TITLES: Mapping[HTTPStatus, str] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "Range Not Satisfiable",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+"""Statuses that RFC 9110 calls otherwise than older versions of Python."""
+
 FRAMEWORK: Mapping[HTTPStatus, type[errors.ExportError]] = {
     HTTPStatus.NOT_FOUND: http.RouteNotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: http.MethodNotAllowed,
@@ -100,6 +107,12 @@ def status_of(error: type[errors.ExportError]) -> HTTPStatus:
     return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
 
 
+def title_of(error: type[errors.ExportError]) -> str:
+    """The status for this error in words."""
+    status = status_of(error)
+    return TITLES.get(status, status.phrase)
+
+
 def retry_seconds(error: type[errors.ExportError]) -> int:
     """When to try again after this error."""
     return next(RETRY_SECONDS[ancestor] for ancestor in error.__mro__ if ancestor in RETRY_SECONDS)
@@ -118,7 +131,7 @@ def describe(error: errors.ExportError, request_id: str, fields: Sequence[Proble
     status = status_of(type(error))
     return Problem(
         type=documentation(error.code),
-        title=status.phrase,
+        title=title_of(type(error)),
         status=status,
         detail=str(error),
         code=error.code,

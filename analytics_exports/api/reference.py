@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from analytics_exports.api.described import example
-from analytics_exports.api.problems import retry_seconds, status_of, tree
+from analytics_exports.api.problems import retry_seconds, status_of, title_of, tree
 from analytics_exports.api.router import analytics_router
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
@@ -58,8 +58,7 @@ def _section(error: type[ExportError], places: Mapping[str, list[str]]) -> str:
 
 
 def _status(error: type[ExportError]) -> str:
-    status = status_of(error)
-    return f"{status.value} {status.phrase}"
+    return f"{status_of(error).value} {title_of(error)}"
 
 
 def _passes(error: type[ExportError]) -> str:

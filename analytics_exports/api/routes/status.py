@@ -7,7 +7,7 @@ from fastapi import Response
 from analytics_exports.api.deps import Services
 from analytics_exports.api.described import example
 from analytics_exports.api.errors import RouteNotFound
-from analytics_exports.api.problems import status_of, tree
+from analytics_exports.api.problems import status_of, title_of, tree
 from analytics_exports.contract.problems import ErrorCode
 from analytics_exports.contract.responses import ConditionOut, ReadinessOut, RejectionOut, StatusOut
 
@@ -41,11 +41,10 @@ async def get_error(code: str) -> ErrorCode:
     error = next((found for found in tree() if found.code == code), None)
     if error is None:
         raise RouteNotFound
-    status = status_of(error)
     return ErrorCode(
         code=error.code,
-        status=status,
-        title=status.phrase,
+        status=status_of(error),
+        title=title_of(error),
         detail=error.sentence(),
         retryable=error.retryable,
         example=example(error),
