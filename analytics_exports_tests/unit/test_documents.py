@@ -24,7 +24,7 @@ METHODS = {"get", "head", "post", "put", "patch", "delete"}
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
     for path, item in INTERFACE["paths"].items():
-        for method in METHODS & set(item):
+        for method in sorted(METHODS & set(item)):
             yield f"{method} {path}", item[method]
 
 
