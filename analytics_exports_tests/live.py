@@ -3,10 +3,12 @@
 Exports are made by the test, one at a time with ``make``, so that every state can be looked at.
 """
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -124,11 +126,16 @@ class Live:
         self._clients.append(client)
         return client
 
-    def make(self, job_id: JobId) -> JobId:
-        """Make the file of a pending export, as a run would."""
+    def make(self, job_id: JobId, size: int | None = None) -> JobId:
+        """Make the file of a pending export, as a run would; grown to ``size`` bytes if one is given."""
         self._launch()
         production = self.services.producing.begin(job_id, f"run of {job_id}")
         artifact = production.publish(production.frame)
+        if size is not None:
+            path = Path(self.services.settings.artifact_root) / artifact.output_path
+            path.chmod(0o600)
+            os.truncate(path, size)
+            artifact = replace(artifact, file_size_bytes=size)
         self.orchestrator.log.append(Materialised(production.claim, artifact))
         self.services.readback.follow()
         return job_id

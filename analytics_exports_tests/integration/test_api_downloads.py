@@ -262,17 +262,7 @@ def test_a_client_that_takes_nothing_is_hung_up_on(tmp_path: Path, database_url:
 
 def large_file(world: Live, owner: Caller) -> JobId:
     """An export whose file is too large for the buffers of a connection."""
-    job_id = world.made(owner, format="csv")
-    job = world.services.jobs.load(job_id)
-    assert job
-    assert job.artifact
-    path = Path(world.services.settings.artifact_root) / job.artifact.output_path
-    path.chmod(0o600)
-    with path.open("r+b") as content:
-        content.truncate(LARGE)
-    grown = "UPDATE jobs SET metadata = jsonb_set(metadata, '{file_size_bytes}', to_jsonb(:size)) WHERE id = :id"
-    world.execute(grown, size=LARGE, id=job_id)
-    return job_id
+    return world.make(owner.asked(format="csv"), size=LARGE)
 
 
 def test_nginx_can_send_the_file(tmp_path: Path, database_url: str) -> None:
