@@ -32,6 +32,7 @@ check: setup ## Lint, format, types, import contracts, migrations.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m analytics_exports.cli.reference --check
 	$(BIN)/python -m analytics_exports.stack.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 
 prove: setup ## Try to see other people's rows. EXAMPLES=20000 SEED=1

@@ -22,9 +22,9 @@ WIDTH = 100
 INTRODUCTION = """\
 # The command line
 
-`analytics-exports`, or `python -m analytics_exports`. Commands that print facts know `--json`; what is said to people
-meanwhile goes to standard error, so that standard output can be piped. `--install-completion` teaches the Tab key
-commands, options, formats, names of datasets and ids of exports.
+`analytics-exports`, or `python -m analytics_exports`. Every command that prints facts knows `--json`; what is said to
+people meanwhile goes to standard error, so that standard output can be piped. `--install-completion` teaches the Tab
+key commands, options, formats, names of datasets and ids of exports.
 
 `export` and `exports` talk to a running service and work where only the client is installed
 (`pip install analytics-exports`); every other command is for operators, on the machine of the service
@@ -32,17 +32,17 @@ commands, options, formats, names of datasets and ids of exports.
 
 ## Exit codes
 
-All commands: 0 done, 1 failed with a reason on standard error, 2 wrong usage, 130 interrupted. Commands that talk to a
-service tell more:
+0 done, 2 wrong usage, 130 interrupted. Every other one comes with a reason on standard error, as JSON where `--json`
+was given:
 
-| exit code | the service says | error codes, and all of their kind |
+| exit code | meaning | error codes, and all of their kind |
 |---|---|---|
 """
 MEANINGS = {
     connection.FAILED: "anything else",
     connection.WRONG: "the request is wrong, naming each field",
     connection.FORBIDDEN: "the token is missing, not valid, or may not do this",
-    connection.NOT_FOUND: "there is no such dataset, or no such export of yours",
+    connection.NOT_FOUND: "there is no such dataset, user or token, or no such export of yours",
     connection.NOT_NOW: "not now; the same command may work later",
     connection.NO_FILE: "the export has no file: it failed, was cancelled or has expired",
     connection.DAMAGED: "(the client itself) the file did not arrive as promised; nothing was kept",

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from analytics_exports.client import Client
+from analytics_exports.settings import PREFIX
 from analytics_exports_tests.journeys.conftest import Service
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]
@@ -135,6 +136,15 @@ def test_refusals_are_exit_codes(environment: dict[str, str], tmp_path: Path) ->
     assert "/numeric_filters: " in wrong.stderr
     assert run(nobody, tmp_path, "exports", "list").returncode == 3
     assert run(nowhere, tmp_path, "exports", "list").returncode == 5
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_running_service(service: Service, tmp_path: Path) -> None:
+    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in service.stack.settings if value not in {None, ""}}
+    operator = os.environ | told | {"ANALYTICS_EXPORTS_DATABASE_URL": service.stack.database_url}
+    done = run(operator, tmp_path, "doctor", "--json")
+
+    assert done.returncode == 0, done.stdout
+    assert "service" in {finding["part"] for finding in json.loads(done.stdout)}
 
 
 def test_a_new_user_sees_nobody_elses_rows(service: Service, tmp_path: Path) -> None:
