@@ -20,7 +20,7 @@ from dagster import (
 from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
-from analytics_exports.orchestration.lineage import OWNERS, leaves
+from analytics_exports.orchestration.lineage import OWNERS, datasets
 from analytics_exports.orchestration.partitions import exports
 
 WAREHOUSE = "warehouse"
@@ -35,7 +35,7 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
         group_name="warehouse",
         kinds={"dbt", "duckdb"},
         owners=OWNERS,
-        deps=leaves(models),
+        deps=datasets(models),
         description="The DuckDB file that dbt builds beside the live one and publishes by rename.",
     )
     def warehouse(context: AssetExecutionContext) -> MaterializeResult[None]:

@@ -11,6 +11,7 @@ from dagster import AssetKey, AssetSpec, MetadataValue, TableColumn, TableSchema
 from analytics_exports.catalogue.lineage import LineageNode, read_lineage
 
 PREFIX = "dbt"
+DATASET = "dataset"
 OWNERS = ("team:analytics",)
 
 
@@ -24,10 +25,9 @@ def dbt_assets(manifest: Path) -> Sequence[AssetSpec]:
     return [_spec(node) for node in read_lineage(manifest)]
 
 
-def leaves(specs: Sequence[AssetSpec]) -> Sequence[AssetKey]:
-    """Those from which no other one is made."""
-    used = {dep.asset_key for spec in specs for dep in spec.deps}
-    return [spec.key for spec in specs if spec.key not in used]
+def datasets(specs: Sequence[AssetSpec]) -> Sequence[AssetKey]:
+    """Those that are marked as datasets."""
+    return [spec.key for spec in specs if DATASET in spec.tags]
 
 
 def _spec(node: LineageNode) -> AssetSpec:
@@ -39,6 +39,6 @@ def _spec(node: LineageNode) -> AssetSpec:
         group_name="dbt_sources" if node.kind == "source" else "dbt",
         kinds={"dbt", node.kind},
         owners=OWNERS,
-        tags={"dataset": "true"} if node.is_dataset else {},
+        tags={DATASET: "true"} if node.is_dataset else {},
         metadata={"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns))} if columns else {},
     )

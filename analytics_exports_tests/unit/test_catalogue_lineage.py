@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from analytics_exports.catalogue.lineage import read_lineage
-from analytics_exports.orchestration.lineage import dbt_assets, dbt_key, leaves
+from analytics_exports.orchestration.lineage import datasets, dbt_assets, dbt_key
 
 
 def node(name: str, *parents: str, kind: str = "model", **more: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_nodes_are_assets_with_the_same_edges(manifest: Path) -> None:
         dbt_key("stg"): [dbt_key("raw", "events")],
         dbt_key("raw", "events"): [],
     }
-    assert leaves(specs) == [dbt_key("fct")]
+    assert datasets(specs) == [dbt_key("fct")]
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"nodes": []}', '{"nodes": {"a": 1}, "sources": {}}'])

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from analytics_exports.cli.app import app
 from analytics_exports.cli.connection import EXIT_CODES, exit_code
-from analytics_exports.cli.reference import DOCUMENT, document
+from analytics_exports.cli.reference import stale
 from analytics_exports.client.errors import CODES
 from analytics_exports_tests.fakes.http import listening
 from analytics_exports_tests.fakes.service import CONTENT, DATASET, TOKEN, FakeService, problem
@@ -331,5 +331,5 @@ def test_the_tab_key_is_silent_without_a_service(monkeypatch: pytest.MonkeyPatch
     assert completed("bash", "analytics-exports export fct") == []
 
 
-def test_the_reference_is_what_the_commands_say() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run: python -m analytics_exports.cli.reference"
+def test_the_reference_is_what_the_code_says() -> None:
+    assert stale() == [], "run: python -m analytics_exports.cli.reference"

@@ -1,13 +1,6 @@
-"""Writes ``docs/reference/cli.md``: the help of every command and the exit codes, from the commands themselves.
+"""``docs/reference/cli.md``: the help of every command and the exit codes, from the commands themselves."""
 
-    python -m analytics_exports.cli.reference [--check]
-
-With ``--check`` nothing is written; it fails when the document is not what would be written.
-"""
-
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
@@ -15,7 +8,6 @@ from typer.main import get_command
 from analytics_exports.cli import connection
 from analytics_exports.cli.app import app
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 PROGRAM = "analytics-exports"
 WIDTH = 100
 
@@ -65,20 +57,3 @@ def _sections(command: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: AN
     yield f"## {' '.join(path)}\n\n```text\n{command.get_help(context).strip()}\n```\n"
     for name in sorted(getattr(command, "commands", {})):
         yield from _sections(command.commands[name], (*path, name))
-
-
-def main() -> int:
-    """Write or check; returns the exit code."""
-    wanted = document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-        return 0
-    if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{DOCUMENT} is not current: python -m analytics_exports.cli.reference\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
