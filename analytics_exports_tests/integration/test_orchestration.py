@@ -24,7 +24,8 @@ from dagster import (
     materialize,
     validate_run_config,
 )
-from sqlalchemy import insert
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from sqlalchemy import func, insert, select
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap import Application, application
@@ -34,6 +35,7 @@ from analytics_exports.domain.dataset import Rejection, dataset_id
 from analytics_exports.domain.export import ExportFilter, ExportJob, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import NumericRange, Selection
+from analytics_exports.gateway import SCHEMA
 from analytics_exports.orchestration.assets import dataset_export
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.checks import datasets_are_offered
@@ -74,6 +76,12 @@ class World:
             resources={"desk": desk, "export_io_manager": export_io_manager},
             raise_on_error=False,
         )
+
+    def kept_check_results(self) -> int:
+        """How many results of asset checks Dagster keeps."""
+        counted = select(func.count()).select_from(AssetCheckExecutionsTable)
+        with self.app.engine.connect().execution_options(schema_translate_map={None: SCHEMA}) as connection:
+            return connection.scalar(counted) or 0
 
     def find(self, job: ExportJob) -> ExportJob:
         return self.app.following.find(self.caller, job.id)
@@ -261,9 +269,11 @@ def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> Non
     )
     world.app.readback.follow()
 
+    assert world.kept_check_results() == 3
     assert world.app.retention.expire() == 1
     assert not world.instance.has_dynamic_partition("exports", str(job.id))
     assert list(Path(world.app.settings.artifact_root).rglob("*.csv")) == []
+    assert world.kept_check_results() == 0
     assert world.find(job).status is Status.EXPIRED
 
 
