@@ -10,7 +10,7 @@ import typer
 
 from analytics_exports.cli import records, remote
 from analytics_exports.cli.configuration import EXIT_FAILED, read_settings
-from analytics_exports.cli.connection import AsJson, exit_code, report
+from analytics_exports.cli.connection import DEFAULT_URL, AsJson, Token, Url, exit_code, report
 from analytics_exports.cli.tokens import tokens
 from analytics_exports.cli.users import users
 from analytics_exports.domain.errors import ExportError
@@ -58,8 +58,17 @@ def settings(*, json: AsJson = False) -> None:
 
 
 @app.command()
-def datasets(*, json: AsJson = False) -> None:
+def datasets(
+    *,
+    json: AsJson = False,
+    service: Annotated[bool, typer.Option("--service", help="Ask a running service, as its callers do.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+) -> None:
     """List the datasets of the dbt manifest, and the models that could not be offered, with the reason."""
+    if service:
+        remote.datasets(url, token, as_json=json)
+        return
     from analytics_exports.bootstrap import Application
     from analytics_exports.cli.listing import datasets_json, datasets_text
 
@@ -106,3 +115,10 @@ def main() -> None:
     except ExportError as reason:
         report(reason, as_json="--json" in sys.argv)
         sys.exit(exit_code(type(reason)))
+    except ModuleNotFoundError as reason:
+        if str(reason.name).startswith("analytics_exports"):
+            raise
+        typer.echo(
+            "error: This command is for the machine of the service: install analytics-exports[server].", err=True
+        )
+        sys.exit(EXIT_FAILED)

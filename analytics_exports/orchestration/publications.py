@@ -25,20 +25,21 @@ def publication(production: "Production", artifact: Artifact) -> dict[str, Metad
     """All that is said of a published export. No row of its owner is shown unless a setting allows that."""
     settings, request = application("worker").settings, production.job.request
     seconds = production.seconds
-    said = {
-        **to_metadata(production.claim, artifact),
+    address = f"{settings.api_url}{BASE_PATH}/exports/{production.job.id}"
+    said: dict[str, MetadataValue] = {
         "dataset": MetadataValue.text(request.dataset_name),
         "dataset_asset": MetadataValue.asset(dbt_key(request.dataset_name)),
         "format": MetadataValue.text(request.format.value),
         "filters": MetadataValue.json(selection_to_json(request.selection)),
         "duration_seconds": MetadataValue.float(round(seconds, 3)),
         "rows_per_second": MetadataValue.float(round(artifact.row_count / seconds, 1) if seconds else 0.0),
-        "status": MetadataValue.url(f"{settings.api_url}{BASE_PATH}/exports/{production.job.id}"),
+        "status": MetadataValue.url(address),
+        "download": MetadataValue.url(f"{address}/download"),
         "dagster/column_schema": MetadataValue.table_schema(_schema(artifact)),
     }
     if settings.dagster_preview:
         said["preview"] = MetadataValue.md(_markdown(production.preview))
-    return said
+    return {**said, **to_metadata(production.claim, artifact)}
 
 
 def _schema(artifact: Artifact) -> TableSchema:

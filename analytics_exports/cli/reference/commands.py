@@ -18,7 +18,7 @@ INTRODUCTION = """\
 people meanwhile goes to standard error, so that standard output can be piped. `--install-completion` teaches the Tab
 key commands, options, formats, names of datasets and ids of exports.
 
-`export` and `exports` talk to a running service and work where only the client is installed
+`export`, `exports` and `datasets --service` talk to a running service and work where only the client is installed
 (`pip install analytics-exports`); every other command is for operators, on the machine of the service
 (`pip install 'analytics-exports[server]'`).
 
