@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from analytics_exports.client import Client
 from analytics_exports_tests.journeys.browser import SCREENSHOTS, running_chromium
@@ -33,13 +33,19 @@ def exported(service: Service) -> UUID:
         return client.export("fct_transactions", start_date="2024-01-01", end_date="2024-06-30").wait().facts.job_id
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_chromium() as chromium:
+        yield chromium
+
+
 @pytest.fixture
-def page(service: Service) -> Iterator[Page]:
-    with running_chromium() as browser:
-        tab = browser.new_page(viewport={"width": 1500, "height": 1000}, base_url=service.stack.dagster_ui_url)
-        tab.set_default_timeout(SLOWLY)
-        expect.set_options(timeout=SLOWLY)
-        yield tab
+def page(service: Service, browser: Browser) -> Iterator[Page]:
+    tab = browser.new_page(viewport={"width": 1500, "height": 1000}, base_url=service.stack.dagster_ui_url)
+    tab.set_default_timeout(SLOWLY)
+    expect.set_options(timeout=SLOWLY)
+    yield tab
+    tab.close()
 
 
 def shoot(page: Page, name: str) -> None:
