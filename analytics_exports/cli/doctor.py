@@ -13,7 +13,6 @@ from analytics_exports.bootstrap import Application
 from analytics_exports.cli.checks import check_dbt, check_disk, check_service, check_users
 from analytics_exports.domain.errors import ExportError, StorageUnavailable
 from analytics_exports.settings import PREFIX, Settings
-from analytics_exports.stack.binaries import executables
 
 REMEDIES = {
     "dbt_project": f"Let {PREFIX}DBT_PROJECT name the folder of a dbt project, and install analytics-exports[demo].",
@@ -104,4 +103,6 @@ def _check_database(app: Application) -> None:
     if app.settings.database_url:
         app.jobs.cursor("doctor")
     else:
+        from analytics_exports.stack.binaries import executables  # only the demo extra has all that the stack needs
+
         executables(None)
