@@ -61,9 +61,8 @@ def request(context: OpExecutionContext, config: Wanted) -> None:
         asked = submit(app, config)
     except ExportError as reason:
         problems = reason.problems if isinstance(reason, InvalidRequest) else ()
-        raise Failure(
-            str(reason), {problem.pointer: problem.detail for problem in problems}, allow_retries=False
-        ) from None
+        lines = [str(reason), *(f"{problem.pointer}: {problem.detail}" for problem in problems)]
+        raise Failure("\n".join(lines), allow_retries=False) from None
     status = f"{app.settings.api_url}{BASE_PATH}/exports/{asked.id}"
     context.log.info("Export %s is pending; it is the partition of that key.", asked.id)
     context.add_output_metadata({"export": str(asked.id), "status": MetadataValue.url(status)})

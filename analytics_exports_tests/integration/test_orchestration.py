@@ -192,9 +192,17 @@ def test_the_launchpad_asks_as_the_api_does(world: World) -> None:
     )
     assert world.instance.has_dynamic_partition("exports", str(asked.id))
 
-    for wrong in ({"user": "nobody"}, {"dataset": "nothing"}, {"start_date": "tomorrow"}, {"columns": ["secret"]}):
-        refused = launch(**wrong)
-        assert not refused.success
+    for wrong, said in (
+        ({"user": "nobody"}, "No user fits"),
+        ({"dataset": "nothing"}, "There is no such dataset"),
+        ({"start_date": "tomorrow"}, "/start_date: "),
+        ({"columns": ["secret"]}, "/columns/0: "),
+    ):
+        (failure,) = [event for event in launch(**wrong).all_events if event.is_step_failure]
+        reason = failure.step_failure_data.user_failure_data
+        assert reason is not None
+        assert said in str(reason.description)
+        assert "tomorrow" not in str(reason)
     assert len(world.app.jobs.list_own(world.caller.user_id, ExportFilter(), 10)) == 1
 
 
