@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check prove reference audit sbom format lock clean
+.PHONY: help setup demo serve test check docs prove reference audit sbom format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,19 +27,22 @@ serve: setup ## Keep the whole service up on the demo data until Ctrl-C.
 test: setup ## Run the test suite. ARGS='-k name' goes to pytest.
 	$(BIN)/pytest -n logical --dist loadfile $(ARGS)
 
-check: setup ## Lint, format, types, import contracts, migrations.
+check: setup ## Lint, format, types, import contracts, generated documents, migrations.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m analytics_exports.cli.reference --check
 	$(BIN)/python -m analytics_exports.stack.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
+
+docs: reference ## Build the site of the documents in build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'Open build/site/index.html'
 
 prove: setup ## Try to see other people's rows. EXAMPLES=20000 SEED=1
 	@$(BIN)/python -m analytics_exports_tests.isolation $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED))
 
-reference: setup ## Write the generated documents: errors, the OpenAPI document, the command line.
-	$(BIN)/python -m analytics_exports.api.reference
-	$(BIN)/python -m analytics_exports.api.document
+reference: setup ## Write the generated documents: errors, the OpenAPI document, the command line, settings.
 	$(BIN)/python -m analytics_exports.cli.reference
 
 audit: setup ## Ask the databases of known vulnerabilities about every locked package; fails when they cannot be asked.

@@ -8,4 +8,5 @@ settings = Settings()
 defs = build_definitions(
     launch_sensors=settings.launch_sensors,
     launch_wait_seconds=settings.launch_wait_seconds,
+    dbt_manifest=settings.dbt_manifest,
 )

@@ -38,8 +38,12 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="Address the API listens on.")
     api_port: Port = Field(8000, description="Port of the API.")
+    public_url: str = Field("", description="Where people reach the API; unset: its address and port.")
     dagster_ui_port: Port = Field(3000, description="Port of the Dagster web page, on loopback only.")
     code_server_port: Port = Field(4266, description="Port of the Dagster code server, on loopback only.")
+    dagster_preview: bool = Field(
+        default=False, description="Show the first rows of each export in Dagster, to everybody who can open it."
+    )
     postgres_port: Port = Field(5433, description="Port of the embedded PostgreSQL, on loopback only.")
 
     launch_sensors: int = Field(4, ge=1, le=16, description="Identical sensors that wait for new exports.")
@@ -113,6 +117,11 @@ class Settings(BaseSettings):
     def lease(self) -> timedelta:
         """How long a claim lasts without a heartbeat."""
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def api_url(self) -> str:
+        """Where people reach the API, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.api_host}:{self.api_port}"
 
     @property
     def artifact_root(self) -> str:

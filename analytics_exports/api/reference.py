@@ -1,15 +1,8 @@
-"""Writes ``docs/reference/errors.md``: every error code, from the error tree and the table of statuses.
-
-    python -m analytics_exports.api.reference [--check]
-
-With ``--check`` nothing is written; it fails when the document is not what would be written.
-"""
+"""``docs/reference/errors.md``: every error code, from the error tree and the table of statuses."""
 
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,8 +15,6 @@ from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.problems import MEDIA_TYPE, documentation
 from analytics_exports.domain.errors import ExportError, ProductionFailed
 from analytics_exports.settings import Settings
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 
 INTRODUCTION = f"""\
 # Errors
@@ -80,19 +71,3 @@ def _places() -> Mapping[str, list[str]]:
 def _codes(operation: Mapping[str, Any]) -> Iterator[str]:
     for answer in operation["responses"].values():
         yield from answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
-
-
-def main() -> int:
-    """Write or check; returns the exit code."""
-    wanted = document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-        return 0
-    if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{DOCUMENT} is not current: python -m analytics_exports.api.reference\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,6 +8,7 @@
     meta          what a project writes under ``meta``, as a strict form
     roles         which type a column may have for the use it is put to
     validation    one model to one Dataset, or to the reason why not
+    lineage       how datasets came about, for the asset graph
     foreign       the base of what is read from the files, and how all of them say what is wrong
 
 The files are foreign input: nothing in them is trusted, and nothing in them may stop the service. Asking the warehouse

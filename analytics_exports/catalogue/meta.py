@@ -36,9 +36,13 @@ class EnumFilterMeta(Foreign):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text
-    label: Text | None = None
-    options: Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_once)]
+    name: Text = Field(description="The column.")
+    label: Text | None = Field(None, description="What people see; the name of the column unless set.")
+    options: Annotated[
+        tuple[Text, ...],
+        Field(min_length=1, description="The values that a request can choose from."),
+        AfterValidator(_once),
+    ]
 
 
 class NumericFilterMeta(Foreign):
@@ -46,8 +50,8 @@ class NumericFilterMeta(Foreign):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text
-    label: Text | None = None
+    name: Text = Field(description="The column.")
+    label: Text | None = Field(None, description="What people see; the name of the column unless set.")
 
 
 class FiltersMeta(Foreign):
@@ -55,26 +59,28 @@ class FiltersMeta(Foreign):
 
     model_config = ConfigDict(extra="forbid")
 
-    date_column: Text | None = None
-    account_id_column: Text | None = None
-    tag_id_column: Text | None = None
-    enum_filters: Annotated[tuple[EnumFilterMeta, ...], AfterValidator(_one_per_column)] = ()
-    numeric_filters: Annotated[tuple[NumericFilterMeta, ...], AfterValidator(_one_per_column)] = ()
+    date_column: Text | None = Field(None, description="Restricted by start_date and end_date, both inclusive.")
+    account_id_column: Text | None = Field(None, description="Restricted by account_ids.")
+    tag_id_column: Text | None = Field(None, description="Restricted by tag_ids: one value, or a list of them.")
+    enum_filters: Annotated[tuple[EnumFilterMeta, ...], AfterValidator(_one_per_column)] = Field(
+        (), description="Columns that can be restricted to some of a fixed set of values."
+    )
+    numeric_filters: Annotated[tuple[NumericFilterMeta, ...], AfterValidator(_one_per_column)] = Field(
+        (), description="Columns that can be restricted to a range of numbers."
+    )
 
 
 class DatasetMeta(Foreign):
-    """All of it. Only ``dataset: true`` is required.
+    """All of it. Only ``dataset: true`` is required."""
 
-    Attributes:
-        unique_key: Columns that together tell rows apart; one alone needs no list.
-    """
-
-    dataset: StrictBool
-    friendly_name: Text | None = None
-    group: Text | None = None
-    time_grain: Text | None = None
-    unique_key: Annotated[tuple[Text, ...], BeforeValidator(_as_list)] = ()
-    filters: FiltersMeta = FiltersMeta()
+    dataset: StrictBool = Field(description="`true` offers the model.")
+    friendly_name: Text | None = Field(None, description="What people see; the name of the model unless set.")
+    group: Text | None = Field(None, description="A heading to list it under.")
+    time_grain: Text | None = Field(None, description="What one row of time stands for, such as day or month.")
+    unique_key: Annotated[tuple[Text, ...], BeforeValidator(_as_list)] = Field(
+        (), description="Columns that together tell rows apart; one alone needs no list."
+    )
+    filters: FiltersMeta = Field(FiltersMeta(), description="The filters on offer; without it there are none.")
 
 
 def parse(meta: Mapping[str, object]) -> DatasetMeta:

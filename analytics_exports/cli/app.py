@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
-from analytics_exports.cli import operators, remote
+from analytics_exports.cli import records, remote
 from analytics_exports.cli.configuration import EXIT_FAILED, read_settings
+from analytics_exports.cli.connection import DEFAULT_URL, AsJson, Token, Url, exit_code, report
+from analytics_exports.cli.tokens import tokens
+from analytics_exports.cli.users import users
 from analytics_exports.domain.errors import ExportError
 
 app = typer.Typer(
@@ -24,8 +27,8 @@ app.add_typer(database, name="db")
 app.add_typer(store, name="store")
 app.command()(remote.export)
 app.add_typer(remote.exports, name="exports")
-app.add_typer(operators.users, name="users")
-app.add_typer(operators.tokens, name="tokens")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="tokens")
 
 
 @app.command()
@@ -39,24 +42,33 @@ def serve(
 
 
 @app.command()
-def demo() -> None:
+def demo(*, json: AsJson = False) -> None:
     """Make one export for real on the demonstration's data, check it, and stop everything."""
     from analytics_exports.cli.demonstration import demonstrate
 
-    demonstrate(read_settings())
+    demonstrate(read_settings(), as_json=json)
 
 
 @app.command()
-def settings() -> None:
+def settings(*, json: AsJson = False) -> None:
     """List every setting: its environment variable, its default, what it means."""
-    from analytics_exports.cli.listing import settings_table
+    from analytics_exports.cli.listing import settings_json, settings_table
 
-    typer.echo(settings_table())
+    typer.echo(settings_json() if json else settings_table())
 
 
 @app.command()
-def datasets(*, json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False) -> None:
+def datasets(
+    *,
+    json: AsJson = False,
+    service: Annotated[bool, typer.Option("--service", help="Ask a running service, as its callers do.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+) -> None:
     """List the datasets of the dbt manifest, and the models that could not be offered, with the reason."""
+    if service:
+        remote.datasets(url, token, as_json=json)
+        return
     from analytics_exports.bootstrap import Application
     from analytics_exports.cli.listing import datasets_json, datasets_text
 
@@ -65,7 +77,7 @@ def datasets(*, json: Annotated[bool, typer.Option("--json", help="Everything, a
 
 
 @app.command()
-def doctor(*, json: Annotated[bool, typer.Option("--json", help="As a JSON list, for programs.")] = False) -> None:
+def doctor(*, json: AsJson = False) -> None:
     """Look at everything an export needs; say what is wrong and the remedy. Exits 1 when something is."""
     from analytics_exports.cli.doctor import as_json, as_text, examine
 
@@ -76,19 +88,24 @@ def doctor(*, json: Annotated[bool, typer.Option("--json", help="As a JSON list,
 
 
 @database.command()
-def upgrade() -> None:
-    """Bring the database to the current schema; `serve` does so by itself."""
-    from analytics_exports.cli.serving import upgrade_database
+def upgrade(*, json: AsJson = False) -> None:
+    """Bring the database to the current schema; `serve` does so by itself. Prints the revision."""
+    from analytics_exports.cli.configuration import database
+    from analytics_exports.database.migrations import revision
 
-    upgrade_database(read_settings())
+    with database() as engine:
+        current = revision(engine)
+    records.print_one({"revision": current}, current, as_json=json)
 
 
 @store.command()
-def prepare() -> None:
-    """Make the folder and mark it as the store; nothing is written to a folder without the mark."""
+def prepare(*, json: AsJson = False) -> None:
+    """Make the folder and mark it as the store; nothing is written to a folder without the mark. Prints its path."""
     from analytics_exports.stack.stack import prepare_store
 
-    prepare_store(read_settings())
+    settings = read_settings()
+    prepare_store(settings)
+    records.print_one({"artifact_store": settings.artifact_root}, settings.artifact_root, as_json=json)
 
 
 def main() -> None:
@@ -96,5 +113,12 @@ def main() -> None:
     try:
         app()
     except ExportError as reason:
-        typer.echo(f"error: {reason}", err=True)
+        report(reason, as_json="--json" in sys.argv)
+        sys.exit(exit_code(type(reason)))
+    except ModuleNotFoundError as reason:
+        if str(reason.name).startswith("analytics_exports"):
+            raise
+        typer.echo(
+            "error: This command is for the machine of the service: install analytics-exports[server].", err=True
+        )
         sys.exit(EXIT_FAILED)

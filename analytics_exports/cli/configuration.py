@@ -53,13 +53,14 @@ def database() -> Iterator["Engine"]:
 
 @contextmanager
 def _database_url(settings: "Settings") -> Iterator[str]:
-    from analytics_exports.stack.errors import AlreadyRunning
-    from analytics_exports.stack.postgres import DATABASE, USER, EmbeddedPostgres
-    from analytics_exports.stack.tcp import LOOPBACK
-
     if settings.database_url:
         yield settings.database_url
         return
+
+    from analytics_exports.stack.errors import AlreadyRunning  # only the demo extra has all that the stack needs
+    from analytics_exports.stack.postgres import DATABASE, USER, EmbeddedPostgres
+    from analytics_exports.stack.tcp import LOOPBACK
+
     folder = settings.state_dir / "postgres"
     server = EmbeddedPostgres(folder, settings.postgres_port)
     try:

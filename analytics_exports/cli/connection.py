@@ -1,6 +1,6 @@
 """How a command reaches a running service: its address and the caller's token, and what a failure becomes.
 
-Exit codes of the commands that talk to a service: 1 failed, 2 wrong request, 3 not allowed, 4 not found, 5 not now (try
+Exit codes: 1 failed, 2 wrong request, 3 not allowed, 4 not found, 5 not now (try
 again later), 6 the export has no file, 7 the download was damaged. This works where only the client is installed, so
 settings of the server do not belong here.
 """
@@ -43,6 +43,8 @@ EXIT_CODES: Mapping[str, int] = {
     errors.InsufficientScope.code: FORBIDDEN,
     errors.DatasetNotFound.code: NOT_FOUND,
     errors.ExportNotFound.code: NOT_FOUND,
+    errors.UserNotFound.code: NOT_FOUND,
+    errors.TokenNotFound.code: NOT_FOUND,
     errors.TooManyExports.code: NOT_NOW,
     errors.Unavailable.code: NOT_NOW,
     errors.ExportUnavailable.code: NO_FILE,

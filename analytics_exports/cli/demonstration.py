@@ -5,6 +5,7 @@ warehouse (``verification``).
 """
 
 import hashlib
+import json
 import time
 from datetime import date
 from itertools import islice
@@ -32,7 +33,7 @@ LINE_WIDTH = 120
 ENDED = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
-def demonstrate(settings: Settings) -> None:
+def demonstrate(settings: Settings, *, as_json: bool = False) -> None:
     """Start everything, export, download, check, show, stop.
 
     Raises:
@@ -48,7 +49,7 @@ def demonstrate(settings: Settings) -> None:
             file = stack.settings.warehouse.with_name(f"{DEMO_DATASET}.csv")
             download(client, export, file)
         check(file, export, stack.settings.warehouse, str(user.id))
-        typer.echo(summary(stack, export, file))
+        typer.echo(json.dumps({**export, "path": str(file)}, indent=2) if as_json else summary(stack, export, file))
     say("Everything is stopped again.")
 
 

@@ -10,14 +10,19 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from analytics_exports.bootstrap import Application
+from analytics_exports.cli.checks import check_dbt, check_disk, check_service, check_users
 from analytics_exports.domain.errors import ExportError, StorageUnavailable
 from analytics_exports.settings import PREFIX, Settings
 
 REMEDIES = {
+    "dbt_project": f"Let {PREFIX}DBT_PROJECT name the folder of a dbt project, and install analytics-exports[demo].",
     "manifest": f"Run dbt, and let {PREFIX}DBT_MANIFEST name its manifest.json.",
     "warehouse": f"Run dbt, and let {PREFIX}WAREHOUSE name its DuckDB file.",
     "artifact_store": f"Let {PREFIX}ARTIFACT_STORE name a folder, and run: analytics-exports store prepare",
+    "disk": f"Free some space, or let {PREFIX}STATE_DIR name a folder on another disk.",
     "database": f"Start PostgreSQL, or let {PREFIX}DATABASE_URL name one that runs.",
+    "users": "Admit somebody: analytics-exports users create NAME; then: analytics-exports tokens create NAME",
+    "service": "Look at GET /api/analytics/status and the logs, or stop the program that has the port.",
 }
 
 
@@ -51,13 +56,19 @@ def as_json(findings: list[Finding]) -> str:
 
 
 def _parts(app: Application) -> list[Finding]:
+    settings = app.settings
     questions: dict[str, Callable[[], object]] = {
         "manifest": app.catalogue.state,
         "warehouse": app.warehouse.data_as_of,
         "artifact_store": lambda: _check_store(app),
+        "disk": lambda: check_disk(settings),
+        "database": lambda: _check_database(app),
+        "service": lambda: check_service(settings),
     }
-    if app.settings.database_url:  # without one, PostgreSQL comes and goes with `serve`
-        questions["database"] = lambda: app.jobs.cursor("doctor")
+    if settings.dbt_project:
+        questions = {"dbt_project": lambda: check_dbt(settings), **questions}
+    if settings.database_url and not settings.jwt_issuer:  # otherwise nobody, or the issuer, knows who there is
+        questions["users"] = lambda: check_users(app)
     return [_finding(part, question) for part, question in questions.items()]
 
 
@@ -85,3 +96,13 @@ def _check_store(app: Application) -> None:
     except StorageUnavailable:
         if app.settings.artifact_store:
             raise
+
+
+def _check_database(app: Application) -> None:
+    """The embedded one comes and goes with ``serve``: it is enough that it could be started."""
+    if app.settings.database_url:
+        app.jobs.cursor("doctor")
+    else:
+        from analytics_exports.stack.binaries import executables  # only the demo extra has all that the stack needs
+
+        executables(None)

@@ -1,4 +1,4 @@
-"""Exports as text and JSON. Words only: asking for them belongs to ``remote``."""
+"""Exports and datasets of a service as text and JSON. Words only: asking for them belongs to ``remote``."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import typer
 from rich.filesize import decimal
 
 from analytics_exports.cli.text import aligned
-from analytics_exports.contract.responses import ExportOut
+from analytics_exports.contract.responses import DatasetOut, ExportOut
 
 HEADER = ("id", "dataset", "format", "status", "rows", "size", "created", "expires")
 MINUTE, HOUR = 60, 3600
@@ -27,6 +27,17 @@ def as_text(found: Sequence[ExportOut]) -> str:
 def describe(facts: ExportOut, *, as_json: bool) -> None:
     """Print everything about one export."""
     typer.echo(facts.model_dump_json(indent=2) if as_json else aligned(list(_facts(facts).items())))
+
+
+def datasets_json(found: Sequence[DatasetOut]) -> str:
+    """All facts of each dataset."""
+    return json.dumps({"datasets": [item.model_dump(mode="json") for item in found]}, indent=2, ensure_ascii=False)
+
+
+def datasets_text(found: Sequence[DatasetOut]) -> str:
+    """A line for each dataset."""
+    rows = [(item.dataset_name, str(item.id), item.friendly_name) for item in found]
+    return aligned(rows) if rows else "There are no datasets."
 
 
 def _row(facts: ExportOut) -> tuple[str, ...]:

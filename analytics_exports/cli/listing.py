@@ -1,12 +1,12 @@
 """What there is, as text and JSON: settings and datasets. What does not belong here: reading either."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from analytics_exports.cli.text import aligned
 from analytics_exports.domain.dataset import CatalogueState, Dataset, FilterSet
 from analytics_exports.settings import PREFIX, Settings
 
@@ -15,7 +15,22 @@ def settings_table() -> str:
     """Every setting in the order of declaration: name, environment variable, default, meaning."""
     fields = Settings.model_fields.items()
     rows = [(name, f"{PREFIX}{name.upper()}", _default(field), field.description or "") for name, field in fields]
-    return _aligned([("name", "environment variable", "default", "meaning"), *rows])
+    return aligned([("name", "environment variable", "default", "meaning"), *rows])
+
+
+def settings_json() -> str:
+    """The same for programs."""
+    fields = Settings.model_fields.items()
+    rows = [
+        {
+            "name": name,
+            "variable": f"{PREFIX}{name.upper()}",
+            "default": _default(field),
+            "description": field.description,
+        }
+        for name, field in fields
+    ]
+    return json.dumps({"settings": rows}, indent=2, ensure_ascii=False)
 
 
 def datasets_json(state: CatalogueState) -> str:
@@ -29,7 +44,7 @@ def datasets_text(state: CatalogueState) -> str:
     """One line a dataset; a line for each model that was rejected."""
     rows = [(dataset.name, str(dataset.id), dataset.friendly_name) for dataset in _by_name(state)]
     rejected = [f"rejected: {rejection.name}: {rejection.reason}" for rejection in state.rejected]
-    return "\n".join([_aligned(rows), *rejected] if rows else rejected)
+    return "\n".join([aligned(rows), *rejected] if rows else rejected)
 
 
 def _by_name(state: CatalogueState) -> list[Dataset]:
@@ -64,9 +79,3 @@ def _filters(filters: FilterSet) -> dict[str, Any]:
 
 def _default(field: FieldInfo) -> str:
     return "" if field.default in (None, PydanticUndefined, "") else str(field.default)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

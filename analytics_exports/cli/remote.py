@@ -51,6 +51,15 @@ def export(
         deliver(client.export(dataset, **options), output, wait=wait, as_json=json)
 
 
+def datasets(url: str, token: str, *, as_json: bool) -> None:
+    """List what a running service offers its callers."""
+    from analytics_exports.cli.history import datasets_json, datasets_text
+
+    with connected(url, token, as_json=as_json) as client:
+        found = client.datasets()
+    typer.echo(datasets_json(found) if as_json else datasets_text(found))
+
+
 @exports.command(name="list")
 def list_exports(
     *,

@@ -10,7 +10,12 @@ from datetime import timedelta
 
 from dagster import AssetKey
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetEventTagsTable, DynamicPartitionsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    DynamicPartitionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
@@ -20,6 +25,7 @@ from analytics_exports.gateway import EXPORT_ASSET, EXPORT_JOBS, PARTITIONS
 PAGE = 500
 """Runs deleted at a time."""
 
+checks = AssetCheckExecutionsTable
 events = SqlEventLogStorageTable
 partitions = DynamicPartitionsTable
 runs = RunsTable
@@ -51,6 +57,7 @@ def _ended(which: ColumnElement[bool]) -> Select[str]:
 def _delete_runs(connection: Connection, run_ids: Collection[str]) -> None:
     if run_ids:
         _delete_events(connection, events.c.run_id.in_(run_ids))
+        connection.execute(delete(checks).where(checks.c.run_id.in_(run_ids)))
         connection.execute(delete(runs).where(runs.c.run_id.in_(run_ids)))  # their tags go with them
 
 

@@ -2,8 +2,12 @@
 
 partitions   the dynamic partitions, one for each export
 assets       the warehouse that dbt builds, and the export made from it
+lineage      the dbt models that the warehouse is made of
+checks       what operators should know of an asset
 io_managers  frames to published files
+publications what a materialisation of an export says
 resources    what a run holds: the application, and the productions in progress
+requests     the launchpad's way to an export
 jobs         how the assets are run, and the clean-up
 drain        many exports in one run
 sensors      launching what is pending; the read-back's safety net

@@ -1,56 +1,99 @@
 """The assets: the warehouse that dbt builds, and the exports made from it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
+from dagster import (
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetsDefinition,
+    AssetSpec,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    Output,
+    asset,
+)
 
 from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPORT_ASSET
+from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
+from analytics_exports.orchestration.lineage import OWNERS, datasets
 from analytics_exports.orchestration.partitions import exports
 
+WAREHOUSE = "warehouse"
 
-@asset(
-    group_name="warehouse",
-    kinds={"dbt", "duckdb"},
-    description="The DuckDB file that dbt builds beside the live one and publishes by rename.",
-)
-def warehouse() -> MaterializeResult[None]:
-    """Run dbt and publish what it built."""
-    from dagster_duckdb import DuckDBResource
 
-    from analytics_exports.warehouse.contents import table_sizes
+def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
+    """The warehouse, made of the dbt models ``models``."""
+    by_name = {spec.key.path[-1]: spec.key for spec in models}
 
-    app = application("worker")
-    report = app.build_warehouse()
-    if report is None:
-        raise Failure(
-            "No dbt project is set; ANALYTICS_EXPORTS_DBT_PROJECT names the one to build.", allow_retries=False
-        )
-    with DuckDBResource(database=":memory:").get_connection() as connection:
-        tables = table_sizes(connection, app.settings.warehouse)
-    return MaterializeResult(
-        metadata={
-            "tables": MetadataValue.json(tables),
-            "invocation_id": report.invocation_id,
-            "models": report.models,
-            "tests": report.tests,
-            "seconds": report.seconds,
-            "warehouse_bytes": report.warehouse_bytes,
-            "data_as_of": MetadataValue.timestamp(report.data_as_of),
-        }
+    @asset(
+        name=WAREHOUSE,
+        group_name="warehouse",
+        kinds={"dbt", "duckdb"},
+        owners=OWNERS,
+        deps=datasets(models),
+        description="The DuckDB file that dbt builds beside the live one and publishes by rename.",
     )
+    def warehouse(context: AssetExecutionContext) -> MaterializeResult[None]:
+        """Run dbt and publish what it built."""
+        from dagster_duckdb import DuckDBResource
+
+        from analytics_exports.warehouse.contents import table_sizes
+
+        app = application("worker")
+        report = app.build_warehouse()
+        if report is None:
+            raise Failure(
+                "No dbt project is set; ANALYTICS_EXPORTS_DBT_PROJECT names the one to build.", allow_retries=False
+            )
+        with DuckDBResource(database=":memory:").get_connection() as connection:
+            tables = table_sizes(connection, app.settings.warehouse)
+        _report_models(context, by_name, tables)
+        return MaterializeResult(
+            metadata={
+                "tables": MetadataValue.json(tables),
+                "invocation_id": report.invocation_id,
+                "models": report.models,
+                "tests": report.tests,
+                "seconds": report.seconds,
+                "warehouse_bytes": report.warehouse_bytes,
+                "data_as_of": MetadataValue.timestamp(report.data_as_of),
+            }
+        )
+
+    return warehouse
+
+
+def _report_models(context: AssetExecutionContext, keys: Mapping[str, AssetKey], tables: Mapping[str, int]) -> None:
+    """Say of each dbt model that has a table how many rows it has now."""
+    for table, rows in tables.items():
+        key = keys.get(table.rpartition(".")[2])
+        if key is not None:
+            context.log_event(AssetMaterialization(key, metadata={"dagster/row_count": rows}))
 
 
 @asset(
     name=EXPORT_ASSET,
     group_name="exports",
     kinds={"duckdb", "polars"},
+    owners=OWNERS,
     partitions_def=exports,
-    deps=[warehouse],
+    deps=[WAREHOUSE],
+    check_specs=EXPORT_CHECKS,
     io_manager_key="export_io_manager",
     required_resource_keys={"desk"},
     description="One export: the rows of one dataset that belong to one user, as a file. The partition is the job id.",
 )
 def dataset_export(context: AssetExecutionContext) -> Any:  # noqa: ANN401 - a type would load polars with definitions
-    """The rows of the export as a LazyFrame, not yet read: the IO manager streams them."""
-    return context.resources.desk.begin(context.partition_key).frame
+    """The rows of the export as a LazyFrame, not yet read: the IO manager streams them. Then the file is checked."""
+    yield from _export(context)
+
+
+def _export(context: AssetExecutionContext) -> Iterator[Output[Any] | AssetCheckResult]:
+    desk = context.resources.desk
+    yield Output(desk.begin(context.partition_key).frame)
+    yield from export_results(*desk.published(context.partition_key))

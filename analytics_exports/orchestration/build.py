@@ -1,33 +1,42 @@
 """All definitions as one object. Tests build their own with other resources instead of patching this one."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from dagster import Definitions
 
-from analytics_exports.orchestration.assets import dataset_export, warehouse
+from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.jobs import expire_exports, export_job, warehouse_job
+from analytics_exports.orchestration.lineage import dbt_assets
+from analytics_exports.orchestration.requests import request_export
 from analytics_exports.orchestration.resources import desk
 from analytics_exports.orchestration.schedules import expiry_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 
 def build_definitions(
-    *, launch_sensors: int = 4, launch_wait_seconds: float = 40, resources: Mapping[str, object] | None = None
+    *,
+    launch_sensors: int = 4,
+    launch_wait_seconds: float = 40,
+    dbt_manifest: Path | None = None,
+    resources: Mapping[str, object] | None = None,
 ) -> Definitions:
     """The code location.
 
     Args:
         launch_sensors: How many identical sensors wait for exports.
         launch_wait_seconds: How long one tick waits; below Dagster's limit of 60 s for a sensor evaluation.
+        dbt_manifest: The dbt project to show in the asset graph, as it is now; none is shown without.
         resources: Replacements for the default resources, by key.
     """
+    models = dbt_assets(dbt_manifest) if dbt_manifest else []
     return Definitions(
-        assets=[warehouse, dataset_export],
+        assets=[*models, warehouse_asset(models), dataset_export],
         asset_checks=[datasets_are_offered],
-        jobs=[export_job, drain_exports, warehouse_job, expire_exports],
+        jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports],
         schedules=[expiry_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
         resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},

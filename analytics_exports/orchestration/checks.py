@@ -3,13 +3,46 @@
 A check reads and says; it changes nothing and blocks nothing.
 """
 
-from dagster import AssetCheckResult, AssetCheckSeverity, MetadataValue, asset_check
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    MetadataValue,
+    asset_check,
+)
 
 from analytics_exports.bootstrap import application
-from analytics_exports.orchestration.assets import warehouse
+from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.export import ExportJob
+from analytics_exports.gateway import EXPORT_ASSET
+from analytics_exports.services.inspecting import OWNER_ONLY, READABLE, ROW_COUNT, Inspecting
+
+EXPORT_CHECKS = [
+    AssetCheckSpec(name, asset=EXPORT_ASSET, description=description)
+    for name, description in {
+        ROW_COUNT: "The file has as many rows as the warehouse counts for the same owner and filters.",
+        READABLE: "The artifact store has the file, with the size and checksum that were noted.",
+        OWNER_ONLY: "Every row belongs to the owner of the export.",
+    }.items()
+]
+"""Made for each export that has a run of its own; those of a burst are compared while they are written only."""
 
 
-@asset_check(asset=warehouse, description="Every model that is marked as a dataset can safely be offered as one.")
+def export_results(job: ExportJob, artifact: Artifact) -> Iterator[AssetCheckResult]:
+    """What a second look at a published export finds."""
+    from analytics_exports.artifacts.owners import foreign_rows
+
+    app = application("worker")
+    inspecting = Inspecting(app.catalogue, app.warehouse, app.artifacts, foreign_rows)
+    for name, verdict in inspecting.inspect(job, artifact).items():
+        yield AssetCheckResult(
+            passed=verdict.passed, check_name=name, metadata={"export": str(job.id), **verdict.facts}
+        )
+
+
+@asset_check(asset="warehouse", description="Every model that is marked as a dataset can safely be offered as one.")
 def datasets_are_offered() -> AssetCheckResult:
     """Fails, as a warning, when the catalogue rejected a model; its metadata says which, and why."""
     state = application("worker").catalogue.state()

@@ -14,7 +14,7 @@ from pydantic import Field
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import Launch
 from analytics_exports.gateway import DRAIN_JOB, EXPORT_ASSET
-from analytics_exports.orchestration.io_managers import publication
+from analytics_exports.orchestration.publications import publication
 from analytics_exports.services.draining import Published
 
 

@@ -7,21 +7,17 @@ key in, materialisation metadata out. Loading an export as an input gives its fi
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from dagster import InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
+from dagster import InitResourceContext, InputContext, IOManager, OutputContext, io_manager
 
 from analytics_exports.bootstrap import application
-from analytics_exports.database.codec import selection_to_json
-from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ExportExpired
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
-from analytics_exports.gateway.materialisation import to_metadata
+from analytics_exports.orchestration.publications import publication
 from analytics_exports.orchestration.resources import Desk
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from analytics_exports.services.producing import Production
 
 
 class ExportIOManager(IOManager):
@@ -36,6 +32,7 @@ class ExportIOManager(IOManager):
         production = self._desk.take(context.partition_key)
         artifact = production.publish(obj)
         context.add_output_metadata(publication(production, artifact))
+        self._desk.hand_back(context.partition_key, production.job, artifact)
 
     def load_input(self, context: InputContext) -> "pl.LazyFrame":
         """The rows of a published export."""
@@ -49,30 +46,6 @@ class ExportIOManager(IOManager):
         with file:
             rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
         return rows.lazy()
-
-
-def publication(production: "Production", artifact: Artifact) -> dict[str, MetadataValue]:
-    """What the materialisation of a published export says: for the read-back, and for people."""
-    request = production.job.request
-    return {
-        **to_metadata(production.claim, artifact),
-        "dataset": MetadataValue.text(request.dataset_name),
-        "format": MetadataValue.text(request.format.value),
-        "filters": MetadataValue.json(selection_to_json(request.selection)),
-        "preview": MetadataValue.md(_markdown(production.preview)),
-    }
-
-
-def _markdown(rows: "pl.DataFrame | None") -> str:
-    """The first rows as a table."""
-    import polars as pl
-
-    if rows is None or rows.is_empty():
-        return "No rows."
-    with pl.Config(
-        tbl_formatting="MARKDOWN", tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, tbl_cols=-1
-    ):
-        return str(rows)
 
 
 @io_manager(required_resource_keys={"desk"}, description="Streams an export to the artifact store.")

@@ -8,8 +8,9 @@ from uuid import UUID
 from dagster import InitResourceContext, resource
 
 from analytics_exports.bootstrap import Application, application
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, ExportError
-from analytics_exports.domain.export import JobId
+from analytics_exports.domain.export import ExportJob, JobId
 
 if TYPE_CHECKING:
     from analytics_exports.services.producing import Production
@@ -23,6 +24,7 @@ class Desk:
         self._application = application
         self._run_id = run_id
         self._open: dict[str, Production] = {}
+        self._published: dict[str, tuple[ExportJob, Artifact]] = {}
 
     def begin(self, partition_key: str) -> "Production":
         """Claim the export with this partition key and open its data."""
@@ -36,6 +38,14 @@ class Desk:
             return self._open.pop(partition_key)
         except KeyError:
             raise ClaimLost from None
+
+    def hand_back(self, partition_key: str, job: ExportJob, artifact: Artifact) -> None:
+        """Note what was published for this key."""
+        self._published[partition_key] = job, artifact
+
+    def published(self, partition_key: str) -> tuple[ExportJob, Artifact]:
+        """What was published for this key in this run. Raises KeyError when nothing was."""
+        return self._published.pop(partition_key)
 
     def close(self) -> None:
         """Drop what an interrupted run left."""

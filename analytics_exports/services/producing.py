@@ -6,6 +6,7 @@ not decided here: the read-back does that, from the materialisation that carries
 """
 
 import logging
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,13 +66,19 @@ class Producing:
 
 
 class Production:
-    """One attempt at one export. Ends with ``publish`` or ``fail``; an interrupted one is dropped with ``close``."""
+    """One attempt at one export. Ends with ``publish`` or ``fail``; an interrupted one is dropped with ``close``.
+
+    Attributes:
+        seconds: How long it took from the claim to the published file; 0 before.
+    """
 
     def __init__(self, services: Producing, job: ExportJob, claim: Claim) -> None:
         """Hold ``claim`` on ``job``; nothing is opened yet."""
         self.job = job
         self.claim = claim
+        self.seconds = 0.0
         self._services = services
+        self._begun = time.monotonic()
         self._held = ExitStack()
         self._scan: Scan | None = None
         self._preview: pl.DataFrame | None = None
@@ -152,6 +159,7 @@ class Production:
             with self._services.jobs.publishing(self.claim):
                 staging.publish()
         self._preview = self.scan.preview
+        self.seconds = time.monotonic() - self._begun
         return Artifact(
             output_path=key,
             row_count=written.row_count,

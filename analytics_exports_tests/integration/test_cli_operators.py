@@ -13,7 +13,7 @@ from analytics_exports.cli.app import app
 from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.users import PostgresUserStore, UserExists
 from analytics_exports.domain.access import USER_SCOPES, Scope
-from analytics_exports.domain.errors import ExportError, TokenNotFound, UserNotFound
+from analytics_exports.domain.errors import ExportError, InvalidRequest, TokenNotFound, UserNotFound
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
@@ -91,7 +91,7 @@ def test_a_disabled_user_is_out_until_enabled(run: Run, directory: PostgresDirec
     run("users", "create", "Alice")
     secret = run("tokens", "create", "Alice").strip()
 
-    run("users", "disable", "Alice")
+    assert json.loads(run("users", "disable", "Alice", "--json"))["disabled_at"]
     assert directory.principal(secret) is None
     assert json.loads(run("users", "list", "--json"))["users"][0]["disabled_at"]
 
@@ -135,15 +135,27 @@ def test_a_revoked_token_is_refused(run: Run, directory: PostgresDirectory) -> N
     assert json.loads(run("tokens", "list", "Alice", "--json"))["tokens"][0]["revoked_at"]
 
 
-def test_a_rotated_token_works_for_a_while_beside_the_new_one(run: Run, directory: PostgresDirectory) -> None:
+def test_a_token_is_replaced_by_one_like_it(run: Run, directory: PostgresDirectory) -> None:
     run("users", "create", "Alice")
-    said = json.loads(run("tokens", "create", "Alice", "--scope", "exports:read", "--json"))
-    new = run("tokens", "rotate", said["id"], "--overlap", "1").strip()
-    assert directory.principal(said["token"]) == directory.principal(new) is not None
+    old = json.loads(run("tokens", "create", "Alice", "--name", "report", "--scope", "exports:read", "--json"))
+    new = json.loads(run("tokens", "rotate", old["id"], "--overlap", "0", "--days", "1", "--json"))
 
-    run("tokens", "rotate", said["id"], "--overlap", "0")
-    assert directory.principal(said["token"]) is None
-    assert directory.principal(new)
+    assert (new["name"], new["scopes"]) == ("report", ["exports:read"])
+    assert directory.principal(old["token"]) is None
+    assert directory.principal(new["token"])
+
+
+def test_no_token_lives_longer_than_the_settings_allow(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANALYTICS_EXPORTS_TOKEN_DAYS", "7")
+    run("users", "create", "Alice")
+    with pytest.raises(InvalidRequest):
+        run("tokens", "create", "Alice", "--days", "8")
+
+
+def test_the_schema_of_the_database_is_named(run: Run) -> None:
+    revision = run("db", "upgrade").strip()
+
+    assert json.loads(run("db", "upgrade", "--json")) == {"revision": revision}
 
 
 def test_a_token_that_is_not_there_cannot_be_revoked(run: Run) -> None:

@@ -2,18 +2,26 @@
 
 import json
 import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from sqlalchemy import Engine, delete
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.cli.doctor import Finding, as_json, as_text, examine
+from analytics_exports.database.models import User
+from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.settings import Settings
+from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import built_demo
 
 
 @pytest.fixture
-def sound(tmp_path: Path, database_url: str) -> Settings:
+def sound(tmp_path: Path, database_url: str, engine: Engine) -> Settings:
+    PostgresUserStore(engine).add("Alice")
     demo = built_demo()
     store = tmp_path / "files"
     LocalArtifactStore(store, max_bytes=1, reserve_bytes=0).prepare()
@@ -26,6 +34,9 @@ def sound(tmp_path: Path, database_url: str) -> Settings:
         artifact_store=str(store),
         database_url=database_url,
         disk_reserve_bytes=0,
+        api_port=free_port(),
+        dagster_ui_port=free_port(),
+        code_server_port=free_port(),
     )
 
 
@@ -37,7 +48,15 @@ def test_a_sound_installation_has_no_findings(sound: Settings) -> None:
     findings = examine(sound)
 
     assert wrong(sound) == {}
-    assert [finding.part for finding in findings] == ["manifest", "warehouse", "artifact_store", "database"]
+    assert [finding.part for finding in findings] == [
+        "manifest",
+        "warehouse",
+        "artifact_store",
+        "disk",
+        "database",
+        "service",
+        "users",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +66,8 @@ def test_a_sound_installation_has_no_findings(sound: Settings) -> None:
         ({"warehouse": Path("missing.duckdb")}, "warehouse"),
         ({"artifact_store": "missing"}, "artifact_store"),
         ({"database_url": "postgresql://nobody@127.0.0.1:1/none"}, "database"),
+        ({"disk_reserve_bytes": 2**62}, "disk"),
+        ({"dbt_project": Path("missing")}, "dbt_project"),
     ],
 )
 def test_what_is_wrong_has_a_remedy(sound: Settings, change: dict[str, object], part: str) -> None:
@@ -54,6 +75,33 @@ def test_what_is_wrong_has_a_remedy(sound: Settings, change: dict[str, object], 
 
     assert found[part].remedy
     assert "missing" not in as_text(list(found.values()))
+
+
+@pytest.mark.parametrize("setting", ["api_port", "code_server_port"])
+def test_a_port_that_somebody_else_has_is_found(sound: Settings, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", getattr(sound, setting))) as listener:
+        answering = Thread(target=_refuse, args=(listener,), daemon=True)
+        answering.start()
+        found = wrong(sound)
+        listener.shutdown(socket.SHUT_RDWR)
+        answering.join()
+
+    assert list(found) == ["service"]
+    assert found["service"].remedy
+
+
+def _refuse(listener: socket.socket) -> None:
+    """Take connections and end them, as a program that speaks something else."""
+    with suppress(OSError):
+        while True:
+            listener.accept()[0].close()
+
+
+def test_nobody_who_could_call_is_found(sound: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(User))
+
+    assert list(wrong(sound)) == ["users"]
 
 
 def test_a_model_that_was_left_out_is_named_with_its_reason(sound: Settings) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import polars as pl
@@ -14,26 +16,34 @@ from dagster import (
     AssetCheckSeverity,
     DagsterInstance,
     ExecuteInProcessResult,
+    MarkdownMetadataValue,
     MetadataValue,
     SensorResult,
+    TableSchemaMetadataValue,
     build_sensor_context,
     materialize,
+    validate_run_config,
 )
-from sqlalchemy import insert
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from sqlalchemy import func, insert, select
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.database.models import User
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.dataset import Rejection, dataset_id
-from analytics_exports.domain.export import ExportJob, Status
+from analytics_exports.domain.export import ExportFilter, ExportJob, Status
 from analytics_exports.domain.formats import Format
-from analytics_exports.domain.selection import Selection
+from analytics_exports.domain.selection import NumericRange, Selection
+from analytics_exports.gateway import SCHEMA
 from analytics_exports.orchestration.assets import dataset_export
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.io_managers import export_io_manager
+from analytics_exports.orchestration.lineage import dbt_key
+from analytics_exports.orchestration.requests import TEMPLATE, request_export
 from analytics_exports.orchestration.resources import desk
+from analytics_exports.services.inspecting import OWNER_ONLY, READABLE, ROW_COUNT
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
 from analytics_exports_tests import factories
@@ -66,6 +76,12 @@ class World:
             resources={"desk": desk, "export_io_manager": export_io_manager},
             raise_on_error=False,
         )
+
+    def kept_check_results(self) -> int:
+        """How many results of asset checks Dagster keeps."""
+        counted = select(func.count()).select_from(AssetCheckExecutionsTable)
+        with self.app.engine.connect().execution_options(schema_translate_map={None: SCHEMA}) as connection:
+            return connection.scalar(counted) or 0
 
     def find(self, job: ExportJob) -> ExportJob:
         return self.app.following.find(self.caller, job.id)
@@ -123,12 +139,77 @@ def test_the_materialisation_says_what_was_written(world: World) -> None:
     metadata = event.materialization.metadata
 
     assert event.partition == str(job.id)
-    assert {"path", "dagster/row_count", "file_size_bytes", "sha256", "schema", "preview", "data_as_of"} <= set(
-        metadata
-    )
+    assert {"path", "dagster/row_count", "file_size_bytes", "sha256", "schema", "data_as_of"} <= set(metadata)
     assert metadata["dataset"] == MetadataValue.text("fct_transactions")
     assert metadata["filters"] == MetadataValue.json({"start_date": "2024-01-01"})
     assert metadata["format"] == MetadataValue.text("csv")
+    assert metadata["dataset_asset"] == MetadataValue.asset(dbt_key("fct_transactions"))
+    assert metadata["status"] == MetadataValue.url(f"http://127.0.0.1:8000/api/analytics/exports/{job.id}")
+    for plotted in ("duration_seconds", "rows_per_second"):
+        assert isinstance(metadata[plotted].value, float)
+    columns = metadata["dagster/column_schema"]
+    assert isinstance(columns, TableSchemaMetadataValue)
+    assert "user_id" in [column.name for column in columns.value.columns]
+
+
+def test_rows_are_shown_only_if_a_setting_allows_it(world: World) -> None:
+    def preview() -> MetadataValue | None:
+        (event,) = world.run(world.submit()).get_asset_materialization_events()
+        return event.materialization.metadata.get("preview")
+
+    assert preview() is None
+    world.app.settings = world.app.settings.model_copy(update={"dagster_preview": True})
+    shown = preview()
+    assert isinstance(shown, MarkdownMetadataValue)
+    assert str(DEMO_USER) in shown.value
+
+
+def test_every_export_is_checked_beside_its_materialisation(world: World) -> None:
+    job = world.submit(Format.PARQUET)
+    evaluations = world.run(job).get_asset_check_evaluations()
+
+    assert {each.check_name: each.passed for each in evaluations} == dict.fromkeys(
+        (ROW_COUNT, READABLE, OWNER_ONLY), True
+    )
+    assert all(each.metadata["export"] == MetadataValue.text(str(job.id)) for each in evaluations)
+
+
+def test_the_launchpad_asks_as_the_api_does(world: World) -> None:
+    def launch(**config: Any) -> ExecuteInProcessResult:
+        run_config = {"ops": {"request": {"config": {"user": "user", "dataset": "fct_transactions", **config}}}}
+        return request_export.execute_in_process(run_config, instance=world.instance, raise_on_error=False)
+
+    done = launch(format="PARQUET", start_date="2024-01-01", numeric_filters={"amount": {"min": "-10.50"}})
+    assert done.success
+    (asked,) = world.app.jobs.list_own(world.caller.user_id, ExportFilter(), 10)
+    assert (asked.status, asked.owner_key, asked.request.format) == (
+        Status.PENDING,
+        world.caller.owner_key,
+        Format.PARQUET,
+    )
+    assert asked.request.selection == Selection(
+        start_date=date(2024, 1, 1), numeric_filters=(NumericRange("amount", Decimal("-10.50")),)
+    )
+    assert world.instance.has_dynamic_partition("exports", str(asked.id))
+
+    for wrong, said in (
+        ({"user": "nobody"}, "No user fits"),
+        ({"dataset": "nothing"}, "There is no such dataset"),
+        ({"start_date": "tomorrow"}, "/start_date: "),
+        ({"columns": ["secret"]}, "/columns/0: "),
+    ):
+        (failure,) = [event for event in launch(**wrong).all_events if event.is_step_failure]
+        reason = failure.step_failure_data.user_failure_data
+        assert reason is not None
+        assert said in str(reason.description)
+        assert "tomorrow" not in str(reason)
+    assert len(world.app.jobs.list_own(world.caller.user_id, ExportFilter(), 10)) == 1
+
+
+def test_the_launchpad_opens_with_a_configuration_that_is_valid() -> None:
+    config = {"ops": {"request": {"config": TEMPLATE}}}
+
+    assert validate_run_config(request_export, config)["ops"]["request"]["config"]["format"] == "csv"
 
 
 def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -> None:
@@ -196,9 +277,11 @@ def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> Non
     )
     world.app.readback.follow()
 
+    assert world.kept_check_results() == 3
     assert world.app.retention.expire() == 1
     assert not world.instance.has_dynamic_partition("exports", str(job.id))
     assert list(Path(world.app.settings.artifact_root).rglob("*.csv")) == []
+    assert world.kept_check_results() == 0
     assert world.find(job).status is Status.EXPIRED
 
 

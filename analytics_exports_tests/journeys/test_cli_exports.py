@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from analytics_exports.client import Client
+from analytics_exports.settings import PREFIX
 from analytics_exports_tests.journeys.conftest import Service
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]
@@ -49,6 +50,9 @@ def warehouse_rows(service: Service, owner: UUID) -> int:
 def cutting_proxy(port: int, after: int) -> Iterator[int]:
     """A port that leads to ``port``; each connection is lost once so many bytes came back."""
 
+    connections: list[socket.socket] = []
+    carriers: list[Thread] = []
+
     def carry(source: socket.socket, sink: socket.socket, most: int | None) -> None:
         carried = 0
         with suppress(OSError):
@@ -66,8 +70,11 @@ def cutting_proxy(port: int, after: int) -> Iterator[int]:
             while True:
                 near, _ = listener.accept()
                 far = socket.create_connection(("127.0.0.1", port))
-                Thread(target=carry, args=(near, far, None), daemon=True).start()
-                Thread(target=carry, args=(far, near, after), daemon=True).start()
+                connections.extend((near, far))
+                for ends in ((near, far, None), (far, near, after)):
+                    carrier = Thread(target=carry, args=ends, daemon=True)
+                    carrier.start()
+                    carriers.append(carrier)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=accept, daemon=True)
@@ -75,6 +82,10 @@ def cutting_proxy(port: int, after: int) -> Iterator[int]:
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
     thread.join()
+    for carrier in carriers:
+        carrier.join()
+    for connection in connections:
+        connection.close()
 
 
 def test_an_export_becomes_a_file_with_every_row(service: Service, environment: dict[str, str], tmp_path: Path) -> None:
@@ -120,11 +131,20 @@ def test_refusals_are_exit_codes(environment: dict[str, str], tmp_path: Path) ->
     nowhere = environment | {"ANALYTICS_EXPORTS_URL": "http://127.0.0.1:1"}
 
     assert run(environment, tmp_path, "export", "no_such_dataset").returncode == 4
-    wrong = run(environment, tmp_path, "export", "dim_accounts", "--from", "2024-01-01")
+    wrong = run(environment, tmp_path, "export", "dim_accounts", "--range", "height=1..2")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "/start_date: " in wrong.stderr
+    assert "/numeric_filters: " in wrong.stderr
     assert run(nobody, tmp_path, "exports", "list").returncode == 3
     assert run(nowhere, tmp_path, "exports", "list").returncode == 5
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_running_service(service: Service, tmp_path: Path) -> None:
+    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in service.stack.settings if value not in {None, ""}}
+    operator = os.environ | told | {"ANALYTICS_EXPORTS_DATABASE_URL": service.stack.database_url}
+    done = run(operator, tmp_path, "doctor", "--json")
+
+    assert done.returncode == 0, done.stdout
+    assert "service" in {finding["part"] for finding in json.loads(done.stdout)}
 
 
 def test_a_new_user_sees_nobody_elses_rows(service: Service, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics_exports.client import Client
 from analytics_exports_tests.documents import cells, run
 from analytics_exports_tests.journeys.conftest import Service
 
@@ -21,6 +22,9 @@ def reader(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.mark.parametrize("document", ["tutorial/notebook.ipynb", "how-to/use-the-python-client.md"])
 def test_every_example_works(repository: Path, document: str) -> None:
     left = run(repository / "docs" / document)
+    for client in left.values():
+        if isinstance(client, Client):
+            client.close()
 
     assert left["frame"].height > 0
     assert left["path"].stat().st_size > 0

@@ -87,7 +87,7 @@ def test_a_failure_is_one_line_on_standard_error() -> None:
     environment = {"ANALYTICS_EXPORTS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     done = subprocess.run([*COMMAND, "db", "upgrade"], env=environment, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -108,6 +108,13 @@ def test_settings_prints_the_table() -> None:
 
     assert result.exit_code == 0
     assert result.stdout == settings_table() + "\n"
+
+
+def test_settings_as_json_say_the_same() -> None:
+    told = json.loads(CliRunner().invoke(app, ["settings", "--json"]).stdout)["settings"]
+
+    assert [item["name"] for item in told] == list(Settings.model_fields)
+    assert all(item["variable"] in settings_table() for item in told)
 
 
 def test_datasets_as_json_say_everything(state: CatalogueState) -> None:

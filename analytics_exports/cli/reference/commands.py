@@ -1,13 +1,6 @@
-"""Writes ``docs/reference/cli.md``: the help of every command and the exit codes, from the commands themselves.
+"""``docs/reference/cli.md``: the help of every command and the exit codes, from the commands themselves."""
 
-    python -m analytics_exports.cli.reference [--check]
-
-With ``--check`` nothing is written; it fails when the document is not what would be written.
-"""
-
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
@@ -15,34 +8,33 @@ from typer.main import get_command
 from analytics_exports.cli import connection
 from analytics_exports.cli.app import app
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 PROGRAM = "analytics-exports"
 WIDTH = 100
 
 INTRODUCTION = """\
 # The command line
 
-`analytics-exports`, or `python -m analytics_exports`. Commands that print facts know `--json`; what is said to people
-meanwhile goes to standard error, so that standard output can be piped. `--install-completion` teaches the Tab key
-commands, options, formats, names of datasets and ids of exports.
+`analytics-exports`, or `python -m analytics_exports`. Every command that prints facts knows `--json`; what is said to
+people meanwhile goes to standard error, so that standard output can be piped. `--install-completion` teaches the Tab
+key commands, options, formats, names of datasets and ids of exports.
 
-`export` and `exports` talk to a running service and work where only the client is installed
+`export`, `exports` and `datasets --service` talk to a running service and work where only the client is installed
 (`pip install analytics-exports`); every other command is for operators, on the machine of the service
 (`pip install 'analytics-exports[server]'`).
 
 ## Exit codes
 
-All commands: 0 done, 1 failed with a reason on standard error, 2 wrong usage, 130 interrupted. Commands that talk to a
-service tell more:
+0 done, 2 wrong usage, 130 interrupted. Every other one comes with a reason on standard error, as JSON where `--json`
+was given:
 
-| exit code | the service says | error codes, and all of their kind |
+| exit code | meaning | error codes, and all of their kind |
 |---|---|---|
 """
 MEANINGS = {
     connection.FAILED: "anything else",
     connection.WRONG: "the request is wrong, naming each field",
     connection.FORBIDDEN: "the token is missing, not valid, or may not do this",
-    connection.NOT_FOUND: "there is no such dataset, or no such export of yours",
+    connection.NOT_FOUND: "there is no such dataset, user or token, or no such export of yours",
     connection.NOT_NOW: "not now; the same command may work later",
     connection.NO_FILE: "the export has no file: it failed, was cancelled or has expired",
     connection.DAMAGED: "(the client itself) the file did not arrive as promised; nothing was kept",
@@ -65,20 +57,3 @@ def _sections(command: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: AN
     yield f"## {' '.join(path)}\n\n```text\n{command.get_help(context).strip()}\n```\n"
     for name in sorted(getattr(command, "commands", {})):
         yield from _sections(command.commands[name], (*path, name))
-
-
-def main() -> int:
-    """Write or check; returns the exit code."""
-    wanted = document()
-    if "--check" not in sys.argv[1:]:
-        DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-        return 0
-    if DOCUMENT.exists() and DOCUMENT.read_text(encoding="utf-8") == wanted:
-        return 0
-    sys.stderr.write(f"{DOCUMENT} is not current: python -m analytics_exports.cli.reference\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Users and tokens as text and JSON. Words only: where they come from belongs to ``users`` and ``tokens``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from analytics_exports.cli.text import aligned
+
+if TYPE_CHECKING:
+    from analytics_exports.database.users import UserRecord
+    from analytics_exports.domain.access import Token
+
+
+def of_user(user: "UserRecord") -> dict[str, Any]:
+    """All that is known of a user."""
+    return {
+        "id": str(user.id),
+        "label": user.label,
+        "owner_key": user.owner_key,
+        "created_at": _time(user.created_at),
+        "disabled_at": _time(user.disabled_at),
+    }
+
+
+def of_token(token: "Token") -> dict[str, Any]:
+    """All that is known of a token; its secret is not."""
+    return {
+        "id": str(token.id),
+        "name": token.name,
+        "scopes": sorted(token.scopes),
+        "created_at": _time(token.created_at),
+        "expires_at": _time(token.expires_at),
+        "revoked_at": _time(token.revoked_at),
+        "last_used_at": _time(token.last_used_at),
+    }
+
+
+def print_one(record: Mapping[str, Any], word: str, *, as_json: bool) -> None:
+    """Everything as JSON, or the one word that a script goes on with."""
+    typer.echo(as_object(record) if as_json else word)
+
+
+def print_all(noun: str, found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Everything as JSON, or a line each below a header."""
+    if as_json:
+        typer.echo(as_object({noun: found}))
+    elif found:
+        rows = [tuple(_cell(value) for value in item.values()) for item in found]
+        typer.echo(aligned([tuple(name.removesuffix("_at").replace("_", " ") for name in found[0]), *rows]))
+    else:
+        typer.echo(f"There are no {noun}.")
+
+
+def as_object(record: Mapping[str, Any]) -> str:
+    """JSON for people who read along and for programs."""
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _cell(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value or "")

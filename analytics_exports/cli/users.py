@@ -1,0 +1,68 @@
+"""``users …``: who may call, for operators, in the database itself.
+
+What belongs here: arguments and help texts. Statements belong to ``database``, what is printed to ``records``.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from analytics_exports.cli import records
+from analytics_exports.cli.configuration import database
+from analytics_exports.cli.connection import AsJson
+
+users = typer.Typer(help="Who may call.", no_args_is_help=True, rich_markup_mode=None)
+
+Who = Annotated[str, typer.Argument(metavar="USER", help="Id, owner key or label.")]
+
+
+@users.command(name="list")
+def list_users(*, json: AsJson = False) -> None:
+    """List all users."""
+    from analytics_exports.database.users import PostgresUserStore
+
+    with database() as engine:
+        found = [records.of_user(item) for item in PostgresUserStore(engine).all()]
+    records.print_all("users", found, as_json=json)
+
+
+@users.command(name="create")
+def create_user(
+    *,
+    label: Annotated[str, typer.Argument(help="What people call them.")],
+    owner_key: Annotated[
+        str | None, typer.Option(help="Their value in the warehouse's owner column; the id by default.")
+    ] = None,
+    user_id: Annotated[UUID | None, typer.Option("--id", help="Their id; a new one by default.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Admit somebody; prints their id."""
+    from analytics_exports.database.users import PostgresUserStore
+
+    with database() as engine:
+        user = PostgresUserStore(engine).add(label, owner_key, user_id)
+    records.print_one(records.of_user(user), str(user.id), as_json=json)
+
+
+@users.command()
+def disable(*, user: Who, json: AsJson = False) -> None:
+    """Refuse a user from now on; their unfinished exports are cancelled, and their files expire. Prints their id."""
+    _switch(user, enabled=False, as_json=json)
+
+
+@users.command()
+def enable(*, user: Who, json: AsJson = False) -> None:
+    """Accept the tokens of a user again. Prints their id."""
+    _switch(user, enabled=True, as_json=json)
+
+
+def _switch(who: str, *, enabled: bool, as_json: bool) -> None:
+    from analytics_exports.database.users import PostgresUserStore
+
+    with database() as engine:
+        store = PostgresUserStore(engine)
+        user_id = store.find(who).id
+        (store.enable if enabled else store.disable)(user_id)
+        user = store.find(str(user_id))
+    records.print_one(records.of_user(user), str(user_id), as_json=as_json)
