@@ -106,7 +106,7 @@ def test_an_export_from_the_first_click_to_the_file(
     for _ in range(20):
         dialog.get_by_role("button", name="Move status up").click()
     expect(dialog.locator(".summary")).to_contain_text(f"{len(expected):,} rows, about")
-    expect(dialog.locator(".summary")).to_contain_text("1 Jan 2024 to 31 Dec 2024, Status Booked, Amount at least 100")
+    expect(dialog.locator(".summary")).to_contain_text("1 Jan 2024 to 31 Dec 2024, Status: Booked, Amount at least 100")
     expect(dialog.locator("th").first).to_contain_text("status")
 
     card = export(dialog)

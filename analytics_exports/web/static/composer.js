@@ -53,6 +53,9 @@ class Composer {
       this.form);
     this.form.addEventListener("input", (event) => { if (event.target.type !== "search") this.later(); });
     this.form.addEventListener("change", () => this.later());
+    this.form.addEventListener("keydown", (event) => { // Enter in a field is not yet a wish for a file
+      if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+    });
     this.dialog.addEventListener("close", () => { this.asked?.abort(); clearTimeout(this.timer); }, { once: true });
     this.dialog.showModal();
     this.dialog.scrollTop = 0;

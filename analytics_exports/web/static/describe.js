@@ -16,7 +16,7 @@ export function phrases(filters, dataset, profile) {
     days(filters),
     named(filters.account_ids, profile.accounts, "account"),
     named(filters.tag_ids, profile.tags, "tag"),
-    ...Object.entries(filters.enum_filters ?? {}).map(([name, values]) => `${label(name)} ${values.map(words).join(" or ")}`),
+    ...Object.entries(filters.enum_filters ?? {}).map(([name, values]) => `${label(name)}: ${values.map(words).join(" or ")}`),
     ...Object.entries(filters.numeric_filters ?? {}).map(([name, bounds]) => `${label(name)} ${range(bounds)}`),
     filters.columns && counted(filters.columns.length, "column"),
   ].filter(Boolean);
@@ -63,8 +63,14 @@ export function createCommand(body) {
 /** A command that downloads a file, and goes on where it was when it is given again. */
 export function downloadCommand(job) {
   return [
-    `curl --fail --continue-at - --output ${quoted(`${job.dataset_name}-${job.job_id.slice(0, 8)}.${job.format}`)}`,
+    `curl --fail --continue-at - --output ${quoted(`${job.dataset_name}-${job.job_id.slice(0, 8)}.${ending(job)}`)}`,
     '--header "Authorization: Bearer $TOKEN"',
     quoted(location.origin + job.download_url),
   ].join(" \\\n  ");
+}
+
+function ending({ format, options }) {
+  if (options.split) return `${format}.zip`;
+  const packed = ["csv", "ndjson"].includes(format) && { gzip: ".gz", zstd: ".zst" }[options.compression];
+  return format + (packed || "");
 }

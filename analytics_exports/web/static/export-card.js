@@ -5,6 +5,7 @@ import { showCommands } from "./commands.js";
 import { createCommand, downloadCommand, phrases, requestOf } from "./describe.js";
 import { confirmed, errorBox, h, say } from "./dom.js";
 import { icon } from "./icons.js";
+import { formatName } from "./parts/formats.js";
 import { ago, count, counted, size, time } from "./text.js";
 
 const NAMES = { pending: "Queued", running: "In progress", completed: "Ready", failed: "Failed", cancelled: "Cancelled", expired: "Expired" };
@@ -34,7 +35,7 @@ export class ExportCard {
 
   highlight() {
     this.element.classList.add("new");
-    this.element.scrollIntoView({ block: "nearest" });
+    this.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
     this.element.focus({ preventScroll: true });
   }
 
@@ -94,7 +95,7 @@ export class ExportCard {
 
   facts(job) {
     const known = [
-      job.format.toUpperCase(),
+      formatName(job.format),
       job.row_count != null && counted(job.row_count, "row"),
       job.file_size_bytes != null && size(job.file_size_bytes),
       moment(job.created_at, "made "),

@@ -6,7 +6,7 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+const UNITS = [["day", 86400, 172800], ["hour", 3600, 3600], ["minute", 60, 60]]; // name, seconds, used from
 const SIZES = ["bytes", "kB", "MB", "GB", "TB"];
 
 /** 93394 as 93,394. */
@@ -30,9 +30,9 @@ export const time = (iso) => moment.format(new Date(iso));
 /** "2 hours ago", "in 5 minutes". */
 export function ago(iso, now = Date.now()) {
   const seconds = (new Date(iso) - now) / 1000;
-  const [unit, length] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? [];
-  if (!unit) return Math.abs(seconds) < 10 ? "just now" : relative.format(Math.trunc(seconds), "second");
-  return relative.format(Math.trunc(seconds / length), unit);
+  const [unit, length] = UNITS.find(([, , from]) => Math.abs(seconds) >= from * 0.99) ?? [];
+  if (!unit) return Math.abs(seconds) < 10 ? "just now" : relative.format(Math.round(seconds), "second");
+  return relative.format(Math.round(seconds / length), unit);
 }
 
 /** Words out of a name such as tag_ids. */
