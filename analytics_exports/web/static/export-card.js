@@ -78,16 +78,16 @@ export class ExportCard {
     this.job = job;
     const { stage, rows_written: rows } = job.progress;
     const total = this.total(job);
-    const percent = Math.min(99, Math.floor((100 * rows) / total));
-    if (total) this.bar.value = percent;
-    const done = rows ? ` · ${count(rows)} rows` : "";
-    this.told.textContent = STAGES[stage] + (total ? ` · ${percent} % · ${count(rows)} of ${counted(total, "row")}` : done);
+    const percent = rows && total ? Math.min(99, Math.floor((100 * rows) / total)) : null;
+    if (percent !== null) this.bar.value = percent;
+    const facts = [STAGES[stage], percent !== null && `${percent} %`, rows > 0 && `${count(rows)} rows written`];
+    this.told.textContent = facts.filter(Boolean).join(" · ");
   }
 
   /** How many rows there will be. Until the service says so, the same estimate as before the click, asked for once. */
   total(job) {
-    const { rows_total: told, rows_written: written } = job.progress;
-    if (!told && written && !this.asked) {
+    const { rows_total: told, stage } = job.progress;
+    if (!told && stage !== "queued" && !this.asked) {
       this.asked = api.estimate(requestOf(job)).then(({ row_count: rows }) => { this.estimated = rows; }, () => {});
     }
     return told ?? this.estimated;
