@@ -18,7 +18,6 @@ from analytics_exports.stack.demo import DemoUser
 from analytics_exports_tests.journeys.browser import LOOKS, Visit, running_chromium, visiting
 from analytics_exports_tests.journeys.conftest import Service
 
-SERIOUS = {"serious", "critical"}
 EXPORTED = """
     SELECT booking_date, amount, status FROM fct_transactions
     WHERE user_id = $owner AND year(booking_date) = 2024 AND status = 'booked' AND amount >= 100
@@ -84,10 +83,15 @@ def warehouse(service: Service, query: str, owner: DemoUser) -> list[tuple[Any, 
         return connection.execute(query, {"owner": owner.id}).fetchall()
 
 
-def serious(page: Page) -> list[str]:
-    """What axe finds serious or critical, with where it is."""
+def barriers(page: Page) -> list[str]:
+    """What axe finds, serious or not, with where it is."""
     found = Axe().run(page).response["violations"]
-    return [f"{item['id']}: {item['nodes'][0]['html']}" for item in found if item["impact"] in SERIOUS]
+    return [f"{item['id']} ({item['impact']}): {item['nodes'][0]['html']}" for item in found]
+
+
+def look_again(page: Page) -> None:
+    """Let the history look at once, as it does when people come back to the page."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_an_export_from_the_first_click_to_the_file(
@@ -221,6 +225,48 @@ def test_what_is_wrong_is_said_where_it_is(browser: Browser, service: Service, u
         expect(page.locator(".card")).to_have_count(5)
 
 
+def test_the_days_of_the_presets_are_those_of_the_calendar(browser: Browser, service: Service, user: DemoUser) -> None:
+    with visiting(browser, service.stack.api_url) as visit:
+        visit.page.clock.set_fixed_time("2024-03-30T12:00:00Z")
+        sign_in(visit.page, user)
+        dialog = compose(visit.page)
+        for name, first, last in (
+            ("Last 7 days", "2024-03-24", "2024-03-30"),
+            ("Last 30 days", "2024-03-01", "2024-03-30"),
+            ("This month", "2024-03-01", "2024-03-30"),
+            ("Last month", "2024-02-01", "2024-02-29"),
+            ("This year", "2024-01-01", "2024-03-30"),
+            ("Last year", "2023-01-01", "2023-12-31"),
+            ("All time", "", ""),
+        ):
+            preset = dialog.get_by_role("button", name=name)
+            preset.click()
+            expect(preset).to_have_attribute("aria-pressed", "true")
+            expect(dialog.get_by_label("From", exact=True)).to_have_value(first)
+            expect(dialog.get_by_label("To", exact=True)).to_have_value(last)
+
+
+def test_a_service_that_is_away_is_noticed_and_found_again(visit: Visit) -> None:
+    page = visit.page
+    visit.page.context.set_offline(offline=True)
+    look_again(page)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+
+    visit.page.context.set_offline(offline=False)
+    look_again(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_session_that_ended_leads_back_to_the_sign_in(visit: Visit) -> None:
+    compose(visit.page)
+    visit.page.context.clear_cookies()
+    look_again(visit.page)
+
+    expect(visit.page.get_by_role("alert")).to_contain_text("signed out")
+    expect(visit.page.get_by_label("Access token")).to_be_focused()
+    expect(visit.page.locator(".card, .export")).to_have_count(0)
+
+
 def test_everything_can_be_done_from_the_keyboard(browser: Browser, service: Service, user: DemoUser) -> None:
     with visiting(browser, service.stack.api_url) as visit:
         page = visit.page
@@ -263,22 +309,22 @@ def test_nothing_stands_in_anybodys_way(browser: Browser, service: Service, user
         page = visit.page
         expect(page.get_by_label("Access token")).to_be_visible()
         visit.shoot(f"{look}-sign-in")
-        assert serious(page) == []
+        assert barriers(page) == []
 
         sign_in(page, user)
         dialog = compose(page)
         visit.shoot(f"{look}-composer")
         for summary in dialog.locator("summary").all():
             summary.click()
-        assert serious(page) == []
+        assert barriers(page) == []
         dialog.get_by_role("radio", name=re.compile("Parquet")).check()
         dialog.get_by_role("checkbox", name="Booked", exact=True).check()
         expect(dialog.locator(".summary")).to_contain_text("as Parquet")
         card = export(dialog)
         expect(card).to_contain_text("Ready")
         visit.shoot(f"{look}-exports")
-        assert serious(page) == []
+        assert barriers(page) == []
 
         card.get_by_role("button", name="Copy as curl").click()
-        assert serious(page) == []
+        assert barriers(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"

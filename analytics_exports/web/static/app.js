@@ -3,10 +3,10 @@
 import * as api from "./api.js";
 import { openComposer, closeComposer } from "./composer.js";
 import { showDatasets } from "./datasets.js";
-import { byId, errorBox } from "./dom.js";
+import { byId, errorBox, h } from "./dom.js";
 import { History } from "./history.js";
 import { prepareSignIn, showSignIn } from "./sign-in.js";
-import { ago, time } from "./text.js";
+import { ago, time, words } from "./text.js";
 
 let history;
 
@@ -21,11 +21,15 @@ async function enter() {
   history = new History({ datasets, profile, compose });
   history.start();
   showDatasets(datasets, compose);
-  showFreshness();
+  showState().catch(() => {});
 }
 
-async function showFreshness() {
-  const { data_as_of: moment } = await api.status();
+/** How old the data is, and whether the service is well; when that cannot be said, the history says why. */
+async function showState() {
+  const { data_as_of: moment, ok, parts } = await api.status();
+  const ill = Object.keys(parts).filter((name) => !parts[name].ok).map(words);
+  byId("health").replaceChildren(...(ok ? [] : [h("p", { class: "notice warn" },
+    `New exports may have to wait. Not well at the moment: ${ill.join(", ")}.`)]));
   const line = byId("freshness");
   line.hidden = !moment;
   if (!moment) return;
