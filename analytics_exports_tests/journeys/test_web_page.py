@@ -246,6 +246,17 @@ def test_the_days_of_the_presets_are_those_of_the_calendar(browser: Browser, ser
             expect(dialog.get_by_label("To", exact=True)).to_have_value(last)
 
 
+def test_columns_move_and_say_where_they_are_each_time_the_dialog_is_opened(visit: Visit) -> None:
+    for _ in range(2):
+        dialog = compose(visit.page, "Tags")
+        dialog.get_by_text("Columns all 5").click()
+        down = dialog.get_by_role("button", name="Move user_id down")
+        down.click()
+        expect(down).to_be_focused()
+        expect(dialog.get_by_text("user_id is number 2 of 5.")).to_be_visible()
+        visit.page.keyboard.press("Escape")
+
+
 def test_a_service_that_is_away_is_noticed_and_found_again(visit: Visit) -> None:
     page = visit.page
     visit.page.context.set_offline(offline=True)

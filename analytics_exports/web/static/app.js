@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { openComposer, closeComposer } from "./composer.js";
 import { showDatasets } from "./datasets.js";
-import { byId, errorBox, h } from "./dom.js";
+import { byId, errorBox, h, say } from "./dom.js";
 import { History } from "./history.js";
 import { prepareSignIn, showSignIn } from "./sign-in.js";
 import { ago, time, words } from "./text.js";
@@ -38,8 +38,12 @@ async function showState() {
 }
 
 async function leave() {
-  await api.signOut();
-  forget();
+  try {
+    await api.signOut();
+    forget();
+  } catch (problem) {
+    say(problem.message); // still signed in, and it must not look otherwise
+  }
 }
 
 function forget(reason) {

@@ -84,6 +84,7 @@ class Composer {
 
   later() {
     this.key = api.newKey(); // another request
+    this.summary.classList.add("waiting");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.look(), PAUSE);
   }

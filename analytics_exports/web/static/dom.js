@@ -25,11 +25,11 @@ export function newId(word) {
   return `${word}-${numbers}`;
 }
 
+const toast = byId("toast"); // kept here: it moves into dialogs, whose content comes and goes
 let leaving;
 
 /** Shows a short sentence for a few seconds; screen readers say it. */
 export function say(sentence) {
-  const toast = byId("toast");
   const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body; // what is outside a dialog is inert
   if (toast.parentElement !== host) host.append(toast);
   clearTimeout(leaving);

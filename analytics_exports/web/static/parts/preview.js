@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { selectionOf } from "../describe.js";
 import { h } from "../dom.js";
+import { time } from "../text.js";
 
 const LONGEST = 60;
 
@@ -10,12 +11,13 @@ export class Preview {
   constructor(dataset) {
     this.dataset = dataset;
     this.element = h("section", { class: "preview", "aria-label": "Preview" },
-      h("h3", {}, "Preview"), this.place = h("div", {}, h("p", { class: "quiet" }, "Reading the first rows…")));
+      h("h3", {}, "Preview ", this.told = h("span", { class: "quiet" })), this.place = h("div", {}, h("p", { class: "quiet" }, "Reading the first rows…")));
   }
 
   /** Shows the first rows of a request. Throws what the service says, and AbortError. */
   async show(body, signal) {
     const page = await api.preview(this.dataset.id, selectionOf(body), signal);
+    this.told.textContent = `the first rows, data as of ${time(page.data_as_of)}`;
     this.place.replaceChildren(page.rows.length ? table(page) : h("p", { class: "empty" }, "No row fits these filters."));
   }
 }
