@@ -65,4 +65,5 @@ export const create = (body, key) => send("POST", "/exports", { body, headers: {
 export const retry = (id) => send("POST", `/exports/${id}/retry`, { headers: { "Idempotency-Key": newKey() } });
 export const remove = (id) => send("DELETE", `/exports/${id}`);
 export const exports = (filter) => send("GET", `/exports${query(filter)}`);
+export const one = (id) => send("GET", `/exports/${id}`);
 export const link = async (id) => (await send("POST", `/exports/${id}/link`)).url;

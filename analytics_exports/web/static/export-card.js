@@ -76,11 +76,11 @@ export class ExportCard {
 
   move(job) {
     this.job = job;
-    const { stage, rows_written: rows } = job.progress;
+    const { stage, rows_written: rows, queue_position: place } = job.progress;
     const total = this.total(job);
     const percent = rows && total ? Math.min(99, Math.floor((100 * rows) / total)) : null;
     if (percent !== null) this.bar.value = percent;
-    const facts = [STAGES[stage], percent !== null && `${percent} %`, rows > 0 && `${count(rows)} rows written`];
+    const facts = [STAGES[stage], place && `number ${count(place)} in the queue`, percent !== null && `${percent} %`, rows > 0 && `${count(rows)} rows written`];
     this.told.textContent = facts.filter(Boolean).join(" · ");
   }
 

@@ -8,6 +8,7 @@ const PAGE = 20;
 const MOST = 200; // that one request returns
 const LIVE = ["pending", "running"];
 const SOON = [150, 300, 500, 1000]; // milliseconds until the next look at something new
+const MOST_PLACES = 3;
 const IDLE = 15000;
 const UNREACHABLE = 5000;
 
@@ -50,6 +51,7 @@ export class History {
     let pause = UNREACHABLE;
     try {
       const found = await api.exports({ limit: this.wanted, status: byId("status-filter").value.split(" ").filter(Boolean) });
+      if (this.looks >= SOON.length) await Promise.all(queued(found.exports).map(place));
       if (this.stopped || turn !== this.turn) return;
       this.render(found);
       byId("history-notice").replaceChildren();
@@ -96,6 +98,16 @@ export class History {
     const next = () => { this.wanted = Math.min(MOST, this.wanted + PAGE); this.hurry(); };
     return [h("button", { type: "button", onclick: next }, "Show older exports")];
   }
+}
+
+/** Those whose place in the queue is worth a request of its own: the first to be made. */
+function queued(exports) {
+  return exports.filter((job) => job.status === "pending").slice(-MOST_PLACES);
+}
+
+async function place(job) {
+  const now = await api.one(job.job_id);
+  if (now.status === "pending") job.progress = now.progress;
 }
 
 function empty(filtered) {
