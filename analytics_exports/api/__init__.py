@@ -6,6 +6,7 @@ page            where people read that; ``reference`` writes what each error mea
 routes/         what each address does, one module for each noun
 strict          how a request is read; ``edge`` is around everything
 problems        the one table from error to status; ``errors`` are those of HTTP itself
+page            the web page; ``session`` is how people sign in on it
 authentication  who asks; ``jwt``, ``attempts``; ``deps`` hands the caller to routes
 gate            what a process keeps between requests
 preferences     once, now, and when to ask again

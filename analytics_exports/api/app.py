@@ -10,10 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from analytics_exports.api.announcer import Announcer
+from analytics_exports.api.docs_page import add_docs_page
 from analytics_exports.api.edge import Edge, allowed_hosts
 from analytics_exports.api.errors import MethodNotAllowed
 from analytics_exports.api.follower import Follower
-from analytics_exports.api.page import add_page
+from analytics_exports.api.page import page_router
 from analytics_exports.api.problems import render, status_of
 from analytics_exports.api.router import analytics_router
 from analytics_exports.bootstrap import Application, application
@@ -53,7 +54,8 @@ def create_app(services: Application | None = None) -> FastAPI:
         lifespan=running(services),
     )
     app.include_router(analytics_router(services))
-    add_page(app)
+    add_docs_page(app)
+    app.include_router(page_router())
     app.add_exception_handler(HTTPException, _outside)
     app.add_middleware(Edge, hosts=allowed_hosts(services.settings))
     return app
@@ -63,7 +65,11 @@ async def _outside(request: Request, error: Exception) -> Response:
     """What is wrong with a request that no route answers."""
     response = render(request, error)
     if response.status_code == status_of(MethodNotAllowed):  # the framework names the methods of one route only
-        response.headers["Allow"] = ", ".join(_methods(request.app, request.url.path))
+        methods = _methods(request.app, request.url.path) or [
+            "GET",
+            "HEAD",
+        ]  # those of the page are not in the document
+        response.headers["Allow"] = ", ".join(methods)
     return response
 
 

@@ -1,4 +1,6 @@
-"""Who asks: from the bearer token of a request to a Principal, by API token or by JWT.
+"""Who asks: from the token of a request to a Principal, by API token or by JWT.
+
+The token is a bearer token; that of the web page comes in the cookie of ``session``.
 
 A host application can put a dependency of its own in place of ``get_current_user``; nothing else asks for tokens.
 """
@@ -10,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from analytics_exports.api.deps import Entrance
 from analytics_exports.api.errors import TooManyAttempts
+from analytics_exports.api.session import session_token
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.errors import InvalidToken
 
@@ -25,9 +28,9 @@ def get_current_user(
         InvalidToken: there is no token, or it is malformed, unknown, revoked or expired.
         TooManyAttempts: the same, and there were many from this address.
     """
-    if credentials is None:
+    token = credentials.credentials if credentials else session_token(request)
+    if token is None:
         raise InvalidToken
-    token = credentials.credentials
     principal = gate.services.directory.principal(token)
     if principal is None and gate.identity is not None:
         principal = gate.identity.principal(token)

@@ -1,55 +1,63 @@
-"""The page on which people read and try the interface: Swagger UI, with everything it needs from this service.
+"""The web page over HTTP: one document that is asked for anew each time, and files that never change.
 
-It loads nothing from anywhere else, so it works without internet, and its policy allows nothing else.
+The files stand below the version of the page, so that the modules of two versions are never mixed in one browser.
 """
 
-import base64
 import hashlib
-import re
-from importlib.resources import files
+from http import HTTPStatus
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Request, Response
 
-from analytics_exports.contract import BASE_PATH
+from analytics_exports.api.conditions import unchanged
+from analytics_exports.api.errors import RouteNotFound
+from analytics_exports.web import MEDIA_TYPES, site
 
-ASSETS = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "favicon.png": "image/png",
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+"""Nothing inline, nothing from elsewhere, and no script that makes markup out of text."""
+
+PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
-INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
-def add_page(app: FastAPI) -> None:
-    """Let ``app`` serve the page and its assets."""
-    page = get_swagger_ui_html(
-        openapi_url=f"{BASE_PATH}/openapi.json",
-        title=app.title,
-        swagger_js_url="docs/swagger-ui-bundle.js",
-        swagger_css_url="docs/swagger-ui.css",
-        swagger_favicon_url="docs/favicon.png",
-    )
-    policy = _policy(bytes(page.body).decode())
-
-    @app.get(f"{BASE_PATH}/docs", include_in_schema=False)
-    async def docs(_: Request) -> Response:
-        return HTMLResponse(bytes(page.body), headers={"Content-Security-Policy": policy})
-
-    @app.get(f"{BASE_PATH}/docs/{{name}}", include_in_schema=False)
-    def asset(name: str) -> Response:
-        if name not in ASSETS:
-            raise HTTPException(404)
-        content = (files("fastapi_offline") / "static" / name).read_bytes()
-        return Response(content, media_type=ASSETS[name], headers={"Cache-Control": "public, max-age=3600"})
+def page_router() -> APIRouter:
+    """The page at ``/`` and its files below ``/static``."""
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/", get_page, methods=["GET", "HEAD"])
+    router.add_api_route("/static/{version}/{path:path}", get_asset, methods=["GET", "HEAD"])
+    return router
 
 
-def _policy(html: str) -> str:
-    """A Content-Security-Policy that allows the one script in the page, by its digest."""
-    scripts = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in INLINE.findall(html))
-    allowed = " ".join(f"'sha256-{digest}'" for digest in scripts)
-    return (
-        f"default-src 'none'; script-src 'self' {allowed}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+async def get_page(request: Request) -> Response:
+    """The document."""
+    content = site().entrance
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {**PAGE_HEADERS, "ETag": etag}
+    if unchanged(request.headers, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[".html"])
+
+
+async def get_asset(version: str, path: str) -> Response:
+    """A file of the page. Raises RouteNotFound unless it is of this version."""
+    asset = site().assets.get(path)
+    if asset is None or version != site().version:
+        raise RouteNotFound
+    return Response(asset.content, headers=FOR_EVER, media_type=asset.media_type)

@@ -16,7 +16,7 @@ from analytics_exports.api.authentication import get_current_user as by_token
 from analytics_exports.api.deps import authenticated
 from analytics_exports.api.described import ADDRESSED, READ, SELECTED, SENT, STORED, described, header
 from analytics_exports.api.gate import Gate
-from analytics_exports.api.routes import datasets, downloads, exports, status, tokens
+from analytics_exports.api.routes import datasets, downloads, exports, me, status, tokens
 from analytics_exports.api.strict import route_class
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
@@ -99,6 +99,9 @@ def analytics_router(services: Application, get_current_user: Callable[..., Any]
     _exports(private)
     _files(public, private)
     _tokens(private)
+    private.get("/me", **described("me", errors.UserNotFound, *STORED, scope=Scope.DATASETS_READ))(me.get_me)
+    if get_current_user is None:
+        _session(public, private)
     whole = APIRouter(prefix=BASE_PATH)
     whole.include_router(public)
     whole.include_router(private)
@@ -167,3 +170,9 @@ def _tokens(router: APIRouter) -> None:
     router.post("/admin/users/{user_id}/tokens", **issued)(tokens.issue_token)
     router.post("/admin/tokens/{token_id}/rotate", **rotated)(tokens.rotate_token)
     router.delete("/admin/tokens/{token_id}", **revoked)(tokens.revoke_token)
+
+
+def _session(public: APIRouter, private: APIRouter) -> None:
+    opened = described("me", *STORED, scope=Scope.DATASETS_READ, status_code=204)
+    private.post("/session", **opened)(me.sign_in)
+    public.delete("/session", **described("me", status_code=204))(me.sign_out)

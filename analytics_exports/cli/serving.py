@@ -48,7 +48,8 @@ def serve(settings: Settings) -> None:
 def serve_demo(settings: Settings) -> None:
     """Run the service on the demonstration's data until Ctrl-C or SIGTERM."""
     with foreground(interrupted=0), running_demo(settings, say) as (stack, users):
-        say(f"{addresses(stack)}\n\nTo ask for an export as {users[0].label}, paste this:\n")
+        say(f"{addresses(stack)}\n\nThis is the token of {users[0].label} for the web page:\n\n{users[0].token}\n")
+        say("To ask for an export without it, paste this:\n")
         say(request_to_paste(stack, users[0].token))
         stack.supervisor.run()
 
@@ -57,6 +58,7 @@ def addresses(stack: Stack) -> str:
     """Where everything is."""
     return "\n".join(
         [
+            f"  Web page           {stack.api_url}/",
             f"  API documentation  {stack.api_url}{BASE_PATH}/docs",
             f"  Dagster            {stack.dagster_ui_url}",
             f"  Logs               {stack.logs}",

@@ -110,6 +110,13 @@ TOKEN_OUT = {
 }
 TOKEN_LIST = {"tokens": [TOKEN_OUT]}
 NEW_TOKEN = {**TOKEN_OUT, "last_used_at": None, "token": "aex_<43 characters>_<8 hex digits>"}
+PROFILE = {
+    "user_id": USER,
+    "label": "Ana",
+    "scopes": ["datasets:read", "exports:create"],
+    "accounts": [{"id": "checking", "name": "Checking account"}],
+    "tags": [{"id": "rent", "name": "Rent"}],
+}
 ERROR_CODE = {
     "code": "export_not_found",
     "status": 404,

@@ -12,7 +12,8 @@ from analytics_exports.database.models import Account, ApiToken, Tag, User
 from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.database.token_store import PostgresTokenStore
 from analytics_exports.database.tokens import digest
-from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
+from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
+from analytics_exports.domain.errors import UserNotFound
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 """``last_used_at`` is no finer than this, so that using a token is a read and seldom a write."""
@@ -78,7 +79,20 @@ class PostgresDirectory:
         """Those of ``ids`` that are tags of this user."""
         return self._owned(Tag, user_id, ids)
 
+    def profile(self, user_id: UserId, most: int) -> Profile:
+        """What is known of this user. Raises UserNotFound."""
+        with unavailable_when_away(), Session(self._engine) as session:
+            label = session.scalar(select(User.label).where(User.id == user_id))
+            if label is None:
+                raise UserNotFound
+            return Profile(label, _named(session, Account, user_id, most), _named(session, Tag, user_id, most))
+
     def _owned(self, kind: type[Account | Tag], user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         statement = select(kind.id).where(kind.user_id == user_id, kind.id.in_(ids))
         with unavailable_when_away(), Session(self._engine) as session:
             return frozenset(session.scalars(statement))
+
+
+def _named(session: Session, kind: type[Account | Tag], user_id: UserId, most: int) -> tuple[Named, ...]:
+    statement = select(kind.id, kind.name).where(kind.user_id == user_id).order_by(kind.name, kind.id).limit(most)
+    return tuple(Named(row.id, row.name) for row in session.execute(statement))

@@ -66,3 +66,20 @@ class Token:
     expires_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An account or a tag: its id as it stands in the warehouse, as text, and what people call it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the directory knows about a user: their label, and their accounts and tags by name."""
+
+    label: str
+    accounts: tuple[Named, ...]
+    tags: tuple[Named, ...]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from analytics_exports.domain.access import Principal, Scope, Token, UserId
+from analytics_exports.domain.access import Principal, Profile, Scope, Token, UserId
 
 
 class Directory(Protocol):
@@ -25,6 +25,9 @@ class Directory(Protocol):
 
     def tags_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         """Those of ``ids`` that are tags of this user."""
+
+    def profile(self, user_id: UserId, most: int) -> Profile:
+        """What is known of this user, with ``most`` accounts and tags at most. Raises UserNotFound."""
 
 
 class TokenStore(Protocol):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
-from analytics_exports.domain.access import Principal, Scope, Token, UserId
+from analytics_exports.domain.access import Named, Principal, Profile, Scope, Token, UserId
 from analytics_exports.domain.errors import TokenNotFound, UserNotFound
 from analytics_exports_tests.factories import NOW
 
@@ -38,6 +38,15 @@ class FakeDirectory:
 
     def tags_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         return frozenset(ids) & self.tags.get(user_id, set())
+
+    def profile(self, user_id: UserId, most: int) -> Profile:
+        if user_id not in self.users:
+            raise UserNotFound
+        accounts, tags = (
+            tuple(Named(each, name) for each in sorted(owned.get(user_id, ()))[:most])
+            for owned, name in ((self.accounts, "an account"), (self.tags, "a tag"))
+        )
+        return Profile("user", accounts, tags)
 
 
 class FakeTokenStore:

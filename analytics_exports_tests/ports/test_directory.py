@@ -11,7 +11,7 @@ from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.models import Account, Tag, User
 from analytics_exports.database.token_store import PostgresTokenStore
-from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
+from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import TokenNotFound, UserNotFound
 from analytics_exports.ports import Directory, TokenStore
 from analytics_exports_tests import factories
@@ -199,3 +199,20 @@ def test_only_ids_of_the_user_are_theirs(world: World) -> None:
 
     assert world.directory.accounts_owned(user.user_id, ["a1", "a2", "a3", "t1"]) == {"a1"}
     assert world.directory.tags_owned(user.user_id, ["t1", "t2", "t3", "a1"]) == {"t1"}
+
+
+def test_a_profile_names_what_is_the_users_and_nothing_else(world: World) -> None:
+    user, other = world.make_user(), world.make_user()
+    for account, tag in (("a2", "t2"), ("a1", "t1"), ("a3", "t3")):
+        world.own(user.user_id, account, tag)
+    world.own(other.user_id, "a4", "t4")
+    accounts = tuple(Named(each, "an account") for each in ("a1", "a2", "a3"))
+    tags = tuple(Named(each, "a tag") for each in ("t1", "t2", "t3"))
+
+    assert world.directory.profile(user.user_id, 10) == Profile("user", accounts, tags)
+    assert world.directory.profile(user.user_id, 2) == Profile("user", accounts[:2], tags[:2])
+
+
+def test_nobody_has_no_profile(world: World) -> None:
+    with pytest.raises(UserNotFound):
+        world.directory.profile(UserId(uuid4()), 10)

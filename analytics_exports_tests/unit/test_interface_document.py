@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from analytics_exports.api import document, reference
 from analytics_exports.api.problems import tree
-from analytics_exports.contract import lists, problems, requests, responses, tokens
+from analytics_exports.contract import lists, problems, profile, requests, responses, tokens
 from analytics_exports.contract.problems import MEDIA_TYPE
 
 INTERFACE: dict[str, Any] = json.loads(document.document())
 MODELS = {
     name: model
-    for module in (lists, problems, requests, responses, tokens)
+    for module in (lists, problems, profile, requests, responses, tokens)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel
 }

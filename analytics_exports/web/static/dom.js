@@ -1,0 +1,63 @@
+// Making elements, and saying things to people who see the page and to people who hear it. No part of the page lives here.
+
+/** An element. Names that begin with "on" are listeners, true and false add and remove, null is left out. */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+/** The element of index.html with this id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+let numbers = 0;
+
+/** An id that nothing on the page has. */
+export function newId(word) {
+  numbers += 1;
+  return `${word}-${numbers}`;
+}
+
+const toast = byId("toast"); // kept here: it moves into dialogs, whose content comes and goes
+let leaving;
+
+/** Shows a short sentence for a few seconds; screen readers say it. */
+export function say(sentence) {
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body; // what is outside a dialog is inert
+  if (toast.parentElement !== host) host.append(toast);
+  clearTimeout(leaving);
+  toast.textContent = "";
+  requestAnimationFrame(() => { toast.textContent = sentence; });
+  leaving = setTimeout(() => { toast.textContent = ""; }, 5000);
+}
+
+/** A box about something that went wrong; `again` offers to try once more. */
+export function errorBox(problem, again) {
+  const button = again && h("button", { type: "button", onclick: again }, "Try again");
+  const id = problem.requestId && h("span", { class: "quiet" }, ` Request ${problem.requestId}.`);
+  return h("div", { class: "notice bad", role: "alert" }, h("p", {}, problem.message, id), button);
+}
+
+/** Asks before something that cannot be undone; resolves to whether it is wanted. */
+export function confirmed(title, sentence, action) {
+  const dialog = byId("confirm");
+  return new Promise((resolve) => {
+    const close = (answer) => () => { resolve(answer); dialog.close(); };
+    dialog.replaceChildren(
+      h("h2", { id: "confirm-title" }, title),
+      h("p", {}, sentence),
+      h("div", { class: "actions" },
+        h("button", { type: "button", onclick: close(false), autofocus: true }, "Keep it"),
+        h("button", { type: "button", class: "danger", onclick: close(true) }, action)),
+    );
+    dialog.addEventListener("close", () => resolve(false), { once: true });
+    dialog.showModal();
+  });
+}

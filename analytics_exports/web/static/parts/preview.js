@@ -1,0 +1,39 @@
+// The first rows of what would be exported.
+
+import * as api from "../api.js";
+import { selectionOf } from "../describe.js";
+import { h } from "../dom.js";
+import { time } from "../text.js";
+
+const LONGEST = 60;
+
+export class Preview {
+  constructor(dataset) {
+    this.dataset = dataset;
+    this.element = h("section", { class: "preview", "aria-label": "Preview" },
+      h("h3", {}, "Preview ", this.told = h("span", { class: "quiet" })), this.place = h("div", {}, h("p", { class: "quiet" }, "Reading the first rows…")));
+  }
+
+  /** Shows the first rows of a request. Throws what the service says, and AbortError. */
+  async show(body, signal) {
+    const page = await api.preview(this.dataset.id, selectionOf(body), signal);
+    this.told.textContent = `the first rows, data as of ${time(page.data_as_of)}`;
+    this.place.replaceChildren(page.rows.length ? table(page) : h("p", { class: "empty" }, "No row fits these filters."));
+  }
+}
+
+function table({ columns, rows }) {
+  const head = columns.map(({ name, type, description }) =>
+    h("th", { scope: "col", title: description }, name, h("code", {}, type.toLowerCase())));
+  const body = rows.map((row) => h("tr", {}, columns.map((column) => cell(row[column.name], column))));
+  return h("div", { class: "scroll", role: "region", "aria-label": "The first rows", tabindex: "0" },
+    h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
+}
+
+function cell(value, { type }) {
+  if (value === null) return h("td", { class: "quiet" }, "NULL");
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const number = /^(DECIMAL|DOUBLE|FLOAT|REAL|U?(BIG|HUGE|SMALL|TINY)?INT)/.test(type) && !type.endsWith("]");
+  const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+  return h("td", { class: number ? "number" : null, title: shown === text ? null : text }, shown);
+}
