@@ -224,9 +224,13 @@ class Application:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where finished files are kept."""
-        from analytics_exports.artifacts import LocalArtifactStore
+        from analytics_exports.artifacts import LocalArtifactStore, is_object_store
 
         settings = self.settings
+        if is_object_store(settings.artifact_root):
+            from analytics_exports.artifacts.objects import ObjectArtifactStore
+
+            return ObjectArtifactStore(settings.artifact_root, max_bytes=settings.export_bytes)
         return LocalArtifactStore(
             settings.artifact_root, max_bytes=settings.export_bytes, reserve_bytes=settings.disk_reserve_bytes
         )

@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     dbt_catalog: Path | None = Field(None, description="Its catalog.json; unset looks beside the manifest.")
     warehouse: Path = Field(Path("warehouse.duckdb"), description="The DuckDB file that dbt built.")
     artifact_store: str = Field(
-        "", description="Folder for finished files; unset uses a folder below the state folder."
+        "",
+        description="Folder or object store (s3://, gs://, az://) for finished files; unset: below the state folder.",
     )
     retention_hours: float = Field(24, gt=0, description="How long a finished file can be downloaded, in hours.")
 
@@ -75,6 +76,9 @@ class Settings(BaseSettings):
     downloads_per_user: int = Field(250, ge=1, description="Downloads one user may have running on one API process.")
     download_stall_seconds: float = Field(120, gt=0, description="A download that takes nothing for so long is ended.")
     download_link_seconds: int = Field(300, ge=1, le=3600, description="How long a download link works.")
+    download_redirect: bool = Field(
+        default=False, description="Send downloads on to the object store, by an address that works for a few minutes."
+    )
     accel_redirect: str = Field(
         "", description="Location of the artifact store in nginx, which then sends the files; unset: the API does."
     )

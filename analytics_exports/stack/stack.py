@@ -15,7 +15,6 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.migrations import upgrade
@@ -193,10 +192,8 @@ def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[St
 
 
 def prepare_store(settings: Settings) -> None:
-    """Make the folder of the artifact store, if it is one, and mark it as such. Raises StorageUnavailable."""
-    store = Application(settings, "stack").artifacts
-    if isinstance(store, LocalArtifactStore):
-        store.prepare()
+    """Mark the place of the artifact store as such, and make it if it is a folder. Raises StorageUnavailable."""
+    Application(settings, "stack").artifacts.prepare()
 
 
 def _serves(host: str, port: int, path: str) -> bool:
