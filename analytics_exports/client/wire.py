@@ -50,7 +50,7 @@ class BlockingWire:
 
     def __init__(self, timeout: float, transport: httpx.BaseTransport | None = None) -> None:
         """Open nothing yet; ``timeout`` is in seconds, to connect and between two pieces of an answer."""
-        self._http = httpx.Client(timeout=timeout, transport=transport)
+        self._http = httpx.Client(timeout=timeout, transport=transport, follow_redirects=True)
 
     async def send(self, request: httpx.Request, take: Taker) -> httpx.Response:
         """As the Protocol says."""
@@ -84,7 +84,7 @@ class AsyncWire:
 
     def __init__(self, timeout: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """Open nothing yet; ``timeout`` is in seconds, to connect and between two pieces of an answer."""
-        self._http = httpx.AsyncClient(timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(timeout=timeout, transport=transport, follow_redirects=True)
 
     async def send(self, request: httpx.Request, take: Taker) -> httpx.Response:
         """As the Protocol says."""
