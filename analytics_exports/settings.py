@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="Host names the API answers to, by commas; unset: on loopback those of this machine, else any."
     )
+    metrics_readers: str = Field(
+        "127.0.0.1,::1", description="Addresses and networks that /metrics is answered to, by commas."
+    )
     max_body_bytes: int = Field(256 * 2**10, gt=0, description="Size a request body may have, in bytes.")
     body_seconds: float = Field(10, gt=0, description="Time a request body may take to arrive.")
     max_wait_seconds: int = Field(30, ge=0, description="Longest that a request with Prefer: wait is held back.")
