@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     code_server_port: Port = Field(4266, description="Port of the Dagster code server, on loopback only.")
     postgres_port: Port = Field(5433, description="Port of the embedded PostgreSQL, on loopback only.")
 
+    broker_url: str = Field(
+        "", repr=False, description="Celery broker of run workers elsewhere; unset: runs are made on this machine."
+    )
+    results_url: str = Field("", repr=False, description="Where Celery keeps results; unset: with the broker (Redis).")
     launch_sensors: int = Field(4, ge=1, le=16, description="Identical sensors that wait for new exports.")
     launch_wait_seconds: float = Field(40, ge=0, le=50, description="How long one sensor tick waits for work.")
     run_workers: int = Field(4, ge=1, description="Dagster runs this machine makes at once, each in a warm process.")

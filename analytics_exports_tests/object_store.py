@@ -4,12 +4,37 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from threading import Event, Thread
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+
+
+class Gate:
+    """Lets uploads wait for as long as a test wants."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._passable = Event()
+        self._passable.set()
+        self.waiting = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] in ("PUT", "POST") and "/files/" in environ["PATH_INFO"]:
+            self.waiting += not self._passable.is_set()
+            self._passable.wait()
+        return self._application(environ, start_response)
+
+    def close(self) -> None:
+        self.waiting = 0
+        self._passable.clear()
+
+    def open(self) -> None:
+        self._passable.set()
 
 
 class S3Bucket:
@@ -43,8 +68,9 @@ class S3Bucket:
 class S3:
     """The server."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, gate: "Gate") -> None:
         self.endpoint = endpoint
+        self.gate = gate
         self._numbers = count()
         self._client = boto3.client(
             "s3",
@@ -65,12 +91,16 @@ def s3_server() -> Iterator[S3]:
     """The server, and credentials for it in this process's environment."""
     before = {name: os.environ.get(name) for name in CREDENTIALS}
     os.environ.update(CREDENTIALS)
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
+    gate = Gate(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, gate, threaded=True)
+    thread = Thread(target=server.serve_forever, name="s3")
+    thread.start()
     try:
-        _, port = server.get_host_and_port()
-        yield S3(f"http://127.0.0.1:{port}")
+        yield S3(f"http://127.0.0.1:{server.server_port}", gate)
     finally:
-        server.stop()
+        gate.open()
+        server.shutdown()
+        thread.join()
+        server.server_close()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -28,6 +28,7 @@ from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, require_free
 
 PROJECT = Path(__file__).parents[2]
+REMOTE_RUNS = Path("deploy") / "dagster" / "celery.yaml"
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
 API = "analytics_exports.api.app:create_app"
@@ -103,8 +104,10 @@ class Stack:
             prepare_store(self.settings)
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
-        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
-        services = (self._code_server(), self._run_workers(), self._api(), self._webserver(), self._daemon())
+        remote = bool(self.settings.broker_url)
+        shutil.copyfile(PROJECT / (REMOTE_RUNS if remote else "dagster.yaml"), home / "dagster.yaml")
+        workers = () if remote else (self._run_workers(),)
+        services = (self._code_server(), *workers, self._api(), self._webserver(), self._daemon())
         self.supervisor.start(*services)
 
     def stop(self) -> None:
