@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 database = typer.Typer(help="The service's own database.", no_args_is_help=True)
-store = typer.Typer(help="The folder of finished files.", no_args_is_help=True)
+store = typer.Typer(help="The place of finished files.", no_args_is_help=True)
 app.add_typer(database, name="db")
 app.add_typer(store, name="store")
 app.command()(remote.export)
@@ -78,15 +78,15 @@ def doctor(*, json: Annotated[bool, typer.Option("--json", help="As a JSON list,
 @database.command()
 def upgrade() -> None:
     """Bring the database to the current schema; `serve` does so by itself."""
-    from analytics_exports.cli.serving import upgrade_database
+    from analytics_exports.cli.setting_up import upgrade_database
 
     upgrade_database(read_settings())
 
 
 @store.command()
 def prepare() -> None:
-    """Make the folder and mark it as the store; nothing is written to a folder without the mark."""
-    from analytics_exports.stack.stack import prepare_store
+    """Mark the folder or bucket as the store, making a folder; nothing is written to a place without the mark."""
+    from analytics_exports.cli.setting_up import prepare_store
 
     prepare_store(read_settings())
 

@@ -1,4 +1,4 @@
-"""``serve`` and ``db upgrade``: the stack in the foreground, and what to do with it, printed once it is up.
+"""``serve``: the stack in the foreground, and what to do with it, printed once it is up.
 
 What belongs here: words. What does not: processes and their order (``stack``).
 """
@@ -10,12 +10,9 @@ from contextlib import contextmanager
 import typer
 
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.database.migrations import upgrade
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.demo import running_demo
-from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.stack import Stack, running_stack
 from analytics_exports.stack.supervisor import stopping_on_signals
 
@@ -54,17 +51,6 @@ def serve_demo(settings: Settings) -> None:
         say(f"{addresses(stack)}\n\nTo ask for an export as {users[0].label}, paste this:\n")
         say(request_to_paste(stack, users[0].token))
         stack.supervisor.run()
-
-
-def upgrade_database(settings: Settings) -> None:
-    """Migrate the database of the settings; the embedded one is started for it."""
-    if settings.database_url:
-        with unavailable_when_away():
-            upgrade(settings.database_url)
-    else:
-        with EmbeddedPostgres(settings.state_dir / "postgres", settings.postgres_port) as server:
-            upgrade(server.url)
-    say("The database has the current schema.")
 
 
 def addresses(stack: Stack) -> str:

@@ -15,6 +15,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from analytics_exports import PROJECT
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.migrations import upgrade
@@ -27,7 +28,6 @@ from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, require_free
 
-PROJECT = Path(__file__).parents[2]
 REMOTE_RUNS = Path("deploy") / "dagster" / "celery.yaml"
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
