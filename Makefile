@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check prove format lock clean
+.PHONY: help setup demo serve test check prove bench-scale format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ check: setup ## Lint, format, types, import contracts, migrations.
 
 prove: setup ## Try to see other people's rows. EXAMPLES=20000 SEED=1
 	@$(BIN)/python -m analytics_exports_tests.isolation $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED))
+
+bench-scale: setup ## Measure what grows with the service. ROWS=1000,100000 (up to 10000000)
+	@$(BIN)/python benchmarks/queueing.py
+	@$(BIN)/python -m benchmarks.scale $(if $(ROWS),--rows $(ROWS))
 
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix

@@ -138,6 +138,26 @@ def world(s3: S3) -> Iterator[World]:
 
 
 @pytest.fixture
+def replica(world: World) -> Iterator[str]:
+    """A second API process; where it is."""
+    port, stack = free_port(), world.service.stack
+    command = [sys.executable, "-m", "uvicorn", "--factory", "analytics_exports.api.app:create_app"]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        env=child_environment(stack.settings, stack.database_url),
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: answers(port))
+        yield f"http://127.0.0.1:{port}/api/analytics"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
 def client(world: World) -> Iterator[httpx.Client]:
     with world.service.client(world.service.users[1]) as client:
         yield client
@@ -155,6 +175,19 @@ def test_exports_are_made_on_both_hosts(world: World, client: httpx.Client) -> N
         job = world.ended(client, job_id)
         assert job["status"] == "completed"
         assert downloaded(client, job)
+
+
+def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
+    world: World, client: httpx.Client, replica: str
+) -> None:
+    with httpx.Client(base_url=replica, headers=client.headers, timeout=90) as other:
+        job_id = world.ask(client)
+        job = other.get(f"/exports/{job_id}", headers={"Prefer": "wait=30"}).json()
+
+        assert job["status"] == "completed"
+        assert downloaded(other, job) == downloaded(client, job)
+        link = client.post(f"/exports/{job_id}/link").json()["url"]
+        assert other.get(link.removeprefix("/api/analytics")).status_code == 200
 
 
 def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
