@@ -41,7 +41,8 @@ FILL = text("""
     INSERT INTO jobs (user_id, owner_key, entity_id, status, metadata, attempt, created_at, started_at, completed_at,
                       expires_at, file_removed_at)
     SELECT users.id, users.id::text, gen_random_uuid(),
-           CASE WHEN age < interval '1 day' THEN 'completed' ELSE 'expired' END, template.metadata || CAST(:details AS jsonb), 1,
+           CASE WHEN age < interval '1 day' THEN 'completed' ELSE 'expired' END,
+           template.metadata || CAST(:details AS jsonb), 1,
            now() - age, now() - age, now() - age, now() - age + interval '1 day',
            CASE WHEN age < interval '1 day' THEN NULL ELSE now() END
     FROM (SELECT number, number * interval '30 days' / :rows AS age FROM generate_series(1, :rows) AS number) AS series
@@ -81,7 +82,7 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
     owner = people[0]
     one = jobs.create(owner, factories.request())
     with engine.begin() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = 0"))
         connection.execute(FILL.bindparams(details=json.dumps(DETAILS), rows=rows, users=USERS))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE jobs"))
@@ -93,7 +94,7 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
         "find": lambda: jobs.find(owner.user_id, one.id),
         "list": lambda: jobs.list_own(owner.user_id, ExportFilter(), 50),
         "due": lambda: jobs.release(jobs.due(4, timedelta(minutes=1))),
-        "expire_nothing": lambda: jobs.overdue(100),
+        "overdue": lambda: jobs.overdue(100),
         "metrics": figures.stock,
     }
     for statement, call in calls.items():

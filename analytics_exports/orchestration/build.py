@@ -8,9 +8,9 @@ from analytics_exports.orchestration.assets import dataset_export, warehouse
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.io_managers import export_io_manager
-from analytics_exports.orchestration.jobs import expire_exports, export_job, warehouse_job
+from analytics_exports.orchestration.jobs import expire_exports, export_job, sweep_files, warehouse_job
 from analytics_exports.orchestration.resources import desk
-from analytics_exports.orchestration.schedules import expiry_schedule
+from analytics_exports.orchestration.schedules import expiry_schedule, sweep_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 
@@ -27,8 +27,8 @@ def build_definitions(
     return Definitions(
         assets=[warehouse, dataset_export],
         asset_checks=[datasets_are_offered],
-        jobs=[export_job, drain_exports, warehouse_job, expire_exports],
-        schedules=[expiry_schedule],
+        jobs=[export_job, drain_exports, warehouse_job, expire_exports, sweep_files],
+        schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
         resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},
     )
