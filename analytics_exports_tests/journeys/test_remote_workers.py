@@ -137,24 +137,33 @@ def world(s3: S3) -> Iterator[World]:
         yield World(Service(stack, users), hosts, engine, s3)
 
 
-@pytest.fixture
-def replica(world: World) -> Iterator[str]:
-    """A second API process; where it is."""
-    port, stack = free_port(), world.service.stack
-    command = [sys.executable, "-m", "uvicorn", "--factory", "analytics_exports.api.app:create_app"]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
+@contextmanager
+def process(world: World, *arguments: str | Path) -> Iterator[None]:
+    """One more process of the service."""
+    stack = world.service.stack
+    started = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
         env=child_environment(stack.settings, stack.database_url),
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
+        yield
+        assert started.poll() is None, "it ended by itself"
+    finally:
+        started.kill()
+        started.wait()
+
+
+@pytest.fixture
+def replica(world: World) -> Iterator[str]:
+    """A second API process; where it is."""
+    port = free_port()
+    api = ("uvicorn", "--factory", "analytics_exports.api.app:create_app")
+    with process(world, *api, "--host", "127.0.0.1", "--port", str(port)):
         until(lambda: answers(port))
         yield f"http://127.0.0.1:{port}/api/analytics"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture
@@ -188,6 +197,22 @@ def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
         assert downloaded(other, job) == downloaded(client, job)
         link = client.post(f"/exports/{job_id}/link").json()["url"]
         assert other.get(link.removeprefix("/api/analytics")).status_code == 200
+
+
+def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Client) -> None:
+    ticks = "SELECT count(*) FROM dagster.job_ticks WHERE status = 'STARTED'"
+    before = count(world.engine, ticks)
+    with process(world, "dagster._daemon", "run", "-w", REPOSITORY / "workspace.yaml"):
+        until(lambda: count(world.engine, ticks) > before)
+        jobs = [world.ask(client) for _ in range(6)]
+        assert {world.ended(client, job_id)["status"] for job_id in jobs} == {"completed"}
+
+    assert {world.row(job_id).attempt for job_id in jobs} == {1}
+
+
+def count(engine: Engine, statement: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(statement)).scalar_one())
 
 
 def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
