@@ -343,3 +343,17 @@ def test_strangers_see_nothing(world: World) -> None:
     world.run(owner)
     world.run(stranger, STRANGER)
     world.run(nobody, "token-of-nobody")
+
+
+def test_the_line_of_a_request_names_the_export_it_asked_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    made: list[str] = []
+
+    async def scenario(client: AsyncClient) -> None:
+        made.append(str((await client.export(DATASET)).facts.job_id))
+
+    with caplog.at_level("INFO", logger="analytics_exports.access"):
+        world.run(scenario)
+    asked = [vars(record) for record in caplog.records if vars(record).get("method") == "POST"]
+
+    assert [line["job_id"] for line in asked] == made
+    assert all(line["request_id"] for line in asked)
