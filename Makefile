@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check docs prove reference audit sbom format lock clean
+.PHONY: help setup demo serve test check docs prove reference audit sbom bench-scale format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,13 +51,19 @@ audit: setup ## Ask the databases of known vulnerabilities about every locked pa
 sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
+bench-scale: setup ## Measure what grows with the service. ROWS=1000,100000 (up to 10000000)
+	@$(BIN)/python benchmarks/queueing.py
+	@$(BIN)/python -m benchmarks.scale $(if $(ROWS),--rows $(ROWS))
+
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 lock: setup ## Resolve the dependencies of pyproject.toml anew; UPGRADE=1 takes the newest.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  $(if $(UPGRADE),--upgrade) --extra server --extra demo --extra dev pyproject.toml -o requirements/dev.txt
+	  $(if $(UPGRADE),--upgrade) --extra server --extra demo --extra objects --extra celery --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  -c requirements/dev.txt --extra server --extra objects --extra celery pyproject.toml -o requirements/server.txt
 	printf 'setuptools>=80\nuv\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate -c requirements/dev.txt - -o requirements/bootstrap.txt
 

@@ -12,3 +12,10 @@ serves the file to its owner.
     ports | contract                   Protocols in domain words; the wire models
     domain                             plain values and rules
 """
+
+from pathlib import Path
+
+_INSTALLED = Path(__file__).with_name("_project")
+
+PROJECT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1]
+"""Where ``alembic/``, ``dagster.yaml``, ``workspace.yaml`` and ``demo/`` are: in a wheel, or on top of a checkout."""

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import Announcements, ArtifactStore, Catalogue, Directory, JobStore, Orchestrator, Signal
+from analytics_exports.ports import (
+    Announcements,
+    ArtifactStore,
+    Catalogue,
+    Directory,
+    Figures,
+    JobStore,
+    Orchestrator,
+    Signal,
+)
 from analytics_exports.services.browsing import Browsing
 from analytics_exports.services.draining import Draining
 from analytics_exports.services.following import Following
@@ -175,30 +184,20 @@ class Application:
     @cached_property
     def warehouse(self) -> "DuckDBWarehouse":
         """The DuckDB file, with the limits of an export."""
-        from analytics_exports.warehouse import DuckDBWarehouse
-
-        settings = self.settings
-        return DuckDBWarehouse(
-            settings.warehouse,
-            memory_limit=settings.export_memory,
-            threads=settings.export_threads,
-            seconds=settings.export_seconds,
-            spill_root=settings.state_dir / "spill",
-            patience=10,
-        )
+        return self._warehouse(self.settings.export_memory, self.settings.export_seconds, patience=10)
 
     @cached_property
     def query_warehouse(self) -> "DuckDBWarehouse":
         """The same file, with the limits of a request."""
+        return self._warehouse(self.settings.query_memory, self.settings.query_seconds)
+
+    def _warehouse(self, memory: str, seconds: float, **limits: float) -> "DuckDBWarehouse":
         from analytics_exports.warehouse import DuckDBWarehouse
 
         settings = self.settings
+        threads, spill = settings.export_threads, settings.state_dir / "spill"
         return DuckDBWarehouse(
-            settings.warehouse,
-            memory_limit=settings.query_memory,
-            threads=settings.export_threads,
-            seconds=settings.query_seconds,
-            spill_root=settings.state_dir / "spill",
+            settings.warehouse, memory_limit=memory, threads=threads, seconds=seconds, spill_root=spill, **limits
         )
 
     @property
@@ -224,12 +223,10 @@ class Application:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where finished files are kept."""
-        from analytics_exports.artifacts import LocalArtifactStore
+        from analytics_exports.artifacts import artifact_store
 
         settings = self.settings
-        return LocalArtifactStore(
-            settings.artifact_root, max_bytes=settings.export_bytes, reserve_bytes=settings.disk_reserve_bytes
-        )
+        return artifact_store(settings.artifact_root, settings.export_bytes, settings.disk_reserve_bytes)
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -259,6 +256,13 @@ class Application:
         if self.settings.database_url is None:
             raise RuntimeError("Set ANALYTICS_EXPORTS_DATABASE_URL, or start the stack with `analytics-exports serve`.")
         return self.settings.database_url
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What operators count."""
+        from analytics_exports.database.figures import PostgresFigures
+
+        return PostgresFigures(self.engine)
 
     def pending_signal(self) -> AbstractContextManager[Signal]:
         """Announces that an export is pending."""

@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     dbt_catalog: Path | None = Field(None, description="Its catalog.json; unset looks beside the manifest.")
     warehouse: Path = Field(Path("warehouse.duckdb"), description="The DuckDB file that dbt built.")
     artifact_store: str = Field(
-        "", description="Folder for finished files; unset uses a folder below the state folder."
+        "",
+        description="Folder or object store (s3://, gs://, az://) for finished files; unset: below the state folder.",
     )
     retention_hours: float = Field(24, gt=0, description="How long a finished file can be downloaded, in hours.")
 
@@ -46,6 +47,10 @@ class Settings(BaseSettings):
     )
     postgres_port: Port = Field(5433, description="Port of the embedded PostgreSQL, on loopback only.")
 
+    broker_url: str = Field(
+        "", repr=False, description="Celery broker of run workers elsewhere; unset: runs are made on this machine."
+    )
+    results_url: str = Field("", repr=False, description="Where Celery keeps results; unset: with the broker (Redis).")
     launch_sensors: int = Field(4, ge=1, le=16, description="Identical sensors that wait for new exports.")
     launch_wait_seconds: float = Field(40, ge=0, le=50, description="How long one sensor tick waits for work.")
     run_workers: int = Field(4, ge=1, description="Dagster runs this machine makes at once, each in a warm process.")
@@ -69,6 +74,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="Host names the API answers to, by commas; unset: on loopback those of this machine, else any."
     )
+    metrics_readers: str = Field(
+        "127.0.0.1,::1", description="Addresses and networks that /metrics is answered to, by commas."
+    )
     max_body_bytes: int = Field(256 * 2**10, gt=0, description="Size a request body may have, in bytes.")
     body_seconds: float = Field(10, gt=0, description="Time a request body may take to arrive.")
     max_wait_seconds: int = Field(30, ge=0, description="Longest that a request with Prefer: wait is held back.")
@@ -79,6 +87,9 @@ class Settings(BaseSettings):
     downloads_per_user: int = Field(250, ge=1, description="Downloads one user may have running on one API process.")
     download_stall_seconds: float = Field(120, gt=0, description="A download that takes nothing for so long is ended.")
     download_link_seconds: int = Field(300, ge=1, le=3600, description="How long a download link works.")
+    download_redirect: bool = Field(
+        default=False, description="Send downloads on to the object store, by an address that works for a few minutes."
+    )
     accel_redirect: str = Field(
         "", description="Location of the artifact store in nginx, which then sends the files; unset: the API does."
     )

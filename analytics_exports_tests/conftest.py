@@ -13,6 +13,7 @@ from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import PREFIX
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.scratch import scratch_postgres
+from analytics_exports_tests.object_store import S3, s3_server
 
 TEMPLATE = "template_migrated"
 numbers = count()
@@ -59,6 +60,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url, application="test")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A server that speaks S3, in this process."""
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

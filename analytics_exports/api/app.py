@@ -14,9 +14,11 @@ from analytics_exports.api.docs_page import add_docs_page
 from analytics_exports.api.edge import Edge, allowed_hosts
 from analytics_exports.api.errors import MethodNotAllowed
 from analytics_exports.api.follower import Follower
+from analytics_exports.api.metrics import Metrics
 from analytics_exports.api.page import page_router
 from analytics_exports.api.problems import render, status_of
 from analytics_exports.api.router import analytics_router
+from analytics_exports.api.routes.metrics import add_metrics
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.observability import configure_logging
@@ -57,7 +59,9 @@ def create_app(services: Application | None = None) -> FastAPI:
     add_docs_page(app)
     app.include_router(page_router())
     app.add_exception_handler(HTTPException, _outside)
-    app.add_middleware(Edge, hosts=allowed_hosts(services.settings))
+    metrics = Metrics(lambda: services.figures)
+    add_metrics(app, metrics, services.settings.metrics_readers)
+    app.add_middleware(Edge, hosts=allowed_hosts(services.settings), answered=metrics.answered)
     return app
 
 

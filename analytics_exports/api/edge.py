@@ -6,7 +6,7 @@ the log. It holds for this service's own application only; an application that i
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from uuid import UUID, uuid4
 
 from fastapi import Request
@@ -19,6 +19,9 @@ from analytics_exports.settings import Settings
 logger = logging.getLogger("analytics_exports.access")
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST"})
+Answered = Callable[[str, str, int, float, int], None]
+"""Takes method, route, status, seconds and bytes of an answer."""
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
@@ -32,10 +35,11 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        """Answer requests for ``hosts``, or for any when there are none."""
+    def __init__(self, app: ASGIApp, hosts: Collection[str], answered: Answered) -> None:
+        """Answer requests for ``hosts``, or for any when there are none, and tell ``answered`` of each answer."""
         self._app = app
         self._hosts = hosts
+        self._answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -55,6 +59,7 @@ class Edge:
                 await response(scope, receive, answer.send)
         finally:
             answer.log(request)
+            self._answered(*answer.measured())
 
 
 class _Answer:
@@ -84,7 +89,7 @@ class _Answer:
             "request_id": self._request_id,
             "method": self._scope["method"],
             "route": getattr(self._scope.get("route"), "path", None),
-            "job_id": _uuid(self._scope.get("path_params", {}).get("job_id")),
+            "job_id": _job_id(self._scope),
             "status": self._status,
             "bytes": self._bytes,
             "milliseconds": round((time.monotonic() - self._began) * 1000, 1),
@@ -93,12 +98,24 @@ class _Answer:
         }
         logger.info("request", extra=line)
 
+    def measured(self) -> tuple[str, str, int, float, int]:
+        """Method, route, status, seconds and bytes; nothing that callers can make up as they like."""
+        method = self._scope["method"]
+        route = getattr(self._scope.get("route"), "path", "")
+        known = method if method in METHODS else "other"
+        return known, route, self._status, time.monotonic() - self._began, self._bytes
+
     def _complete(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The headers of the answer, and those that every answer has."""
         standard = {**STANDARD_HEADERS, "X-Request-Id": self._request_id}
         given = {name.lower() for name, _ in headers}
         more = ((name.lower().encode(), value.encode()) for name, value in standard.items())
         return [*headers, *((name, value) for name, value in more if name not in given)]
+
+
+def _job_id(scope: Scope) -> str | None:
+    """The export that a request is about: it asked for it, or named it in its address."""
+    return scope["state"].get("analytics_job_id") or _uuid(scope.get("path_params", {}).get("job_id"))
 
 
 def _uuid(text: str | None) -> str | None:

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,23 +59,22 @@ class Limits:
     reserve_bytes: int
 
 
-class ExportFile(io.RawIOBase):
-    """A file that can only grow, over a descriptor that stays its owner's.
+class GrowingFile(io.RawIOBase, ABC):
+    """A file that can only grow. Where its bytes go is for subclasses to say.
 
     Once a write failed, or the file is sealed, what comes is dropped: libraries still write when they are collected,
-    and by then the descriptor may be another file's.
+    and by then a descriptor may be another file's.
 
     Attributes:
         size: Bytes written so far.
         refusal: Why a write failed; ``None`` while none did.
     """
 
-    def __init__(self, descriptor: int, limits: Limits) -> None:
-        """Write to ``descriptor`` within ``limits``."""
+    def __init__(self, limits: Limits) -> None:
+        """Write within ``limits``."""
         super().__init__()
         self.size = 0
         self.refusal: ExportError | None = None
-        self._descriptor = descriptor
         self._limits = limits
         self._next_look = _LOOK_EVERY_BYTES
         self._sealed = False
@@ -114,6 +114,14 @@ class ExportFile(io.RawIOBase):
         """Take nothing more."""
         self._sealed = True
 
+    @abstractmethod
+    def _put(self, view: memoryview) -> int:
+        """Store the beginning of ``view``; returns how many bytes. Raises OSError or StorageUnavailable."""
+
+    def _full(self) -> bool:
+        """Whether too little space is left."""
+        return False
+
     def _write(self, view: memoryview) -> None:
         self.refusal = self._limit(self.size + len(view))
         if self.refusal is not None:
@@ -121,10 +129,12 @@ class ExportFile(io.RawIOBase):
         self._hash.update(view)
         try:
             while view:
-                written = os.write(self._descriptor, view)
+                written = self._put(view)
                 view, self.size = view[written:], self.size + written
         except OSError as error:
             self.refusal = meaning(error) or StorageUnavailable()
+        except StorageUnavailable as reason:
+            self.refusal = reason
 
     def _limit(self, size: int) -> ExportError | None:
         """Why the file must not grow to ``size``. The disk is looked at now and then."""
@@ -132,6 +142,21 @@ class ExportFile(io.RawIOBase):
             return TooLarge()
         if size >= self._next_look:
             self._next_look = size + _LOOK_EVERY_BYTES
-            if free_bytes(self._descriptor) < self._limits.reserve_bytes:
+            if self._full():
                 return StorageFull()
         return None
+
+
+class ExportFile(GrowingFile):
+    """A file of this machine, over a descriptor that stays its owner's."""
+
+    def __init__(self, descriptor: int, limits: Limits) -> None:
+        """Write to ``descriptor`` within ``limits``."""
+        super().__init__(limits)
+        self._descriptor = descriptor
+
+    def _put(self, view: memoryview) -> int:
+        return os.write(self._descriptor, view)
+
+    def _full(self) -> bool:
+        return free_bytes(self._descriptor) < self._limits.reserve_bytes

@@ -34,6 +34,11 @@ class Key:
         return cls(UUID(match[1]), UUID(match[2]), match[3])
 
     @property
+    def path(self) -> str:
+        """The key itself."""
+        return f"{FOLDER}/{self.user_id}/{self.name}"
+
+    @property
     def folder(self) -> str:
         """The name of the user's folder."""
         return str(self.user_id)

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -84,6 +85,9 @@ class LocalArtifactStore:
             os.close(descriptor)
             return None
         return os.fdopen(descriptor, "rb")
+
+    def link(self, key: str, lifetime: timedelta) -> None:
+        """A folder gives no addresses."""
 
     def remove(self, key: str) -> None:
         """Remove a published file."""

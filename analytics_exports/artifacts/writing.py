@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from analytics_exports.artifacts import parts
-from analytics_exports.artifacts.files import ExportFile
+from analytics_exports.artifacts.files import GrowingFile
 from analytics_exports.artifacts.findings import Finding, Findings
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Layout
@@ -52,7 +52,7 @@ class Content:
 
 def write(
     frame: pl.LazyFrame,
-    file: ExportFile,
+    file: GrowingFile,
     chosen: FileFormat,
     progress: Callable[[int, int], None],
     *,
@@ -98,7 +98,7 @@ def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, findings: Findings
 
 
 @contextmanager
-def _refusal_first(file: ExportFile) -> Iterator[None]:
+def _refusal_first(file: GrowingFile) -> Iterator[None]:
     """Raise why ``file`` refused a write, whatever a library made of that, and seal it in the end."""
     try:
         yield

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 database = typer.Typer(help="The service's own database.", no_args_is_help=True)
-store = typer.Typer(help="The folder of finished files.", no_args_is_help=True)
+store = typer.Typer(help="The place of finished files.", no_args_is_help=True)
 app.add_typer(database, name="db")
 app.add_typer(store, name="store")
 app.command()(remote.export)
@@ -100,11 +100,11 @@ def upgrade(*, json: AsJson = False) -> None:
 
 @store.command()
 def prepare(*, json: AsJson = False) -> None:
-    """Make the folder and mark it as the store; nothing is written to a folder without the mark. Prints its path."""
-    from analytics_exports.stack.stack import prepare_store
+    """Mark the folder or bucket as the store; nothing is written to a place without the mark. Prints where it is."""
+    from analytics_exports.bootstrap import Application
 
     settings = read_settings()
-    prepare_store(settings)
+    Application(settings, "cli").artifacts.prepare()
     records.print_one({"artifact_store": settings.artifact_root}, settings.artifact_root, as_json=json)
 
 

@@ -84,7 +84,7 @@ class Transfer:
 
     def _sink(self, response: httpx.Response, partial: Partial) -> Sink:
         """Where the body of this answer goes, given what it says of itself."""
-        if response.headers.get("ETag", self._etag) != self._etag:
+        if not response.history and response.headers.get("ETag", self._etag) != self._etag:
             raise FileChanged
         if response.status_code != HTTPStatus.PARTIAL_CONTENT:
             partial.restart()

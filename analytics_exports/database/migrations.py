@@ -5,16 +5,16 @@ themselves are in ``alembic/`` at the top of the repository.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
+from analytics_exports import PROJECT
 from analytics_exports.database.engine import make_engine
 
 LOCK = 0x5EED_E4B0  # any number that no other user of this database locks
-ALEMBIC = Path(__file__).parents[2] / "alembic"
+ALEMBIC = PROJECT / "alembic"
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:

@@ -18,8 +18,9 @@ PARTITIONS = "exports"
 EXPORT_ASSET = "dataset_export"
 """Key of the asset whose partitions are exports."""
 
-EXPORT_JOB, DRAIN_JOB, EXPIRY_JOB, REQUEST_JOB = "export", "drain_exports", "expire_exports", "request_export"
-EXPORT_JOBS = (EXPORT_JOB, DRAIN_JOB, EXPIRY_JOB, REQUEST_JOB)
+EXPORT_JOB, DRAIN_JOB, REQUEST_JOB = "export", "drain_exports", "request_export"
+EXPIRY_JOB, SWEEP_JOB = "expire_exports", "sweep_files"
+EXPORT_JOBS = (EXPORT_JOB, DRAIN_JOB, REQUEST_JOB, EXPIRY_JOB, SWEEP_JOB)
 """Names of the jobs that make exports and clear them away; what they leave behind is pruned with the exports."""
 
 DECIDED = "exports_decided"

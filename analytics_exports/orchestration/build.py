@@ -9,11 +9,11 @@ from analytics_exports.orchestration.assets import dataset_export, warehouse_ass
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.io_managers import export_io_manager
-from analytics_exports.orchestration.jobs import expire_exports, export_job, warehouse_job
+from analytics_exports.orchestration.jobs import expire_exports, export_job, sweep_files, warehouse_job
 from analytics_exports.orchestration.lineage import dbt_assets
 from analytics_exports.orchestration.requests import request_export
 from analytics_exports.orchestration.resources import desk
-from analytics_exports.orchestration.schedules import expiry_schedule
+from analytics_exports.orchestration.schedules import expiry_schedule, sweep_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 
@@ -36,8 +36,8 @@ def build_definitions(
     return Definitions(
         assets=[*models, warehouse_asset(models), dataset_export],
         asset_checks=[datasets_are_offered],
-        jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports],
-        schedules=[expiry_schedule],
+        jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports, sweep_files],
+        schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
         resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},
     )

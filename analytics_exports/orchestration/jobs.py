@@ -7,7 +7,7 @@ leave its steps behind.
 from dagster import OpExecutionContext, define_asset_job, in_process_executor, job, op
 
 from analytics_exports.bootstrap import application
-from analytics_exports.gateway import EXPIRY_JOB, EXPORT_ASSET, EXPORT_JOB
+from analytics_exports.gateway import EXPIRY_JOB, EXPORT_ASSET, EXPORT_JOB, SWEEP_JOB
 
 export_job = define_asset_job(
     EXPORT_JOB,
@@ -35,3 +35,16 @@ def expire(context: OpExecutionContext) -> None:
 def expire_exports() -> None:
     """The clean-up, run by a schedule."""
     expire()
+
+
+@op(description="Removes files of attempts that are over and of exports that are gone.")
+def sweep(context: OpExecutionContext) -> None:
+    """One look at every file of the store."""
+    removed = application("schedule").retention.sweep()
+    context.log.info("Removed %s files of nobody's.", removed)
+
+
+@job(name=SWEEP_JOB, executor_def=in_process_executor, description="Removes files that killed workers left behind.")
+def sweep_files() -> None:
+    """The thorough clean-up, run by a schedule."""
+    sweep()

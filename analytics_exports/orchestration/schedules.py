@@ -1,8 +1,8 @@
-"""Schedules: expiring what is old. Downloads of an expired export are refused at once; its file goes here."""
+"""Schedules: expiring what is old, and sweeping up. Downloads of an expired export are refused before its file goes."""
 
 from dagster import DefaultScheduleStatus, ScheduleDefinition
 
-from analytics_exports.orchestration.jobs import expire_exports
+from analytics_exports.orchestration.jobs import expire_exports, sweep_files
 
 expiry_schedule = ScheduleDefinition(
     name="expire_old_exports",
@@ -10,4 +10,12 @@ expiry_schedule = ScheduleDefinition(
     cron_schedule="*/10 * * * *",
     default_status=DefaultScheduleStatus.RUNNING,
     description="Removes files and partitions of expired exports.",
+)
+
+sweep_schedule = ScheduleDefinition(
+    name="sweep_files_left_behind",
+    job=sweep_files,
+    cron_schedule="17 * * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Removes files that killed workers left behind.",
 )

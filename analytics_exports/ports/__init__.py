@@ -1,6 +1,7 @@
 """The sockets between the use cases and the outside: narrow Protocols in domain words.
 
     data     Catalogue, Warehouse
+    figures  Figures
     files    ArtifactStore
     jobs     JobStore, Signal
     people   Directory
@@ -12,6 +13,7 @@ LazyFrame, named for the type checker only.
 """
 
 from analytics_exports.ports.data import Catalogue, Estimate, Page, Scan, Warehouse
+from analytics_exports.ports.figures import Ended, Figures, Stock
 from analytics_exports.ports.files import ArtifactStore, Staging, Written
 from analytics_exports.ports.jobs import Announcements, JobStore, Signal
 from analytics_exports.ports.people import Directory, TokenStore
@@ -22,7 +24,9 @@ __all__ = [
     "ArtifactStore",
     "Catalogue",
     "Directory",
+    "Ended",
     "Estimate",
+    "Figures",
     "InProgress",
     "JobStore",
     "Materialised",
@@ -32,6 +36,7 @@ __all__ = [
     "Scan",
     "Signal",
     "Staging",
+    "Stock",
     "TokenStore",
     "Warehouse",
     "Written",

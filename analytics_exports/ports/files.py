@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from uuid import UUID
 
@@ -68,11 +69,27 @@ class Staging(Protocol):
 class ArtifactStore(Protocol):
     """Where finished files are kept, by key: ``exports/{user_id}/{job_id}.{ending}``."""
 
+    def prepare(self) -> None:
+        """Make the place ready for files, and mark it as the store's: for the set-up of the service only.
+
+        Raises:
+            StorageUnavailable: it cannot be made or written.
+        """
+
     def stage(self, key: str, attempt: int) -> AbstractContextManager[Staging]:
         """Begin a file that will become visible as ``key``. Raises StorageFull or StorageUnavailable, as ``check``."""
 
     def open(self, key: str) -> BinaryIO | None:
-        """A published file open for reading, or ``None``. It stays readable when the file is removed meanwhile."""
+        """A published file open for reading, or ``None``.
+
+        What is read from its beginning on stays readable when the file is removed meanwhile.
+        """
+
+    def link(self, key: str, lifetime: timedelta) -> str | None:
+        """An address from which anybody can download a published file for so long, without asking this service.
+
+        ``None`` when there is no file, or when the store gives no such addresses.
+        """
 
     def remove(self, key: str) -> None:
         """Remove a published file; nothing happens when there is none."""

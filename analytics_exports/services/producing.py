@@ -202,4 +202,5 @@ def _log(claim: Claim, reason: ExportError, error: Exception) -> None:
         reason.code,
         type(error).__qualname__,
         " > ".join(where[-4:]),
+        extra={"job_id": str(claim.job_id), "attempt": claim.attempt, "code": reason.code},
     )

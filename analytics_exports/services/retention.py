@@ -5,7 +5,9 @@ What Dagster keeps of exports that never had a file, because they failed or were
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
+from analytics_exports.domain.export import LIVE, JobId, Status
 from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
 
 PAGE = 500
@@ -42,3 +44,14 @@ class Retention:
         self.jobs.forget_keys(KEYS_KEPT)
         self.orchestrator.prune(self.history)
         return removed
+
+    def sweep(self) -> int:
+        """Remove files that attempts left behind which are over; returns how many."""
+        return self.artifacts.sweep(self._needed)
+
+    def _needed(self, job_id: UUID, attempt: int | None) -> bool:
+        """Whether a file may still be downloaded, or one that is not published may still be being written."""
+        job = self.jobs.load(JobId(job_id))
+        if job is None or job.status not in {*LIVE, Status.COMPLETED}:
+            return False
+        return attempt is None or attempt >= job.attempt

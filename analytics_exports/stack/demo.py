@@ -16,12 +16,13 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from analytics_exports import PROJECT
 from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.seeding import seed
 from analytics_exports.settings import Settings
 from analytics_exports.stack.errors import StackError
-from analytics_exports.stack.stack import PROJECT, Stack
+from analytics_exports.stack.stack import Stack
 from analytics_exports.warehouse.build import SOURCES_VARIABLE, BuildFailed, build_warehouse
 
 DEMO = PROJECT / "demo"

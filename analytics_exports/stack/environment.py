@@ -43,6 +43,7 @@ def child_environment(settings: Settings, database_url: str) -> dict[str, str]:
         | {
             MARK: str(settings.state_dir.absolute()),
             f"{PREFIX}DATABASE_URL": database_url,
+            f"{PREFIX}RESULTS_URL": settings.results_url or settings.broker_url,
             f"{PREFIX}DAGSTER_URL": dagster_url(database_url),
             f"{PREFIX}DAGSTER_STATE": str(dagster_home(settings)),
             f"{PREFIX}CODE_SERVER_HOST": LOOPBACK,

@@ -15,7 +15,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports import PROJECT
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.migrations import upgrade
@@ -28,7 +28,7 @@ from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, require_free
 
-PROJECT = Path(__file__).parents[2]
+REMOTE_RUNS = Path("deploy") / "dagster" / "celery.yaml"
 DEFINITIONS = "analytics_exports.definitions"
 CODE_LOCATION = "analytics_exports"
 API = "analytics_exports.api.app:create_app"
@@ -105,8 +105,10 @@ class Stack:
             prepare_store(self.settings)
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
-        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
-        services = (self._code_server(), self._run_workers(), self._api(), self._webserver(), self._daemon())
+        remote = bool(self.settings.broker_url)
+        shutil.copyfile(PROJECT / (REMOTE_RUNS if remote else "dagster.yaml"), home / "dagster.yaml")
+        workers = () if remote else (self._run_workers(),)
+        services = (self._code_server(), *workers, self._api(), self._webserver(), self._daemon())
         self.supervisor.start(*services)
 
     def stop(self) -> None:
@@ -194,10 +196,8 @@ def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[St
 
 
 def prepare_store(settings: Settings) -> None:
-    """Make the folder of the artifact store, if it is one, and mark it as such. Raises StorageUnavailable."""
-    store = Application(settings, "stack").artifacts
-    if isinstance(store, LocalArtifactStore):
-        store.prepare()
+    """Mark the place of the artifact store as such, and make it if it is a folder. Raises StorageUnavailable."""
+    Application(settings, "stack").artifacts.prepare()
 
 
 def _serves(host: str, port: int, path: str) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -62,6 +63,9 @@ class FakeArtifactStore:
         self.free_bytes = 2**40
         self.max_bytes = 2**40
 
+    def prepare(self) -> None:
+        self._reach()
+
     @contextmanager
     def stage(self, key: str, attempt: int) -> Iterator[FakeStaging]:
         self.check()
@@ -74,6 +78,10 @@ class FakeArtifactStore:
     def open(self, key: str) -> BinaryIO | None:
         self._reach()
         return BytesIO(self.files[key]) if key in self.files else None
+
+    def link(self, key: str, lifetime: timedelta) -> str | None:
+        self._reach()
+        return f"memory:///{key}?seconds={lifetime.total_seconds():.0f}" if key in self.files else None
 
     def remove(self, key: str) -> None:
         self._reach()

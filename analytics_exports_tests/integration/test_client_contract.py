@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -21,7 +22,7 @@ from analytics_exports.bootstrap import Application
 from analytics_exports.client import Answered, AsyncClient, Retries
 from analytics_exports.domain import errors
 from analytics_exports.domain.export import JobId, Status
-from analytics_exports.ports import Materialised
+from analytics_exports.ports import ArtifactStore, Materialised
 from analytics_exports.services.sealing import Seal
 from analytics_exports.settings import Settings
 from analytics_exports_tests import factories
@@ -99,20 +100,20 @@ class Cut(httpx.AsyncByteStream):
 class World:
     """The application, and what tests reach into."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, artifacts: ArtifactStore | None = None, **settings: Any) -> None:
         self.orchestrator = PromptOrchestrator()
         self.jobs = FakeJobStore()
         self.owner, self.stranger = factories.principal(), factories.principal()
         self.warehouse = self._warehouse()
         self.services = Application(
-            Settings(state_dir=folder),
+            Settings(state_dir=folder, **settings),
             "api",
             catalogue=FakeCatalogue([factories.dataset()]),
             warehouse=self.warehouse,
             query_warehouse=self.warehouse,
             directory=self._directory(),
             jobs=self.jobs,
-            artifacts=self._artifacts(folder),
+            artifacts=artifacts or self._artifacts(folder),
             orchestrator=self.orchestrator,
             seal=Seal(lambda: b"secret"),
         )
@@ -342,3 +343,17 @@ def test_strangers_see_nothing(world: World) -> None:
     world.run(owner)
     world.run(stranger, STRANGER)
     world.run(nobody, "token-of-nobody")
+
+
+def test_the_line_of_a_request_names_the_export_it_asked_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    made: list[str] = []
+
+    async def scenario(client: AsyncClient) -> None:
+        made.append(str((await client.export(DATASET)).facts.job_id))
+
+    with caplog.at_level("INFO", logger="analytics_exports.access"):
+        world.run(scenario)
+    asked = [vars(record) for record in caplog.records if vars(record).get("method") == "POST"]
+
+    assert [line["job_id"] for line in asked] == made
+    assert all(line["request_id"] for line in asked)

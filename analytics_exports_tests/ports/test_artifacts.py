@@ -1,4 +1,4 @@
-"""What every ArtifactStore must do: run on a folder and on the one in memory."""
+"""What every ArtifactStore must do: run on a folder, on an S3 server, and on the one in memory."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 
 from analytics_exports.artifacts import LocalArtifactStore
+from analytics_exports.artifacts.objects import ObjectArtifactStore
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import ArtifactStore, Written
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
+from analytics_exports_tests.object_store import S3
 
 ROWS = pl.LazyFrame({"number": [1, 2, 3], "text": ["a", None, ""]})
 MEBIBYTE = 2**20
@@ -21,7 +23,7 @@ MEBIBYTE = 2**20
 class World:
     """A store that takes files up to a mebibyte, and ways to break it."""
 
-    def __init__(self, store: ArtifactStore, fill: Callable[[], None], lose: Callable[[], None]) -> None:
+    def __init__(self, store: ArtifactStore, lose: Callable[[], None], fill: Callable[[], None] | None = None) -> None:
         self.store = store
         self.fill = fill
         self.lose = lose
@@ -54,7 +56,7 @@ def in_memory() -> World:
 def in_folder(root: Path) -> World:
     store = LocalArtifactStore(root, max_bytes=MEBIBYTE, reserve_bytes=0)
     store.prepare()
-    made = World(store, fill=lambda: None, lose=lambda: None)
+    made = World(store, lambda: None)
 
     def fill() -> None:
         made.store = LocalArtifactStore(root, max_bytes=MEBIBYTE, reserve_bytes=2**62)
@@ -67,8 +69,23 @@ def in_folder(root: Path) -> World:
     return made
 
 
-@pytest.fixture(params=["folder", "memory"])
+def in_bucket(s3: S3) -> World:
+    bucket = s3.make_bucket()
+    store = ObjectArtifactStore(bucket.url, max_bytes=MEBIBYTE)
+    store.prepare()
+    return World(store, bucket.destroy)
+
+
+@pytest.fixture(params=["folder", "bucket", "memory"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    if request.param == "bucket":
+        return in_bucket(request.getfixturevalue("s3"))
+    return in_memory() if request.param == "memory" else in_folder(tmp_path / "root")
+
+
+@pytest.fixture(params=["folder", "memory"])
+def finite_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """One that can be full, as no object store is."""
     return in_memory() if request.param == "memory" else in_folder(tmp_path / "root")
 
 
@@ -151,19 +168,20 @@ def test_a_file_that_grows_too_large_is_refused(world: World) -> None:
     assert world.content() is None
 
 
-def test_a_full_store_is_told_apart_from_one_that_is_gone(world: World) -> None:
-    world.store.check()
-    world.fill()
+def test_a_full_store_is_told_apart_from_one_that_is_gone(finite_world: World) -> None:
+    finite_world.store.check()
+    assert finite_world.fill is not None
+    finite_world.fill()
     with pytest.raises(StorageFull):
-        world.store.check()
+        finite_world.store.check()
     with pytest.raises(StorageFull):
-        world.publish()
+        finite_world.publish()
 
 
-def test_there_must_be_room_for_what_is_expected(world: World) -> None:
-    world.store.check(MEBIBYTE)
+def test_there_must_be_room_for_what_is_expected(finite_world: World) -> None:
+    finite_world.store.check(MEBIBYTE)
     with pytest.raises(StorageFull):
-        world.store.check(2**60)
+        finite_world.store.check(2**60)
 
 
 def test_a_store_that_is_gone_says_so_whatever_is_asked(world: World) -> None:

@@ -2,11 +2,13 @@
 
 import base64
 from contextlib import ExitStack
+from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from analytics_exports.api.conditions import ranged, refused, unchanged
 from analytics_exports.api.deps import Caller, Entrance, Services
@@ -59,6 +61,9 @@ def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, b
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers={**headers, "Content-Length": str(artifact.file_size_bytes)}, media_type=kind)
+    if settings.download_redirect and (address := _address(gate, artifact)):
+        gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+        return RedirectResponse(address, headers={"Cache-Control": "no-store", "ETag": etag})
     if settings.accel_redirect:
         gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
         location = f"{settings.accel_redirect.rstrip('/')}/{artifact.output_path}"
@@ -76,6 +81,12 @@ def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, b
         readers=gate.readers,
         stall_seconds=settings.download_stall_seconds,
     )
+
+
+def _address(gate: Gate, artifact: Artifact) -> str | None:
+    """Where the store itself gives the file, for as long as a download link works."""
+    lifetime = timedelta(seconds=gate.services.settings.download_link_seconds)
+    return gate.services.artifacts.link(artifact.output_path, lifetime)
 
 
 def _parts(request: Request, etag: str, size: int) -> list[range] | None:

@@ -77,6 +77,7 @@ async def _accepted(
 ) -> Response:
     """202 for an export that is on its way; 200 with its status when it ended while the caller waited."""
     job = submitted.job
+    request.state.analytics_job_id = str(job.id)  # for the log
     headers = {"Location": f"{BASE_PATH}/exports/{job.id}", **_applied(wait)}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"

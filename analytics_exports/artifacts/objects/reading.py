@@ -1,0 +1,81 @@
+"""An object as a file object: read in a stream, from any position."""
+
+import io
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from typing_extensions import Buffer
+
+from analytics_exports.artifacts.objects.bucket import Bucket, translated
+
+if TYPE_CHECKING:
+    from obstore import BytesStream, GetResult
+
+CHUNK = 2**20
+
+
+def open_object(bucket: Bucket, name: str) -> BinaryIO | None:
+    """An object open for reading, or ``None``. Its first stream has begun: it outlives the object."""
+    found = bucket.get(name)
+    if found is None:
+        return None
+    return cast("BinaryIO", io.BufferedReader(_ObjectFile(bucket, name, found), CHUNK))
+
+
+class _ObjectFile(io.RawIOBase):
+    """One request for as long as it is read on from where it is; another one from somewhere else."""
+
+    def __init__(self, bucket: Bucket, name: str, found: "GetResult") -> None:
+        super().__init__()
+        self._bucket, self._name = bucket, name
+        self._size = found.meta["size"]
+        self._position = self._streamed = 0
+        self._stream: BytesStream | None = found.stream(CHUNK)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError("A position is not negative.")
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, target: Buffer, /) -> int:
+        """Read as much as has come; the object may turn out to be gone, which is an OSError."""
+        view = memoryview(target).cast("B")
+        if self._position >= self._size or not view:
+            return 0
+        if self._streamed != self._position:
+            self._begin()
+        if not self._rest:
+            self._rest = memoryview(self._next())
+        count = min(len(view), len(self._rest))
+        view[:count], self._rest = self._rest[:count], self._rest[count:]
+        self._position += count
+        self._streamed = self._position
+        return count
+
+    def close(self) -> None:
+        self._stream, self._rest = None, memoryview(b"")
+        super().close()
+
+    def _begin(self) -> None:
+        found = self._bucket.get(self._name, self._position)
+        if found is None:
+            raise FileNotFoundError
+        self._stream, self._rest = found.stream(CHUNK), memoryview(b"")
+        self._streamed = self._position
+
+    def _next(self) -> bytes:
+        if self._stream is None:
+            return b""
+        with translated():
+            return next(iter(self._stream), b"")

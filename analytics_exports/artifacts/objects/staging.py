@@ -1,0 +1,121 @@
+"""One file on its way into the bucket: uploaded in parts as it is written, read back, published.
+
+No more than a few parts are held in memory, and nothing touches the disk of this machine.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from analytics_exports.artifacts.files import GrowingFile, Limits
+from analytics_exports.artifacts.keys import Key
+from analytics_exports.artifacts.objects.bucket import Bucket, translated
+from analytics_exports.artifacts.objects.names import file_name, key_text, published_attempt
+from analytics_exports.artifacts.objects.reading import open_object
+from analytics_exports.domain.dataset import Column
+from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
+from analytics_exports.domain.formats import Format, media_type
+from analytics_exports.ports import Written
+
+if TYPE_CHECKING:
+    import polars as pl
+    from obstore import WritableFile
+
+READ_BYTES = 2**20
+
+
+class UploadedFile(GrowingFile):
+    """The bytes of an upload."""
+
+    def __init__(self, writer: "WritableFile", limits: Limits) -> None:
+        """Write to ``writer`` within ``limits``."""
+        super().__init__(limits)
+        self._writer = writer
+
+    def _put(self, view: memoryview) -> int:
+        with translated():
+            return self._writer.write(view)
+
+
+class ObjectStaging:
+    """Implements the port ``Staging`` in a bucket."""
+
+    def __init__(self, bucket: Bucket, key: Key, attempt: int, limits: Limits) -> None:
+        """Name the file; nothing is uploaded yet."""
+        self._bucket, self._key, self._attempt, self._limits = bucket, key, attempt, limits
+        self._name = file_name(key, attempt)
+        self._uploaded = self._published = False
+
+    def write(
+        self,
+        frame: "pl.LazyFrame",
+        format: Format,
+        options: Mapping[str, object],
+        progress: Callable[[int, int], None],
+        *,
+        columns: Sequence[Column] | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> Written:
+        """Upload and read back. See the port."""
+        from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
+
+        chosen = formats.file_format(format, options)
+        attributes = self._attributes(format, options)
+        with translated(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
+            file = UploadedFile(writer, self._limits)
+            content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
+        self._uploaded = True
+        self._verify(file)
+        with self._open() as finished:
+            if writing.count(finished, chosen) != content.row_count:
+                raise InternalFailure
+        return Written(
+            row_count=content.row_count,
+            file_size_bytes=file.size,
+            sha256=file.sha256,
+            columns=content.columns,
+            parts=content.parts,
+            warnings=content.warnings,
+        )
+
+    def publish(self) -> None:
+        """Let the key name this attempt's file, and remove the file it named before."""
+        if self._bucket.size(self._name) is None:
+            raise StorageUnavailable
+        before = self._bucket.text(self._key.path)
+        self._bucket.put(self._key.path, key_text(self._attempt))
+        self._published = True
+        if before is not None and published_attempt(before) != self._attempt:
+            with suppress(StorageUnavailable):
+                self._bucket.delete(file_name(self._key, published_attempt(before)))
+
+    def close(self) -> None:
+        """Remove the file unless it was published. What cannot be removed is left to ``sweep``."""
+        if self._uploaded and not self._published:
+            with suppress(StorageUnavailable):
+                self._bucket.delete(self._name)
+
+    def _verify(self, file: GrowingFile) -> None:
+        """Raise StorageUnavailable unless the store gives back every byte as it was sent."""
+        digest, size = hashlib.sha256(), 0
+        with self._open() as finished:
+            while chunk := finished.read(READ_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        if (size, digest.hexdigest()) != (file.size, file.sha256):
+            raise StorageUnavailable
+
+    def _open(self) -> BinaryIO:
+        finished = open_object(self._bucket, self._name)
+        if finished is None:
+            raise StorageUnavailable
+        return finished
+
+    def _attributes(self, format: Format, options: Mapping[str, object]) -> dict[str, str]:
+        """What the store says of the file when it is downloaded from there."""
+        return {
+            "Content-Type": media_type(format, options),
+            "Content-Disposition": f'attachment; filename="{self._key.name}"',
+            "Cache-Control": "private, no-store",
+        }

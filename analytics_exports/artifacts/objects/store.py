@@ -1,0 +1,99 @@
+"""The adapter ``ObjectArtifactStore``.
+
+Only files that were uploaded whole are ever seen; the parts of an upload whose process was killed belong to nobody, and
+only the store's own rule on incomplete uploads removes them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import BinaryIO
+from uuid import UUID
+
+from analytics_exports.artifacts.files import Limits
+from analytics_exports.artifacts.keys import Key
+from analytics_exports.artifacts.objects.bucket import Bucket
+from analytics_exports.artifacts.objects.names import FILES, MARKER, file_name, parse_file_name, published_attempt
+from analytics_exports.artifacts.objects.reading import open_object
+from analytics_exports.artifacts.objects.staging import ObjectStaging
+from analytics_exports.domain.errors import StorageUnavailable
+
+
+class ObjectArtifactStore:
+    """Implements the port ``ArtifactStore`` in a bucket, or in the part of one below a prefix. Safe to share."""
+
+    def __init__(self, url: str, *, max_bytes: int) -> None:
+        """Name the bucket, as ``bucket`` says; nothing is asked of it yet.
+
+        Args:
+            max_bytes: Size that one file may have.
+        """
+        self._bucket = Bucket(url)
+        self._limits = Limits(max_bytes, reserve_bytes=0)
+
+    def prepare(self) -> None:
+        """Mark the place as the store's. The bucket itself is the operator's to make."""
+        self._bucket.put(MARKER, "")
+
+    @contextmanager
+    def stage(self, key: str, attempt: int) -> Iterator[ObjectStaging]:
+        """Begin a file. See the port for this method and the others."""
+        self.check()
+        staging = ObjectStaging(self._bucket, Key.parse(key), attempt, self._limits)
+        try:
+            yield staging
+        finally:
+            staging.close()
+
+    def open(self, key: str) -> BinaryIO | None:
+        """A published file. Once removed, it stays readable from where reading had begun."""
+        name = self._published(Key.parse(key))
+        return None if name is None else open_object(self._bucket, name)
+
+    def link(self, key: str, lifetime: timedelta) -> str | None:
+        """A presigned address of a published file."""
+        name = self._published(Key.parse(key))
+        return None if name is None else self._bucket.link(name, lifetime)
+
+    def remove(self, key: str) -> None:
+        """Remove a published file: first its key, so that no reader begins."""
+        parsed = Key.parse(key)
+        name = self._published(parsed)
+        if name is not None:
+            self._bucket.delete(parsed.path)
+            self._bucket.delete(name)
+
+    def check(self, expected_bytes: int = 0) -> None:  # noqa: ARG002 - there is always room
+        """Look whether the marked place is there."""
+        if self._bucket.size(MARKER) is None:
+            raise StorageUnavailable
+
+    def sweep(self, live: Callable[[UUID, int | None], bool]) -> int:
+        """Remove files that no export needs any more; returns how many."""
+        self.check()
+        return sum(self._sweep(name, live) for name in self._bucket.names(FILES))
+
+    def _sweep(self, name: str, live: Callable[[UUID, int | None], bool]) -> bool:
+        parsed = parse_file_name(name)
+        if parsed is None:
+            return False
+        key, attempt = parsed
+        if self._published(key) == name:
+            if not live(key.job_id, None):
+                self.remove(key.path)
+                return True
+            return False
+        if live(key.job_id, attempt) or self._published(key) == name:  # it may have been published since
+            return False
+        self._bucket.delete(name)
+        return True
+
+    def _published(self, key: Key) -> str | None:
+        """The name of the file that is published under ``key``. Raises StorageUnavailable when the store is gone."""
+        text = self._bucket.text(key.path)
+        if text is None:
+            self.check()
+            return None
+        with suppress(ValueError, KeyError, TypeError):
+            return file_name(key, published_attempt(text))
+        raise StorageUnavailable

@@ -1,0 +1,164 @@
+"""Metrics on the real jobs table: the queue, the files, what ended, and who may read them."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from analytics_exports.api.app import create_app
+from analytics_exports.bootstrap import Application
+from analytics_exports.database.directory import PostgresDirectory
+from analytics_exports.database.jobs import PostgresJobStore
+from analytics_exports.domain.errors import OutOfMemory
+from analytics_exports.domain.export import ExportJob, Failure
+from analytics_exports.settings import Settings
+from analytics_exports_tests import factories
+
+LEASE = timedelta(minutes=1)
+
+
+class World:
+    """The application on a database of its own, and a user who exports."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.services = Application(Settings(state_dir=folder), "test", engine=engine)
+        self.jobs = PostgresJobStore(engine)
+        self.owner = factories.principal()
+        PostgresDirectory(engine).admit(self.owner)
+        self.app = create_app(self.services)
+        self.values()
+
+    def client(self, address: str = "127.0.0.1") -> TestClient:
+        return TestClient(self.app, "http://localhost", client=(address, 1))
+
+    def ask(self) -> ExportJob:
+        return self.jobs.create(self.owner, factories.request())
+
+    def age(self, job: ExportJob, **columns: str) -> None:
+        """Move times of an export, as intervals to add."""
+        changes = ", ".join(f"{name} = {name} + interval '{by}'" for name, by in columns.items())
+        with self.engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text(f"UPDATE jobs SET {changes} WHERE id = :id"), {"id": job.id})
+
+    def settle(self) -> None:
+        """Let what happened be long enough ago."""
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE job_events SET at = at - interval '3 seconds'"))
+
+    def values(self) -> dict[str, float]:
+        answer = self.client().get("/metrics")
+        assert answer.status_code == 200, answer.text
+        return {
+            sample.name.removeprefix("analytics_exports_")
+            + "".join(f" {value}" for name, value in sorted(sample.labels.items()) if value): sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+        }
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return World(engine, tmp_path)
+
+
+def test_an_idle_service_has_no_queue(world: World) -> None:
+    values = world.values()
+
+    assert values["database_up"] == 1
+    assert {values[name] for name in ("pending", "pending_seconds", "running", "files", "overdue_seconds")} == {0}
+
+
+def test_the_queue_and_its_age_are_told(world: World) -> None:
+    oldest = world.ask()
+    world.ask()
+    world.jobs.claim(world.ask().id, "run", LEASE)
+    world.age(oldest, created_at="-90 seconds")
+
+    values = world.values()
+    assert (values["pending"], values["running"]) == (2, 1)
+    assert 90 <= values["pending_seconds"] < 100
+
+
+def test_what_ended_is_counted_once(world: World) -> None:
+    artifact = factories.artifact()
+    _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
+    assert world.jobs.complete(claim, artifact, timedelta(hours=1))
+    _, failed = world.jobs.claim(world.ask().id, "run", LEASE)
+    assert world.jobs.give_up(failed, Failure.of(OutOfMemory), max_attempts=1)
+    assert "ended_total completed" not in world.values(), "a change is read when it has settled"
+    world.settle()
+
+    for _ in range(2):
+        values = world.values()
+        assert values["ended_total completed"] == 1
+        assert values["ended_total out_of_memory failed"] == 1
+        assert values["rows_total"] == artifact.row_count
+        assert values["written_bytes_total"] == values["file_bytes"] == artifact.file_size_bytes
+        assert values["run_seconds_count"] == 2
+
+
+def test_a_file_that_should_be_gone_is_overdue_until_it_is(world: World) -> None:
+    job = world.ask()
+    _, claim = world.jobs.claim(job.id, "run", LEASE)
+    world.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
+    assert world.values()["overdue_seconds"] == 0
+    world.age(job, expires_at="-2 hours")
+    assert 3500 < world.values()["overdue_seconds"] < 3700
+    world.jobs.expire(10)
+    assert 3500 < world.values()["overdue_seconds"] < 3700
+    world.jobs.file_removed([job.id])
+    assert world.values()["overdue_seconds"] == 0
+
+
+def test_requests_are_counted_by_route_and_never_by_address(world: World) -> None:
+    client = world.client()
+    client.get("/api/analytics/healthz")
+    client.get("/api/analytics/healthz")
+    client.get("/secret-of-somebody")
+    client.request("BREW", "/api/analytics/healthz")
+
+    values = world.values()
+    assert values["http_requests_total GET /healthz 204"] == 2
+    assert values["http_request_seconds_count GET /healthz"] == 2
+    assert not [name for name in values if "secret" in name or "BREW" in name]
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("10.0.0.7", {}),
+        ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}),
+        ("127.0.0.1", {"Forwarded": "for=_a"}),
+        ("?", {}),
+    ],
+)
+def test_others_find_no_metrics(world: World, address: str, headers: dict[str, str]) -> None:
+    assert world.client(address).get("/metrics", headers=headers).status_code == 404
+
+
+def test_a_database_that_is_away_is_told_by_the_metrics_themselves(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path, database_url="postgresql://nobody@127.0.0.1:9/nothing", database_seconds=1)
+    client = TestClient(create_app(Application(settings, "api")), "http://localhost", client=("127.0.0.1", 1))
+
+    assert "analytics_exports_database_up 0.0" in client.get("/metrics").text
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(world: World, repository: Path) -> None:
+    _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
+    world.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
+    world.settle()
+    told = {name.partition(" ")[0] for name in world.values()}
+    dashboard = json.loads((repository / "deploy/grafana/dashboard.json").read_text(encoding="utf-8"))
+    asked = re.findall(
+        r"analytics_exports_(\w+)", " ".join(panel["targets"][0]["expr"] for panel in dashboard["panels"])
+    )
+
+    assert asked
+    assert set(asked) <= told

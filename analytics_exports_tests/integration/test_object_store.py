@@ -1,0 +1,148 @@
+"""What only an object store can get wrong: parts of uploads, damaged objects, large files, and a store that is away."""
+
+import gzip
+import hashlib
+import io
+import urllib.request
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import polars as pl
+import pytest
+
+from analytics_exports.artifacts.objects import ObjectArtifactStore
+from analytics_exports.domain.errors import StorageUnavailable
+from analytics_exports.domain.formats import Format
+from analytics_exports_tests.object_store import S3, S3Bucket
+
+KEY = f"exports/{uuid4()}/{uuid4()}.csv"
+MEBIBYTE = 2**20
+PLENTY = pl.LazyFrame({"number": pl.int_range(400_000, eager=True)}).with_columns(text=pl.lit("x" * 60))
+"""About 26 MB of CSV, which is more than one part."""
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.fixture
+def bucket(s3: S3) -> S3Bucket:
+    return s3.make_bucket()
+
+
+@pytest.fixture
+def store(bucket: S3Bucket) -> ObjectArtifactStore:
+    store = ObjectArtifactStore(bucket.url, max_bytes=2**30)
+    store.prepare()
+    return store
+
+
+def publish(store: ObjectArtifactStore, frame: pl.LazyFrame, attempt: int = 1) -> str:
+    with store.stage(KEY, attempt) as staging:
+        written = staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+        staging.publish()
+    return written.sha256
+
+
+def test_a_file_in_many_parts_arrives_whole(store: ObjectArtifactStore, bucket: S3Bucket) -> None:
+    sha256 = publish(store, PLENTY)
+
+    file = store.open(KEY)
+    assert file is not None
+    with file:
+        content = file.read()
+    assert len(content) > 20 * MEBIBYTE
+    assert hashlib.sha256(content).hexdigest() == sha256
+    assert len(bucket.names()) == 3
+    assert bucket.unfinished_uploads() == 0
+
+
+def test_reading_can_begin_anywhere(store: ObjectArtifactStore) -> None:
+    publish(store, PLENTY)
+    file = store.open(KEY)
+    assert file is not None
+    with file:
+        content = file.read()
+        size = file.seek(0, io.SEEK_END)
+        assert size == len(content)
+        for start in (size - 10, 0, 9 * MEBIBYTE + 1, 5, size - 1):
+            file.seek(start)
+            assert file.read(2 * MEBIBYTE) == content[start : start + 2 * MEBIBYTE]
+        file.seek(size)
+        assert file.read(1) == b""
+
+
+@pytest.mark.parametrize("reason", [Stop, KeyboardInterrupt])
+def test_an_interrupted_upload_leaves_nothing_behind(
+    store: ObjectArtifactStore, bucket: S3Bucket, reason: type[BaseException]
+) -> None:
+    seen: list[int] = []
+
+    def stop(_: int, size: int) -> None:
+        seen.append(bucket.unfinished_uploads())
+        if size > 18 * MEBIBYTE:
+            raise reason
+
+    with pytest.raises(reason), store.stage(KEY, 1) as staging:
+        staging.write(PLENTY, Format.CSV, {}, stop)
+
+    assert max(seen) == 1, "the upload had not begun"
+    assert bucket.unfinished_uploads() == 0
+    assert bucket.names() == [".exports-root"]
+
+
+def damage(content: bytes) -> bytes:
+    return content[:-1] + b"?"
+
+
+@pytest.mark.parametrize("alter", [damage, gzip.compress, lambda content: content[:-1]])
+def test_an_upload_that_does_not_read_back_is_not_published(
+    store: ObjectArtifactStore, bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch, alter: Callable[[bytes], bytes]
+) -> None:
+    from analytics_exports.artifacts.objects.staging import ObjectStaging  # noqa: PLC0415
+
+    verify = ObjectStaging._verify
+
+    def tampered(staging: ObjectStaging, file: object) -> None:
+        name = next(name for name in bucket.names() if name.startswith("files/"))
+        bucket.overwrite(name, alter(bucket.download(name)))
+        verify(staging, file)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ObjectStaging, "_verify", tampered)
+    with pytest.raises(StorageUnavailable):
+        publish(store, pl.LazyFrame({"number": [1, 2]}))
+
+    assert bucket.names() == [".exports-root"]
+
+
+def test_a_replaced_and_a_removed_file_leave_no_objects(store: ObjectArtifactStore, bucket: S3Bucket) -> None:
+    publish(store, pl.LazyFrame({"number": [1]}))
+    publish(store, pl.LazyFrame({"number": [2]}), attempt=2)
+    assert len(bucket.names()) == 3
+    store.remove(KEY)
+
+    assert bucket.names() == [".exports-root"]
+
+
+def test_a_link_gives_the_file_to_anybody_under_its_name(store: ObjectArtifactStore) -> None:
+    assert store.link(KEY, timedelta(minutes=5)) is None
+    publish(store, pl.LazyFrame({"number": [1]}))
+    link = store.link(KEY, timedelta(minutes=5))
+    assert link is not None
+    with urllib.request.urlopen(link) as answer:
+        assert answer.read() == b"number\n1\n"
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+        assert answer.headers["Content-Type"].startswith("text/csv")
+
+
+def test_a_key_that_nobody_understands_is_no_file(store: ObjectArtifactStore, bucket: S3Bucket) -> None:
+    bucket.overwrite(KEY, b"[]")
+    with pytest.raises(StorageUnavailable):
+        store.open(KEY)
+
+
+def test_a_store_that_does_not_answer_is_unavailable(store: ObjectArtifactStore) -> None:
+    away = ObjectArtifactStore("s3://bucket?endpoint=http://127.0.0.1:9", max_bytes=1)
+    with pytest.raises(StorageUnavailable):
+        away.check()
