@@ -43,8 +43,8 @@ def test_the_api_can_be_mounted_as_the_guide_says(repository: Path) -> None:
     assert isinstance(app, FastAPI)
     client = TestClient(app)
 
-    assert client.get("/bulk/datasets").status_code == 401
-    known = client.get("/bulk/datasets", headers={"X-User-Id": str(uuid4())})
+    assert client.get("/api/analytics/datasets").status_code == 401
+    known = client.get("/api/analytics/datasets", headers={"X-User-Id": str(uuid4())})
     assert known.status_code == 200
     assert known.json()["datasets"]
 
