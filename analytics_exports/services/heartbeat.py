@@ -3,15 +3,19 @@
 It beats once a second while there is progress to tell, and otherwise often enough for the lease. When the claim is gone
 (cancelled, or taken over) it stops the work. A database that is away for a while does no harm: publishing checks the
 claim once more.
+
+An export that takes longer than one beat also gets a count of its rows, in a thread of its own, so that people see how
+far it has come; short ones are not slowed down by it.
 """
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from analytics_exports.domain.errors import DatabaseUnavailable
+from analytics_exports.domain.errors import DatabaseUnavailable, ExportError
 from analytics_exports.domain.export import Claim
 from analytics_exports.ports import JobStore
 
@@ -33,6 +37,8 @@ class Heartbeat:
         self._lease = lease
         self._written = {"rows_written": 0, "bytes_written": 0}
         self._stop_work: Callable[[], None] = lambda: None
+        self._count: Callable[[], int] | None = None
+        self._total: dict[str, int] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -50,21 +56,38 @@ class Heartbeat:
         """Call ``stop`` from the beating thread when the claim is lost."""
         self._stop_work = stop
 
+    def count_with(self, count: Callable[[], int]) -> None:
+        """Find out by ``count`` how many rows there will be, once the work takes longer than a beat."""
+        self._count = count
+
     def progress(self, rows: int, size: int) -> None:
         """Note rows and bytes written so far; costs nothing."""
         self._written = {"rows_written": rows, "bytes_written": size}
 
     def _run(self) -> None:
-        quiet, told = 0.0, self._written
+        quiet, told = 0.0, self._known()
         while not self._done.wait(PROGRESS_SECONDS):
+            self._begin_counting()
             quiet += PROGRESS_SECONDS
-            if self._written == told and quiet < self._lease.total_seconds() / 4:
+            if self._known() == told and quiet < self._lease.total_seconds() / 4:
                 continue
-            quiet, told = 0.0, self._written
+            quiet, told = 0.0, self._known()
             if not self._beat(told):
                 self.lost = True
                 self._stop_work()
                 return
+
+    def _known(self) -> dict[str, int]:
+        return {**self._written, **self._total}
+
+    def _begin_counting(self) -> None:
+        count, self._count = self._count, None
+        if count is not None:
+            threading.Thread(target=self._note_total, args=(count,), name="row-count", daemon=True).start()
+
+    def _note_total(self, count: Callable[[], int]) -> None:
+        with suppress(ExportError):  # then there is no percentage; the export itself tells what is wrong
+            self._total = {"rows_total": count()}
 
     def _beat(self, progress: dict[str, int]) -> bool:
         try:

@@ -108,9 +108,11 @@ class Production:
         dataset = services.catalogue.state().datasets.get(request.dataset_id)
         if dataset is None:
             raise DatasetChanged
-        scan = services.warehouse.scan(dataset, self.job.owner_scope(), request.selection)
+        rows = dataset, self.job.owner_scope(), request.selection
+        scan = services.warehouse.scan(*rows)
         self._scan = self._held.enter_context(scan)
         self._heartbeat.stop_when_lost(self._scan.interrupt)
+        self._heartbeat.count_with(lambda: services.warehouse.count(*rows))
 
     def publish(self, frame: "pl.LazyFrame") -> Artifact:
         """Write ``frame``, check it, and make it visible.

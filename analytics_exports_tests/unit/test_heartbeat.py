@@ -1,0 +1,76 @@
+"""What a heartbeat tells while a file is written, and that it stops work whose claim is gone."""
+
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from analytics_exports.domain.errors import WarehouseUnavailable
+from analytics_exports.domain.export import Claim
+from analytics_exports.services import heartbeat
+from analytics_exports.services.heartbeat import Heartbeat
+from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.jobs import FakeJobStore
+
+LEASE = timedelta(seconds=20)
+PATIENCE = 10.0
+
+
+class ToldJobStore(FakeJobStore):
+    """Says when a heartbeat tells ``awaited``."""
+
+    def __init__(self, awaited: Mapping[str, int]) -> None:
+        super().__init__()
+        self.told = threading.Event()
+        self._awaited = awaited
+
+    def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
+        kept = super().renew(claim, lease, progress)
+        if kept and progress == self._awaited:
+            self.told.set()
+        return kept
+
+    def running(self) -> Claim:
+        job_id = self.create(factories.principal(), factories.request()).id
+        self.due(1, LEASE)
+        return self.claim(job_id, "run", LEASE)[1]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "PROGRESS_SECONDS", 0.01)
+
+
+def test_how_much_there_is_becomes_known_while_it_is_written() -> None:
+    store = ToldJobStore({"rows_written": 10, "bytes_written": 99, "rows_total": 40})
+    with Heartbeat(store, store.running(), LEASE) as beating:
+        beating.count_with(lambda: 40)
+        beating.progress(10, 99)
+
+        assert store.told.wait(PATIENCE)
+
+
+def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
+    def unknown() -> int:
+        asked.set()
+        raise WarehouseUnavailable
+
+    asked, store = threading.Event(), ToldJobStore({"rows_written": 11, "bytes_written": 99})
+    with Heartbeat(store, store.running(), LEASE) as beating:
+        beating.count_with(unknown)
+        assert asked.wait(PATIENCE)
+        beating.progress(11, 99)
+
+        assert store.told.wait(PATIENCE)
+        assert not beating.lost
+
+
+def test_work_whose_claim_is_gone_is_stopped() -> None:
+    store, stopped = ToldJobStore({}), threading.Event()
+    claim = store.running()
+    with Heartbeat(store, Claim(claim.job_id, claim.attempt, "another"), timedelta(0)) as beating:
+        beating.stop_when_lost(stopped.set)
+
+        assert stopped.wait(PATIENCE)
+        assert beating.lost
