@@ -4,10 +4,11 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPMethod
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Match
 
 from analytics_exports.api.announcer import Announcer
 from analytics_exports.api.docs_page import add_docs_page
@@ -69,18 +70,18 @@ async def _outside(request: Request, error: Exception) -> Response:
     """What is wrong with a request that no route answers."""
     response = render(request, error)
     if response.status_code == status_of(MethodNotAllowed):  # the framework names the methods of one route only
-        methods = _methods(request.app, request.url.path) or [
-            "GET",
-            "HEAD",
-        ]  # those of the page are not in the document
-        response.headers["Allow"] = ", ".join(methods)
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
 
 
-def _methods(app: FastAPI, path: str) -> list[str]:
-    """The methods that an address knows."""
-    items = app.openapi()["paths"].items()
-    return sorted({method.upper() for known, item in items if compile_path(known)[0].match(path) for method in item})
+def _methods(request: Request) -> list[str]:
+    """The methods that the address of a request knows."""
+    scopes = {method: {**request.scope, "method": method} for method in sorted(HTTPMethod)}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _allow_many_files() -> None:

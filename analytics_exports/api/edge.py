@@ -7,7 +7,8 @@ the log. It holds for this service's own application only; an application that i
 import logging
 import time
 from collections.abc import Callable, Collection
-from uuid import UUID, uuid4
+from ipaddress import ip_address
+from uuid import uuid4
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -88,12 +89,12 @@ class _Answer:
         line = {
             "request_id": self._request_id,
             "method": self._scope["method"],
-            "route": getattr(self._scope.get("route"), "path", None),
+            "route": getattr(self._scope.get("route"), "path_format", None),
             "job_id": _job_id(self._scope),
             "status": self._status,
             "bytes": self._bytes,
             "milliseconds": round((time.monotonic() - self._began) * 1000, 1),
-            "client": request.client.host if request.client else None,
+            "client": _address(request),
             "user_id": str(caller.user_id) if caller else None,
         }
         logger.info("request", extra=line)
@@ -101,7 +102,7 @@ class _Answer:
     def measured(self) -> tuple[str, str, int, float, int]:
         """Method, route, status, seconds and bytes; nothing that callers can make up as they like."""
         method = self._scope["method"]
-        route = getattr(self._scope.get("route"), "path", "")
+        route = getattr(self._scope.get("route"), "path_format", "")
         known = method if method in METHODS else "other"
         return known, route, self._status, time.monotonic() - self._began, self._bytes
 
@@ -113,14 +114,15 @@ class _Answer:
         return [*headers, *((name, value) for name, value in more if name not in given)]
 
 
-def _job_id(scope: Scope) -> str | None:
-    """The export that a request is about: it asked for it, or named it in its address."""
-    return scope["state"].get("analytics_job_id") or _uuid(scope.get("path_params", {}).get("job_id"))
-
-
-def _uuid(text: str | None) -> str | None:
-    """``text`` if it is a UUID: an address can hold anything."""
+def _address(request: Request) -> str | None:
+    """Where a request comes from. A proxy can pass on whatever its client called itself: only an address is one."""
     try:
-        return text and str(UUID(text))
+        return str(ip_address(request.client.host)) if request.client else None
     except ValueError:
         return None
+
+
+def _job_id(scope: Scope) -> str | None:
+    """The export that a request is about: it asked for it, or named it in its address."""
+    job_id = scope["state"].get("analytics_job_id") or scope.get("path_params", {}).get("job_id")
+    return job_id and str(job_id)

@@ -41,13 +41,14 @@ async def given_key(
 
 
 async def preferred_wait(
+    request: Request,
     gate: Entrance,
-    prefer: Annotated[
-        list[str] | None, Header(description="wait=N: answer when the export has ended, after N seconds at the latest.")
+    prefer: Annotated[  # noqa: ARG001 - documented here; a request may have several, of which this is one
+        str | None, Header(description="wait=N: answer when the export has ended, after N seconds at the latest.")
     ] = None,
 ) -> int | None:
     """For how many seconds the caller wants the answer held back, within limits; ``None`` if they said nothing."""
-    found = WAIT.search(",".join(prefer or []))
+    found = WAIT.search(",".join(request.headers.getlist("prefer")))
     return min(int(found[1]), gate.services.settings.max_wait_seconds) if found else None
 
 

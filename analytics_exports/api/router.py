@@ -24,6 +24,7 @@ from analytics_exports.contract.lists import ExportList
 from analytics_exports.contract.responses import ExportAccepted, ExportOut, PageOut, ReadinessOut
 from analytics_exports.domain import errors
 from analytics_exports.domain.access import Scope
+from analytics_exports.domain.formats import MEDIA_TYPES
 
 Answers = Mapping[int | str, dict[str, Any]]
 
@@ -32,7 +33,7 @@ RETRY_AFTER = header("Seconds after which to ask again; it grows with the age of
 ETAG = header("Of this version.")
 FILE = {
     "description": "The file, or the parts of it that Range asks for.",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES},
     "headers": {
         "ETag": header("SHA-256 of the file, in hex, in quotes."),
         "Repr-Digest": header("SHA-256 of the whole file (RFC 9530)."),
@@ -41,6 +42,12 @@ FILE = {
     },
 }
 
+LONG: Answers = {
+    400: {
+        "description": "The address is longer than the server reads, 64 KiB; an export takes its filters in a body.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
 PAGED: Answers = {200: {"headers": {"Link": header('The next page, rel="next".')}}}
 UNREADY: Answers = {503: {"model": ReadinessOut, "description": "Not ready."}}
 ACCEPTED: Answers = {
@@ -59,7 +66,15 @@ REMOVED: Answers = {
     202: {"description": "The export is cancelled."},
     204: {"description": "There is no file, or not any more."},
 }
-DOWNLOADED: Answers = {200: FILE, 206: FILE, 304: {"description": "If-None-Match names the file: you have it already."}}
+PARTS = {
+    **FILE,
+    "content": {**FILE["content"], "multipart/byteranges": {"schema": {"type": "string", "format": "binary"}}},
+}
+DOWNLOADED: Answers = {
+    200: FILE,
+    206: PARTS,
+    304: {"description": "If-None-Match names the file: you have it already."},
+}
 
 SUBMITTED = (
     *SENT,
@@ -119,7 +134,7 @@ def _status(public: APIRouter, private: APIRouter) -> None:
 def _datasets(router: APIRouter) -> None:
     listed = described("datasets", errors.CatalogueUnavailable, *STORED, scope=Scope.DATASETS_READ)
     known = described("datasets", *SELECTED, scope=Scope.DATASETS_READ)
-    rows = described("datasets", *READ, scope=Scope.DATASETS_READ, success=PAGED, response_model=PageOut)
+    rows = described("datasets", *READ, scope=Scope.DATASETS_READ, success={**PAGED, **LONG}, response_model=PageOut)
     router.get("/formats", **described("datasets", *STORED, scope=Scope.DATASETS_READ))(datasets.list_formats)
     router.get("/datasets", **listed)(datasets.list_datasets)
     router.get("/datasets/{dataset_id}/schema", **known)(datasets.get_schema)
@@ -139,9 +154,9 @@ def _exports(router: APIRouter) -> None:
     router.post("/exports/estimate", **sized)(exports.estimate_export)
     router.post("/exports", **described(tag, *SUBMITTED, scope=create, **new))(exports.create_export)
     router.get("/exports", **listed)(exports.list_exports)
-    router.get("/exports/{job_id}", **followed)(exports.get_export)
-    router.delete("/exports/{job_id}", **removed)(exports.remove_export)
-    router.post("/exports/{job_id}/retry", **described(tag, *again, *SUBMITTED, scope=create, **new))(
+    router.get("/exports/{job_id:uuid}", **followed)(exports.get_export)
+    router.delete("/exports/{job_id:uuid}", **removed)(exports.remove_export)
+    router.post("/exports/{job_id:uuid}/retry", **described(tag, *again, *SUBMITTED, scope=create, **new))(
         exports.retry_export
     )
 
@@ -151,9 +166,9 @@ def _files(public: APIRouter, private: APIRouter) -> None:
     own = described("files", errors.ExportNotFound, *TRANSFERRED, scope=Scope.EXPORTS_DOWNLOAD, **sent)
     linked = described("files", errors.InvalidLink, *TRANSFERRED, **sent)
     refused = (errors.ExportNotFound, errors.ExportConflict, *ADDRESSED)
-    private.get("/exports/{job_id}/download", **own)(downloads.download_export)
-    private.head("/exports/{job_id}/download", **own)(downloads.download_export)
-    private.post("/exports/{job_id}/link", **described("files", *refused, scope=Scope.EXPORTS_DOWNLOAD))(
+    private.get("/exports/{job_id:uuid}/download", **own)(downloads.download_export)
+    private.head("/exports/{job_id:uuid}/download", **own)(downloads.download_export)
+    private.post("/exports/{job_id:uuid}/link", **described("files", *refused, scope=Scope.EXPORTS_DOWNLOAD))(
         downloads.create_link
     )
     public.get("/downloads/{link}", **linked)(downloads.download_link)

@@ -43,6 +43,13 @@ FORMATS: Mapping[Format, FormatFacts] = MappingProxyType(
 
 _ENVELOPES = {"gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
 _TEXT = frozenset({Format.CSV, Format.NDJSON})
+_SPLIT = (".zip", "application/zip")
+
+MEDIA_TYPES = (
+    *(facts.media_type for facts in FORMATS.values()),
+    *(media_type for _, media_type in (*_ENVELOPES.values(), _SPLIT)),
+)
+"""Every HTTP Content-Type that a file can have."""
 
 
 def ending(format: Format, options: Mapping[str, object]) -> str:
@@ -58,7 +65,7 @@ def media_type(format: Format, options: Mapping[str, object]) -> str:
 def _envelope(format: Format, options: Mapping[str, object]) -> tuple[str, str]:
     """What the options put around the plain file: an ending with its dot and a media type."""
     if options.get("split"):
-        return ".zip", "application/zip"
+        return _SPLIT
     return _ENVELOPES.get(str(options.get("compression")), ("", "")) if format in _TEXT else ("", "")
 
 
