@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check docs prove reference audit sbom bench-scale fuzz format lock clean
+.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale fuzz format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ serve: setup ## Keep the whole service up on the demo data until Ctrl-C.
 
 test: setup ## Run the test suite. ARGS='-k name' goes to pytest.
 	$(BIN)/pytest -n logical --dist loadfile $(ARGS)
+
+test-large: setup ## Write ten million rows in every format under a memory limit; takes many minutes.
+	EXPORTS_LARGE_TESTS=1 $(BIN)/pytest -n 0 analytics_exports_tests/integration/test_writers_memory.py
+
+bench-write: setup ## Measure how files are written against COPY, Polars, pandas and csv.DictWriter. ARGS='--rows 10000000'
+	$(BIN)/python benchmarks/write.py $(ARGS)
 
 check: setup ## Lint, format, types, import contracts, generated documents, migrations.
 	$(BIN)/ruff check

@@ -31,15 +31,13 @@ Answers = Mapping[int | str, dict[str, Any]]
 LOCATION = header("Where to follow the export.", format="uri-reference")
 RETRY_AFTER = header("Seconds after which to ask again; it grows with the age of the export.", pattern="^[0-9]+$")
 ETAG = header("Of this version.")
-FILE = {
-    "description": "The file, or the parts of it that Range asks for.",
-    "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES},
-    "headers": {
-        "ETag": header("SHA-256 of the file, in hex, in quotes."),
-        "Repr-Digest": header("SHA-256 of the whole file (RFC 9530)."),
-        "Content-Disposition": header("A name for the file."),
-        "Accept-Ranges": header("bytes"),
-    },
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+FILES = dict.fromkeys(MEDIA_TYPES, BYTES)
+FILE_HEADERS = {
+    "ETag": header("SHA-256 of the file, in hex, in quotes."),
+    "Repr-Digest": header("SHA-256 of the whole file (RFC 9530)."),
+    "Content-Disposition": header("A name for the file."),
+    "Accept-Ranges": header("bytes"),
 }
 
 LONG: Answers = {
@@ -66,13 +64,13 @@ REMOVED: Answers = {
     202: {"description": "The export is cancelled."},
     204: {"description": "There is no file, or not any more."},
 }
-PARTS = {
-    **FILE,
-    "content": {**FILE["content"], "multipart/byteranges": {"schema": {"type": "string", "format": "binary"}}},
-}
 DOWNLOADED: Answers = {
-    200: FILE,
-    206: PARTS,
+    200: {"description": "The file.", "content": FILES, "headers": FILE_HEADERS},
+    206: {
+        "description": "The parts of the file that Range asks for.",
+        "content": {**FILES, "multipart/byteranges": BYTES},
+        "headers": FILE_HEADERS,
+    },
     304: {"description": "If-None-Match names the file: you have it already."},
 }
 

@@ -1,7 +1,8 @@
 """Rows as Arrow tables, for the formats that keep types.
 
-The types are those of the frame, with three exceptions: TIME has microseconds, as in DuckDB; 128-bit integers are
-DECIMAL(38, 0); categories are text. A MAP is a list of structs with the fields ``key`` and ``value``.
+The types are those of the frame, with three exceptions: the durations as which times of day travel are times again;
+128-bit integers are DECIMAL(38, 0); categories are text. A MAP is a list of structs with the fields ``key`` and
+``value``.
 """
 
 import json
@@ -20,14 +21,19 @@ class ArrowTables:
         """Work out the schema."""
         self._cells = [_cell(field) for field in layout.fields]
         empty = pl.DataFrame(schema=layout.schema).select(self._cells).to_arrow()
-        nanoseconds = {field.name for field in layout.fields if field.kind.name == "time_ns"}
-        self.schema = pa.schema(
-            [_microseconds(item) if item.name not in nanoseconds else item for item in empty.schema]
-        )
+        self.schema = pa.schema([_timed(field) for field in empty.schema])
 
     def table(self, rows: pl.DataFrame) -> pa.Table:
         """A batch as a table."""
-        return rows.select(self._cells).rechunk().to_arrow().cast(self.schema)
+        found = rows.select(self._cells).rechunk().to_arrow()
+        return pa.table(list(map(_as, found.columns, self.schema.types)), schema=self.schema)
+
+
+def _as(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """The same numbers as another type of the same size."""
+    if column.type == wanted:
+        return column
+    return pa.chunked_array([chunk.view(wanted) for chunk in column.chunks], wanted)
 
 
 def metadata(layout: Layout) -> Mapping[str, str]:
@@ -48,5 +54,16 @@ def _cell(field: Field) -> pl.Expr:
     return pl.col(field.name)
 
 
-def _microseconds(item: pa.Field) -> pa.Field:
-    return item.with_type(pa.time64("us")) if item.type == pa.time64("ns") else item
+def _timed(field: pa.Field) -> pa.Field:
+    return field.with_type(_time_of_day(field.type))
+
+
+def _time_of_day(known: pa.DataType) -> pa.DataType:
+    """The type ``known`` with times of day in place of durations."""
+    if pa.types.is_duration(known):
+        return pa.time64(known.unit)
+    if pa.types.is_large_list(known):
+        return pa.large_list(_timed(known.value_field))
+    if pa.types.is_struct(known):
+        return pa.struct([_timed(field) for field in known])
+    return known

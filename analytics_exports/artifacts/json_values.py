@@ -14,7 +14,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from analytics_exports.artifacts.duck_types import UNKNOWN, Kind
-from analytics_exports.artifacts.times import ISO, TimeStyle
+from analytics_exports.artifacts.times import ISO, TEMPORAL, TimeStyle
 
 Member = tuple[str, pl.Expr, pl.DataType, Kind]
 """A member of an object: its name, its value, and the value's types."""
@@ -70,7 +70,7 @@ def _scalar(value: pl.Expr, dtype: pl.DataType, style: TimeStyle) -> pl.Expr:
         return value
     if isinstance(dtype, pl.Binary):
         return value.bin.encode("base64")
-    if isinstance(dtype, pl.Date | pl.Time | pl.Datetime):
+    if isinstance(dtype, TEMPORAL):
         return style.text(value, dtype)
     return value.cast(pl.String)
 

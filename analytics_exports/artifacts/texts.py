@@ -9,13 +9,13 @@ import polars as pl
 
 from analytics_exports.artifacts.json_values import to_json
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.artifacts.times import TEMPORAL, TimeStyle
 
 
 def cell(field: Field, style: TimeStyle) -> pl.Expr:
     """The cells of a column, under its name."""
     value, dtype = pl.col(field.name), field.dtype
-    if isinstance(dtype, pl.Date | pl.Time | pl.Datetime):
+    if isinstance(dtype, TEMPORAL):
         return style.text(value, dtype)
     if isinstance(dtype, pl.Binary):
         return value.bin.encode("hex")

@@ -2,18 +2,24 @@
 
 ISO 8601 unless a request asks for another format: ``2024-01-31``, ``23:59:59.500``, ``2024-01-31T23:59:59``, and for
 TIMESTAMPTZ ``Z`` or an offset. A fraction has three, six or nine digits, or is left out when it is zero. What no
-calendar holds, such as DuckDB's infinite dates, is ``infinity`` and ``-infinity``.
+calendar holds, such as DuckDB's infinite dates, is ``infinity`` and ``-infinity``. Times of day go up to ``24:00:00``.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import polars as pl
 
 _DAYS = 95_000_000
 """Polars can render dates up to so many days before and after 1970, about 260,000 years."""
 
-_A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+A_DAY = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+"""How long a day is, by unit."""
+
 _LARGEST = 2**63 - 1
+
+TEMPORAL = pl.Date | pl.Datetime | pl.Duration
+"""The types of dates and times; a time of day is the duration since midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class TimeStyle:
         if isinstance(dtype, pl.Date):
             return _bounded(value, value.to_physical(), _DAYS, self.date)
         if not isinstance(dtype, pl.Datetime):
-            return value.dt.strftime("%H:%M:%S%.f")
-        limit = min(_DAYS * _A_DAY[dtype.time_unit], _LARGEST - 1)
+            return _time_of_day(value, cast("pl.Duration", dtype))
+        limit = min(_DAYS * A_DAY[dtype.time_unit], _LARGEST - 1)
         return _bounded(self._zoned(value, dtype), value.to_physical(), limit, self.timestamp + self._suffix(dtype))
 
     def _zoned(self, value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
@@ -52,6 +58,12 @@ class TimeStyle:
 
 
 ISO = TimeStyle()
+
+
+def _time_of_day(value: pl.Expr, dtype: pl.Duration) -> pl.Expr:
+    number, day = value.to_physical(), A_DAY[dtype.time_unit]
+    named = (number * (A_DAY["ns"] // day)).cast(pl.Time, strict=False).dt.strftime("%H:%M:%S%.f")
+    return pl.when(number == day).then(pl.lit("24:00:00")).otherwise(named)
 
 
 def _bounded(value: pl.Expr, number: pl.Expr, limit: int, format: str) -> pl.Expr:

@@ -6,7 +6,8 @@ restricts the rows to the owner. Values are parameters; identifiers come from th
     SELECT columns, owner AS "<owner>" FROM "db"."schema"."table" AS "<rows>"
     WHERE owner = $owner AND other conditions ORDER BY keys
 
-The owner is always read along, so that whoever runs the query can check each row (``scan``, ``answers``).
+Around it there may be one that only renames or renders what it found. The owner is always read along, so that whoever
+runs the query can check each row (``scan``, ``answers``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,14 +62,22 @@ class Compiler:
         self.columns = tuple(known[name] for name in names)
         self.keys = order(dataset, types, names)
         self._types = {name: types[name] for name in names}
+        self._owner_column = dataset.owner_column
         self._owner = f"{carry(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
         self._table = f"{table(dataset.relation)} AS {quote(ROWS)}"
         self._where = (owned(dataset, types, scope), *filters(dataset, types, selection))
 
     def rows(self) -> Query:
-        """All rows in their order, as Polars can carry them, and the owner."""
+        """All rows in their order, as Polars can carry them, and the owner.
+
+        An owner that is read anyway gets its second name around the one SELECT, so that it is not sorted twice.
+        """
         columns = [f"{carry(column(name), of)} AS {quote(name)}" for name, of in self._types.items()]
-        return self._select([*columns, self._owner], self._ordered())
+        if self._owner_column not in self._types:
+            return self._select([*columns, self._owner], self._ordered())
+        query = self._select(columns, self._ordered())
+        owner = f"{quote(self._owner_column)} AS {quote(OWNER)}"
+        return replace(query, sql=f"SELECT *, {owner} FROM ({query.sql}) AS owned")  # noqa: S608 - see above
 
     def page(self, limit: int, offset: int, position: Position | None) -> Query:
         """Some of the same rows in the same order: the owner, the row as a JSON object, and its place as text.

@@ -2,8 +2,9 @@
 
 A scan's frame carries
 
-- booleans, integers up to 64 bits, floats, DECIMAL, text, BLOB, DATE, TIME, TIMESTAMP and TIMESTAMPTZ (always UTC) as
-  the Polars type of the same meaning, each in its own precision (seconds as milliseconds);
+- booleans, integers up to 64 bits, floats, DECIMAL, text, BLOB, DATE, TIMESTAMP and TIMESTAMPTZ (always UTC) as the
+  Polars type of the same meaning, each in its own precision (seconds as milliseconds);
+- TIME as Duration since midnight, because Polars' own Time ends before 24:00:00;
 - HUGEINT as Decimal(38, 0), unchanged also where it has 39 digits;
 - UUID, ENUM and JSON as text; JSON text is a JSON value, unchanged;
 - INTERVAL, BIT, TIMETZ, UHUGEINT, BIGNUM, GEOMETRY and what DuckDB may add later as text in DuckDB's spelling;
@@ -11,8 +12,8 @@ A scan's frame carries
 - lists and arrays as List, structs as Struct, MAP as List of Struct with the fields ``key`` and ``value``, and the same
   rules inside them.
 
-DuckDB has days and times for which Polars has a number but no name: the infinities, and 24:00:00. They arrive as that
-number; writers that write names have to deal with them.
+DuckDB has infinite days and timestamps, for which Polars has a number but no name. They arrive as that number; writers
+that write names have to deal with them.
 
 ``Scan.columns`` keeps DuckDB's own names of the types. Rendering values as text for people is the writers' work;
 ``json_values`` is the counterpart for the JSON API.
@@ -24,8 +25,8 @@ from analytics_exports.warehouse.types import Type
 _FAITHFUL = frozenset(
     {
         *("boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"),
-        *("hugeint", "float", "double", "decimal", "varchar", "json", "uuid", "blob", "date", "time", "time_ns"),
-        *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "timestamptz_ns"),
+        *("hugeint", "float", "double", "decimal", "varchar", "uuid", "blob", "date", "time", "time_ns"),
+        *("timestamp", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "timestamptz_ns"),
     }
 )
 _AS_JSON = frozenset({"union", "variant"})
@@ -35,6 +36,8 @@ def carry(expression: str, of: Type) -> str:
     """SQL that turns ``expression``, of type ``of``, into what Polars can carry; itself when that is nothing to do."""
     if of.kind in _FAITHFUL:
         return expression
+    if of.kind == "timestamp_s":  # Arrow's seconds lose the infinities
+        return f"CAST({expression} AS TIMESTAMP_MS)"
     if of.kind in _NESTED:
         return _NESTED[of.kind](expression, of)
     text = f"to_json({expression})" if of.kind in _AS_JSON else expression

@@ -17,6 +17,7 @@ from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation, RunCancelled
+from analytics_exports.warehouse.batches import to_frame
 from analytics_exports.warehouse.compiler import OWNER, Compiler
 from analytics_exports.warehouse.connection import Connection
 
@@ -60,8 +61,8 @@ class DuckDBScan:
         self._scope = scope
         self._thread = ThreadPoolExecutor(1, "warehouse-scan")
         with connection.translated():
-            empty = self._relation().limit(0).to_arrow_reader(1).schema.empty_table()
-        self.preview = pl.DataFrame(empty).drop(OWNER)
+            schema = self._relation().limit(0).to_arrow_reader(1).schema
+        self.preview = to_frame(pa.RecordBatch.from_pylist([], schema)).drop(OWNER)
         self._schema = self.preview.schema
 
     @property
@@ -132,7 +133,7 @@ class DuckDBScan:
     def _next(self, reader: pa.RecordBatchReader) -> pl.DataFrame | None:
         with self._connection.translated():
             batch = next(reader, None)
-        return None if batch is None else owned_only(pl.DataFrame(batch), self._scope)
+        return None if batch is None else owned_only(to_frame(batch), self._scope)
 
     def _relation(self) -> duckdb.DuckDBPyRelation:
         return self._connection.duckdb.sql(self._query.sql, params=self._query.params)

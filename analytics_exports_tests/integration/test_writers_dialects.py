@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import subprocess
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -22,7 +22,7 @@ FRAME = pl.DataFrame(
         "booking_date": [date(2024, 1, 31), None],
         "created_at": [datetime(2024, 1, 31, 23, 59, 59, 500_000), None],  # noqa: DTZ001 - TIMESTAMP has no zone
         "seen_at": [datetime(2024, 7, 1, 12, tzinfo=UTC), None],
-        "opens": [time(8, 30), None],
+        "opens": [timedelta(hours=8, minutes=30), None],  # a TIME travels as the time since midnight
         "amount": [Decimal("-1234.50"), None],
         "rate": [0.1, None],
         "name": ['Bäcker "Ü", & Co;', ""],

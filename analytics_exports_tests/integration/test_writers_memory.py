@@ -1,6 +1,6 @@
-"""Memory does not grow with the file: ten million rows under a hard limit on the address space.
+"""Memory does not grow with the file: many rows under a hard limit on the address space.
 
-It takes minutes, so it runs only when EXPORTS_LARGE_TESTS is set.
+Ten million take minutes, so the suite writes some of them and ``make test-large`` all.
 """
 
 import os
@@ -14,13 +14,14 @@ import pytest
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.formats import Format
 
-ROWS = 10_000_000
+ROWS = 10_000_000 if "EXPORTS_LARGE_TESTS" in os.environ else 600_000
 LIMIT_MB = 512
 SPACE_BYTES = 6 * 2**30
 """Of addresses, most of which allocators only reserve; the bound on what is used is LIMIT_MB."""
 
+# The peak of getrusage would begin with that of this process.
 CHILD = f"""
-import resource, sys
+import pathlib, re, resource, sys
 import polars as pl
 from polars.io.plugins import register_io_source
 from analytics_exports.artifacts import LocalArtifactStore
@@ -42,14 +43,14 @@ store = LocalArtifactStore(sys.argv[1], max_bytes=2**40, reserve_bytes=0)
 with store.stage(sys.argv[2], 1) as staging:
     frame = register_io_source(source, schema=SCHEMA)
     written = staging.write(frame, Format(sys.argv[3]), {{}}, lambda rows, size: None)
-print(written.row_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+status = pathlib.Path("/proc/self/status").read_text()
+print(written.row_count, int(re.search(r"VmHWM:\\s*(\\d+)", status)[1]) // 1024)
 """
 
 
-@pytest.mark.skipif("EXPORTS_LARGE_TESTS" not in os.environ, reason="takes minutes; set EXPORTS_LARGE_TESTS to run it")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("format", Format)
-def test_ten_million_rows_fit_into_little_memory(format: Format, tmp_path: Path) -> None:
+def test_many_rows_fit_into_little_memory(format: Format, tmp_path: Path) -> None:
     LocalArtifactStore(tmp_path, max_bytes=2**40, reserve_bytes=0).prepare()
     key = f"exports/{UUID(int=1)}/{UUID(int=2)}.{format}"
     done = subprocess.run(

@@ -5,7 +5,7 @@ A filter that was accepted is kept, in the row of its export and nowhere else; i
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -109,7 +109,8 @@ def written_by(service: Service) -> Iterator[tuple[Path, bytes]]:
 
 
 def tables(connection: Connection) -> list[str]:
-    return [str(name) for name in connection.execute(text(TABLES)).scalars()]
+    found: Sequence[Any] = connection.execute(text(TABLES)).scalars().all()
+    return [str(name) for name in found]
 
 
 def rows_with(service: Service, value: str) -> dict[str, int]:
@@ -117,7 +118,7 @@ def rows_with(service: Service, value: str) -> dict[str, int]:
     engine = create_engine(service.stack.database_url)
     try:
         with engine.connect() as connection:
-            counts = {
+            counts: dict[str, int] = {
                 table: connection.execute(text(FOUND.format(table=table)), {"canary": value}).scalar_one()
                 for table in tables(connection)
             }

@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics_exports.artifacts.findings import Finding
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.artifacts.times import A_DAY, TimeStyle
 from analytics_exports.artifacts.writers.workbook import MOST_DECIMALS, Style
 
 _DIGITS = 15
@@ -20,11 +20,8 @@ _EPOCH = 25_569
 _FIRST_DAY, _PAST_DAYS = 61 - _EPOCH, 2_958_466 - _EPOCH
 """1900-03-01 and 10000-01-01, in days after 1970-01-01."""
 
-_SECONDS = 86_400
 _LARGEST = 2**63 - 1
 """As a timestamp: infinity."""
-
-_UNITS = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +63,8 @@ def _temporal(value: pl.Expr, dtype: pl.DataType, style: TimeStyle) -> Number | 
         odd = ~_in_calendar(value)
         days = (value.to_physical() + _EPOCH).cast(pl.String)
         return Number(days, _styled(Style.DATE), odd, odd, Finding.FAR_DATES)
-    if isinstance(dtype, pl.Time):
-        day = value.to_physical() / (_SECONDS * _UNITS["ns"])
-        return Number(day.cast(pl.String), _with_fraction(value, Style.TIME, Style.TIME_MS))
+    if isinstance(dtype, pl.Duration):
+        return _time(value, dtype)
     return _timestamp(value, dtype, style) if isinstance(dtype, pl.Datetime) else None
 
 
@@ -83,12 +79,20 @@ def _decimal(value: pl.Expr, dtype: pl.Decimal) -> Number:
     return Number(text, attributes, suspect, digits > _DIGITS, Finding.LONG_NUMBERS)
 
 
+def _time(value: pl.Expr, dtype: pl.Duration) -> Number:
+    number, day = value.to_physical(), A_DAY[dtype.time_unit]
+    second = day // 86_400
+    attributes = pl.when(number % second == 0).then(_styled(Style.TIME)).otherwise(_styled(Style.TIME_MS))
+    return Number((number / day).cast(pl.String), attributes, number == day, number == day, Finding.FAR_DATES)
+
+
 def _timestamp(value: pl.Expr, dtype: pl.Datetime, style: TimeStyle) -> Number:
-    odd = ~_in_calendar(value, _SECONDS * _UNITS[dtype.time_unit])
+    day = A_DAY[dtype.time_unit]
+    odd = ~_in_calendar(value, day)
     local: pl.Expr = pl.when(~odd).then(value)
     if dtype.time_zone is not None:
         local = local.dt.convert_time_zone(style.timezone).dt.replace_time_zone(None)
-    days = local.to_physical() / (_SECONDS * _UNITS[dtype.time_unit]) + _EPOCH
+    days = local.to_physical() / day + _EPOCH
     attributes = _with_fraction(local, Style.TIMESTAMP, Style.TIMESTAMP_MS)
     return Number(days.cast(pl.String), attributes, odd, odd, Finding.FAR_DATES)
 
