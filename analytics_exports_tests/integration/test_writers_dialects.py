@@ -81,7 +81,9 @@ def test_a_preset_makes_these_bytes(preset: str, tmp_path: Path) -> None:
 
 
 SOFFICE = shutil.which("soffice")
-SHOWN = ["2024-01-31", "2024-01-31 23:59:59", "2024-07-01", "08:30:00", "1234", "0.1", 'Bäcker "Ü", & Co;', "=1+1", "a"]
+SHOWN = ["2024-01-31", "23:59:59", "2024-07-01", "08:30:00", "-1234.5", "0.1", 'Bäcker "Ü", & Co;', "=1+1", "a"]
+SEPARATOR, LANGUAGE = {"excel-eu": ";"}, {"excel-eu": 1031}
+"""What a reader of a preset has set: 1031 are the German conventions, 1033 the American ones, in which all is shown."""
 
 
 @pytest.mark.skipif(SOFFICE is None, reason="LibreOffice is not installed")
@@ -90,8 +92,8 @@ def test_a_spreadsheet_program_shows_the_values(case: str, tmp_path: Path) -> No
     is_sheet = case == "xlsx"
     made = Format.XLSX if is_sheet else Format.CSV
     source = exported(tmp_path / "store", made, {} if is_sheet else of_preset(case))
-    delimiter = ord(";") if case == "excel-eu" else ord(",")
-    reading = [] if is_sheet else [f"--infilter=CSV:{delimiter},34,76,1"]
+    delimiter, language = ord(SEPARATOR.get(case, ",")), LANGUAGE.get(case, 1033)
+    reading = [] if is_sheet else [f"--infilter=CSV:{delimiter},34,76,1,,{language},false,true"]
     command = [str(SOFFICE), "--headless", f"-env:UserInstallation=file://{tmp_path}/profile", *reading]
     shown = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"
     target = ["--convert-to", shown, "--outdir", f"{tmp_path}/shown"]
