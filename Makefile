@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale fuzz format lock clean
+.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale bench-downloads fuzz format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ audit: setup ## Ask the databases of known vulnerabilities about every locked pa
 
 sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
+
+bench-downloads: setup ## How fast a status is while 200 slow clients download.
+	$(BIN)/python -m benchmarks.downloads
 
 fuzz: setup ## Try CASES=10000 requests by two users against the demonstration, right and wrong ones; SEED=1.
 	$(BIN)/python -m analytics_exports_tests.fuzzing --cases $(or $(CASES),10000) --seed $(or $(SEED),1)
