@@ -1,16 +1,18 @@
-"""The real application behind a real socket and on a real database; only rows and Dagster are in memory.
+"""The real application behind real sockets and on a real database; only rows and Dagster are in memory.
 
+There are two replicas of it, which take requests in turn: whatever holds for callers must hold for both together.
 Exports are made by the test, one at a time with ``make``, so that every state can be looked at.
 """
 
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -82,6 +84,20 @@ class Caller:
         return found
 
 
+class InTurn(httpx.HTTPTransport):
+    """Sends each request to the next of several replicas, as a load balancer does."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        super().__init__()
+        self._urls = cycle([httpx.URL(url) for url in urls])
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Only the connection is another one: the request, with its Host, stays as it is."""
+        replica = next(self._urls)
+        request.url = request.url.copy_with(host=replica.host, port=replica.port)
+        return super().handle_request(request)
+
+
 class Live:
     """The service, its callers, and what a test reaches into."""
 
@@ -92,10 +108,15 @@ class Live:
         self.artifacts.prepare()
         values = {"allowed_hosts": "127.0.0.1", **settings, "state_dir": folder, "database_url": database_url}
         self.services = self.replica(Settings(**values))
-        self.app: FastAPI = create_app(self.services)
-        self.base_url = ""
+        self.other = self.replica(Settings(**values))
+        self.base_urls: Sequence[str] = ()
         self._rows: list[dict[str, Any]] = []
         self._clients: list[httpx.Client] = []
+
+    @property
+    def base_url(self) -> str:
+        """The address of one replica."""
+        return self.base_urls[0]
 
     def replica(self, settings: Settings) -> Application:
         """The services of another API process on the same database and files."""
@@ -122,7 +143,8 @@ class Live:
     def http(self, token: str | None = None) -> httpx.Client:
         """A client with this token, or without one."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(base_url=f"{self.base_url}{BASE_PATH}", headers=headers, timeout=20)
+        transport = InTurn(self.base_urls)
+        client = httpx.Client(base_url=f"{self.base_url}{BASE_PATH}", headers=headers, timeout=20, transport=transport)
         self._clients.append(client)
         return client
 
@@ -154,11 +176,15 @@ class Live:
         with self.services.engine.begin() as connection:
             return connection.execute(text(statement), values).scalar()
 
-    def close(self) -> None:
-        """Close what was opened."""
+    def hang_up(self) -> None:
+        """Close the connections of all callers."""
         for client in self._clients:
             client.close()
+
+    def close(self) -> None:
+        """Close what the replicas have opened."""
         self.services.close()
+        self.other.close()
 
     def _launch(self) -> None:
         self.services.jobs.due(1000, timedelta(seconds=60))
@@ -186,7 +212,11 @@ def live(folder: Path, database_url: str, **settings: Any) -> Iterator[Live]:
     """The service, up; ``settings`` are those that differ from the defaults."""
     world = Live(folder, database_url, **settings)
     try:
-        with serving(world.app) as world.base_url:
-            yield world
+        with serving(create_app(world.services)) as first, serving(create_app(world.other)) as second:
+            world.base_urls = (first, second)
+            try:
+                yield world
+            finally:
+                world.hang_up()
     finally:
         world.close()

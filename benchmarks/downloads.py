@@ -2,9 +2,9 @@
 
     python -m benchmarks.downloads [--downloads 200] [--seconds 20] [--rate 65536]
 
-The API runs in a process of its own on a scratch PostgreSQL; so many clients take a large file at ``rate`` bytes a second
-each, while another asks for the status of an export, again and again. The same without downloads comes first. Figures go
-to stdout as JSON lines.
+The API runs in a process of its own on a scratch PostgreSQL; so many clients take a large file at ``rate`` bytes a
+second each, while another asks for the status of an export, again and again. The same without downloads comes first.
+Figures go to stdout as JSON lines.
 """
 
 import argparse
