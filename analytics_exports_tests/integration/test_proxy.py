@@ -1,6 +1,6 @@
 """The service behind nginx, with the configuration that the documents give; only places and ports are this test's."""
 
-import datetime
+import datetime as dt
 import re
 import shutil
 import ssl
@@ -66,8 +66,8 @@ def certify(folder: Path) -> ssl.SSLContext:
     """A key and a certificate for this machine; what a client needs to trust them."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    tomorrow = now + datetime.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    tomorrow = now + dt.timedelta(days=1)
     names = x509.SubjectAlternativeName([x509.DNSName(NAME), x509.IPAddress(ip_address("127.0.0.1"))])
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, tomorrow)
