@@ -78,6 +78,12 @@ class PostgresJobStore(OwnJobs):
             session.execute(update(Job).where(held, Job.status == Status.PENDING).values(undone))
             session.execute(select(func.pg_notify(PENDING, "")))
 
+    def begun_since(self, age: timedelta) -> bool:
+        """Whether runs still begin exports."""
+        lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
+        with self._transaction() as session:
+            return bool(session.scalar(select(lately.exists())))
+
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take a pending export, or a completed one that is to be made again."""
         remake = and_(Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())

@@ -65,6 +65,7 @@ class Connection:
         duckdb: For whoever runs queries, one at a time and inside ``translated``.
         identity: The version that is read.
         stopped: Set once ``interrupt`` was called.
+        failed: Whether DuckDB reported an error.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity) -> None:
@@ -72,7 +73,12 @@ class Connection:
         self.duckdb = connection
         self.identity = identity
         self.stopped = Event()
+        self.failed = False
         self._path = path
+
+    def again(self) -> "Connection":
+        """The same for one more reading."""
+        return Connection(self.duckdb, self._path, self.identity)
 
     def interrupt(self) -> None:
         """Stop the query that is running and any later one, from any thread."""
@@ -97,6 +103,7 @@ class Connection:
         try:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
+            self.failed = True
             self.verify()
             raise (RunCancelled() if self.stopped.is_set() else meaning(error)) from None
 
