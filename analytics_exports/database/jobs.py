@@ -101,6 +101,7 @@ class PostgresJobStore(OwnJobs):
                 **_no_error(),
             )
             .returning(Job)
+            .execution_options(synchronize_session=False)
         )
         with self._transaction() as session:
             row = session.scalars(statement).one_or_none()
@@ -139,7 +140,8 @@ class PostgresJobStore(OwnJobs):
             Job.details: facts.concat(func.jsonb_build_object("expires_at", expires_at)),
         }
         with self._transaction() as session:
-            return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
+            statement = update(Job).where(_held(claim)).values(values).execution_options(synchronize_session=False)
+            return session.scalar(statement.returning(Job.id)) is not None
 
     def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt; a completed export that was being made again stays as it was."""

@@ -108,7 +108,9 @@ class DuckDBWarehouse:
 
 def _fit(dataset: Dataset, connection: Connection) -> Dataset:
     """``dataset`` with the types that its columns have in the warehouse now. Raises DatasetChanged when one is gone."""
-    types = {column.name: column.type for column in _columns(connection, dataset.relation)}
+    columns: tuple[Column, ...] = connection.known.get(dataset.relation) or _columns(connection, dataset.relation)
+    connection.known[dataset.relation] = columns
+    types = {column.name: column.type for column in columns}
     if not types.keys() >= dataset.columns_by_name().keys():
         raise DatasetChanged
     return replace(dataset, columns=tuple(replace(column, type=types[column.name]) for column in dataset.columns))
