@@ -78,7 +78,16 @@ def measure(service: Service, arguments: argparse.Namespace, floor: float) -> No
     """Measure everything about our own service."""
     singly.one_at_a_time(service, 3)
     tell("idle", OURS, singly.idle(10))
+    since = service.scalar("SELECT now()")
     tell("one_at_a_time", OURS, singly.one_at_a_time(service, arguments.exports, pause=1))
+    tell(
+        "read_back",
+        OURS,
+        {
+            "p50_ms": service.scalar(READ_BACK, since=since, share=0.5),
+            "p95_ms": service.scalar(READ_BACK, since=since, share=0.95),
+        },
+    )
     tell("one_after_another", OURS, singly.one_at_a_time(service, arguments.exports))
     for figure, many in (("burst_stored_at_once", burst.stored), ("burst_posted", burst.posted)):
         figures = many(service, arguments.burst)
@@ -88,11 +97,21 @@ def measure(service: Service, arguments: argparse.Namespace, floor: float) -> No
     filling.fill(service.engine, service.ended(service.ask())["job_id"], arguments.partitions, arguments.rows)
     large = sizes(service, arguments.exports // 2)
     tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **large})
-    tell("size_ratio", OURS, {name: round(large[name] / small[name], 2) for name in small})
+    tell(
+        "size_ratio", OURS, {name: round(large[name] / small[name], 2) for name in small if small[name] and large[name]}
+    )
 
 
 PARTITIONS = "SELECT count(*) FROM dagster.dynamic_partitions"
 ROWS = "SELECT count(*) FROM jobs"
+READ_BACK = """
+    SELECT round(1000 * percentile_cont(:share) WITHIN GROUP (
+        ORDER BY extract(epoch FROM jobs.completed_at - events.timestamp AT TIME ZONE 'UTC'))::numeric, 1)::float
+    FROM jobs JOIN dagster.event_logs AS events ON events.partition = jobs.id::text
+    WHERE jobs.created_at > :since AND events.dagster_event_type = 'ASSET_MATERIALIZATION'
+"""
+"""Time from the event that an export was published to its row."""
+
 LAUNCHED = """
     SELECT round(1000 * percentile_cont(0.5) WITHIN GROUP (
         ORDER BY extract(epoch FROM runs.create_timestamp AT TIME ZONE 'UTC' - jobs.created_at))::numeric, 1)::float
