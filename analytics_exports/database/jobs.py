@@ -78,6 +78,12 @@ class PostgresJobStore(OwnJobs):
             session.execute(update(Job).where(held, Job.status == Status.PENDING).values(undone))
             session.execute(select(func.pg_notify(PENDING, "")))
 
+    def begun_since(self, age: timedelta) -> bool:
+        """Whether runs still begin exports."""
+        lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
+        with self._transaction() as session:
+            return bool(session.scalar(select(lately.exists())))
+
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take a pending export, or a completed one that is to be made again."""
         remake = and_(Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
@@ -95,6 +101,7 @@ class PostgresJobStore(OwnJobs):
                 **_no_error(),
             )
             .returning(Job)
+            .execution_options(synchronize_session=False)
         )
         with self._transaction() as session:
             row = session.scalars(statement).one_or_none()
@@ -133,7 +140,8 @@ class PostgresJobStore(OwnJobs):
             Job.details: facts.concat(func.jsonb_build_object("expires_at", expires_at)),
         }
         with self._transaction() as session:
-            return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
+            statement = update(Job).where(_held(claim)).values(values).execution_options(synchronize_session=False)
+            return session.scalar(statement.returning(Job.id)) is not None
 
     def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt; a completed export that was being made again stays as it was."""

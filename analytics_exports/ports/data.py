@@ -120,5 +120,11 @@ class Warehouse(Protocol):
             WarehouseBusy, WarehouseUnavailable: as for ``scan``.
         """
 
+    def keep_open(self) -> AbstractContextManager[None]:
+        """Keep what is slow to open from one reading to the next inside the block.
+
+        A writer may have to wait for its end. What is read is still the version that is there when a reading begins.
+        """
+
     def data_as_of(self) -> datetime:
         """When the current version of the warehouse was built. Raises WarehouseUnavailable."""

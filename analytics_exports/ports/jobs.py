@@ -65,6 +65,9 @@ class JobStore(Protocol):
     def release(self, launches: Collection[Launch]) -> None:
         """Give back attempts that ``due`` handed out and that nobody will claim; they are due again as they were."""
 
+    def begun_since(self, age: timedelta) -> bool:
+        """Whether an export is running that was begun no longer than ``age`` ago."""
+
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take the next attempt: pending becomes running. A completed export can be claimed to be made again.
 

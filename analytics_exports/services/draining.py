@@ -104,8 +104,9 @@ class Draining:
         """The exports of a chunk, as far as there is time for them."""
         waiting, let_go = deque(chunk), time.monotonic() + 2 * CHUNK_SECONDS
         try:
-            while waiting and time.monotonic() < let_go:
-                yield waiting.popleft().job_id
+            with self.producing.warehouse.keep_open():
+                while waiting and time.monotonic() < let_go:
+                    yield waiting.popleft().job_id
         finally:
             if waiting:
                 self.jobs.release(waiting)

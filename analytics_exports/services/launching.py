@@ -18,6 +18,9 @@ LOOK_SECONDS = 5.0
 BUSY_LOOK_SECONDS = 0.5
 """How often to look whether a run has ended, while as many are in progress as there may be."""
 
+STUCK = timedelta(seconds=2)
+"""When runs for many have begun nothing for so long they are busy with long exports: others are made beside them."""
+
 SHARE = 25
 """Exports that a run for many is given to begin with; it takes more by itself."""
 
@@ -59,6 +62,8 @@ class Launching:
         while True:
             running = self.orchestrator.in_progress()
             free, drains = self.workers - running.runs, self.burst_runs - running.drains
+            if drains <= 0 and self.jobs.begun_since(STUCK):
+                free = 0
             limit = SHARE * drains if drains > 0 else min(free, self.burst_exports)
             if free > 0 and (launches := self.jobs.due(limit, self.hold)):
                 return self._plan(launches, min(free, drains), last=signal.listeners() == 1)

@@ -14,15 +14,16 @@ from analytics_exports.ports import Estimate, Page
 from analytics_exports.warehouse.answers import Answers
 from analytics_exports.warehouse.collations import collations
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import Connection, Limits, connect
+from analytics_exports.warehouse.connection import Connection, Limits
 from analytics_exports.warehouse.identifiers import table
 from analytics_exports.warehouse.identity import identify
 from analytics_exports.warehouse.paging import binding, decode, encode
 from analytics_exports.warehouse.scan import DuckDBScan
+from analytics_exports.warehouse.spare import Connections
 
 
 class DuckDBWarehouse:
-    """The warehouse in one DuckDB file. Safe to share between threads: it holds no connection."""
+    """The warehouse in one DuckDB file. Safe to share between threads."""
 
     def __init__(
         self, path: Path, *, memory_limit: str, threads: int, seconds: float, spill_root: Path, patience: float = 2.0
@@ -36,13 +37,16 @@ class DuckDBWarehouse:
             patience: How long to wait for a writer that holds the file, in seconds.
         """
         self._path = path.absolute()
-        self._limits = Limits(memory_limit, threads, seconds)
-        self._spill_root = spill_root.absolute()
-        self._patience = patience
+        limits = Limits(memory_limit, threads, seconds)
+        self._connections = Connections(self._path, limits, spill_root.absolute(), patience)
+
+    def keep_open(self) -> AbstractContextManager[None]:
+        """Keep a connection between readings. See the port for this method and the next four."""
+        return self._connections.keeping()
 
     @contextmanager
     def scan(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Iterator[DuckDBScan]:
-        """Open a scan. See the port for this method and the next three."""
+        """Open a scan."""
         with (
             self._connect(dataset.relation) as connection,
             closing(DuckDBScan(connection, Compiler(_fit(dataset, connection), scope, selection), scope)) as scan,
@@ -99,12 +103,14 @@ class DuckDBWarehouse:
         return identify(self._path).modified
 
     def _connect(self, relation: Relation) -> AbstractContextManager[Connection]:
-        return connect(self._path, relation.database, self._limits, self._spill_root, self._patience)
+        return self._connections.connect(relation.database)
 
 
 def _fit(dataset: Dataset, connection: Connection) -> Dataset:
     """``dataset`` with the types that its columns have in the warehouse now. Raises DatasetChanged when one is gone."""
-    types = {column.name: column.type for column in _columns(connection, dataset.relation)}
+    columns: tuple[Column, ...] = connection.known.get(dataset.relation) or _columns(connection, dataset.relation)
+    connection.known[dataset.relation] = columns
+    types = {column.name: column.type for column in columns}
     if not types.keys() >= dataset.columns_by_name().keys():
         raise DatasetChanged
     return replace(dataset, columns=tuple(replace(column, type=types[column.name]) for column in dataset.columns))

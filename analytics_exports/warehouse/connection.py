@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from analytics_exports.domain.dataset import Relation
 from analytics_exports.domain.errors import (
     DatasetChanged,
     ExportError,
@@ -65,14 +67,28 @@ class Connection:
         duckdb: For whoever runs queries, one at a time and inside ``translated``.
         identity: The version that is read.
         stopped: Set once ``interrupt`` was called.
+        failed: Whether DuckDB reported an error.
+        known: What readings have found out about the columns of tables and queries of this version.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        identity: Identity,
+        known: dict[Relation | str, Any] | None = None,
+    ) -> None:
         """Take over ``connection``, which reads the version ``identity`` of the file at ``path``."""
         self.duckdb = connection
         self.identity = identity
         self.stopped = Event()
+        self.failed = False
+        self.known = {} if known is None else known
         self._path = path
+
+    def again(self) -> "Connection":
+        """The same for one more reading."""
+        return Connection(self.duckdb, self._path, self.identity, self.known)
 
     def interrupt(self) -> None:
         """Stop the query that is running and any later one, from any thread."""
@@ -97,6 +113,7 @@ class Connection:
         try:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
+            self.failed = True
             self.verify()
             raise (RunCancelled() if self.stopped.is_set() else meaning(error)) from None
 

@@ -60,9 +60,12 @@ class DuckDBScan:
         self._query = compiler.rows()
         self._scope = scope
         self._thread = ThreadPoolExecutor(1, "warehouse-scan")
-        with connection.translated():
-            schema = self._relation().limit(0).to_arrow_reader(1).schema
-        self.preview = to_frame(pa.RecordBatch.from_pylist([], schema)).drop(OWNER)
+        self.preview: pl.DataFrame = connection.known.get(self._query.sql, pl.DataFrame())
+        if self.preview.width == 0:
+            with connection.translated():
+                schema = self._relation().limit(0).to_arrow_reader(1).schema
+            self.preview = to_frame(pa.RecordBatch.from_pylist([], schema)).drop(OWNER)
+            connection.known[self._query.sql] = self.preview
         self._schema = self.preview.schema
 
     @property

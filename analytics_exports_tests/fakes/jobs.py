@@ -122,6 +122,10 @@ class FakeJobStore:
         jobs = [row.job for row in self.rows.values()]
         return len([job for job in jobs if job.status is Status.PENDING and job.created_at < asked])
 
+    def begun_since(self, age: timedelta) -> bool:
+        running = [row.job for row in self.rows.values() if row.job.status is Status.RUNNING]
+        return any(job.started_at and job.started_at > self.now - age for job in running)
+
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         waiting = [
             row for row in self.rows.values() if row.job.status is Status.PENDING and row.launch_after <= self.now

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -135,6 +135,9 @@ class FakeWarehouse:
     def describe(self, relation: Relation) -> tuple[Column, ...] | None:
         self._reach()
         return self._tables[relation][0] if relation in self._tables else None
+
+    def keep_open(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def data_as_of(self) -> datetime:
         if self.away:

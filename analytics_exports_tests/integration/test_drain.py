@@ -82,7 +82,8 @@ def world(tmp_path: Path, database_url: str, repository: Path, monkeypatch: pyte
     application.cache_clear()
     with DagsterInstance.get() as instance:
         yield World(application("worker"), instance)
-    application("worker").engine.dispose()
+    for process in ("worker", "sensor"):
+        application(process).engine.dispose()
     application.cache_clear()
 
 

@@ -75,7 +75,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
     def pass_time(seconds: float) -> None:
         """Moving all stored times back is the same as moving the clock forward."""
-        columns = ("launch_after", "lease_until", "expires_at")
+        columns = ("launch_after", "lease_until", "started_at", "expires_at")
         moved = ", ".join(f"{column} = {column} - make_interval(secs => :s)" for column in columns)
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE jobs SET {moved}"), {"s": seconds})
@@ -148,6 +148,20 @@ def test_a_claim_is_given_once(world: World) -> None:
 def test_an_unknown_export_cannot_be_claimed(world: World) -> None:
     with pytest.raises(ClaimLost):
         world.store.claim(JobId(uuid4()), "run", LEASE)
+
+
+def test_it_is_known_whether_runs_still_begin_exports(world: World) -> None:
+    second = timedelta(seconds=1)
+    world.pending()
+    assert not world.store.begun_since(second)
+    claim = world.running()
+    assert world.store.begun_since(second)
+    world.pass_time(2)
+    assert not world.store.begun_since(second)
+    assert world.store.begun_since(LEASE)
+    world.store.complete(claim, factories.artifact(), DAY)
+
+    assert not world.store.begun_since(LEASE)
 
 
 def test_a_heartbeat_prolongs_the_lease(world: World) -> None:

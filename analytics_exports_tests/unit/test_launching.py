@@ -86,6 +86,16 @@ def test_while_runs_make_many_only_what_a_free_worker_can_begin_is_launched_besi
     assert plan.shares == ()
 
 
+def test_nothing_is_launched_beside_runs_that_make_many_as_long_as_they_begin_exports(world: World) -> None:
+    (begun, *_), _ = world.pending(3), world.jobs.due(1, HOLD)
+    world.jobs.claim(begun, "run for many", HOLD)
+    world.dagster.running = InProgress(runs=RUNS, drains=RUNS)
+    assert world.plan() == Plan()
+    world.jobs.pass_time(5)
+
+    assert len(world.plan().singles) == WORKERS - RUNS
+
+
 @given(st.integers(1, 200), st.integers(0, WORKERS), st.integers(0, RUNS), st.integers(1, 4))
 def test_a_plan_is_within_its_bounds(count: int, runs: int, drains: int, listeners: int) -> None:
     world = World()
