@@ -8,6 +8,7 @@ whatever can be asked for is validated, documented and listed from one definitio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
+from io import UnsupportedOperation
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 import polars as pl
@@ -58,6 +59,14 @@ class FileFormat(Options, ABC):
     @abstractmethod
     def count(self, file: BinaryIO) -> int:
         """How many rows a finished file has, by reading it as others would."""
+
+    def read(self, file: BinaryIO) -> pl.DataFrame:  # noqa: ARG002 - for those that are
+        """The rows of a finished file, with the types that the format keeps.
+
+        Raises:
+            UnsupportedOperation: the format is not made for reading back.
+        """
+        raise UnsupportedOperation(f"Files of the format {self.format} are not read back; export in another one.")
 
 
 def file_format(format: Format, options: Mapping[str, object]) -> FileFormat:

@@ -5,6 +5,7 @@ in the zip; formats that are compressed already are stored as they are.
 """
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -87,6 +88,14 @@ def count(file: BinaryIO, chosen: FileFormat) -> int:
 def _count(package: zipfile.ZipFile, name: str, chosen: FileFormat) -> int:
     with package.open(name) as part:
         return chosen.count(cast("BinaryIO", part))
+
+
+def read(file: BinaryIO, chosen: FileFormat) -> pl.DataFrame:
+    """The rows of all parts of a finished zip."""
+    with zipfile.ZipFile(file) as package:
+        names = [name for name in package.namelist() if name != MANIFEST]
+        found = [chosen.read(io.BytesIO(package.read(name))) for name in names]
+    return pl.concat(found, how="vertical_relaxed")
 
 
 class _HashedFile(KeptOpen):

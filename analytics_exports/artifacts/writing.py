@@ -14,12 +14,12 @@ import polars as pl
 from analytics_exports.artifacts import parts
 from analytics_exports.artifacts.files import GrowingFile
 from analytics_exports.artifacts.findings import Finding, Findings
-from analytics_exports.artifacts.formats import FileFormat, RowWriter
+from analytics_exports.artifacts.formats import FileFormat, RowWriter, file_format
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.parts import PartsWriter
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure
-from analytics_exports.domain.formats import ColumnFacts, FileWarning, Part
+from analytics_exports.domain.formats import ColumnFacts, FileWarning, Format, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,16 @@ def write(
 def count(file: BinaryIO, chosen: FileFormat) -> int:
     """How many rows a finished file has, by reading it as others would."""
     return parts.count(file, chosen) if chosen.split else chosen.count(file)
+
+
+def read(file: BinaryIO, format: Format, options: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of a finished file that was asked for in this way.
+
+    Raises:
+        UnsupportedOperation: the format is not made for reading back.
+    """
+    chosen = file_format(format, options)
+    return parts.read(file, chosen) if chosen.split else chosen.read(file)
 
 
 def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:

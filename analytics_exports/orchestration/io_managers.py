@@ -12,7 +12,6 @@ from dagster import InitResourceContext, InputContext, IOManager, OutputContext,
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.errors import ExportExpired
 from analytics_exports.domain.export import JobId
-from analytics_exports.domain.formats import Format
 from analytics_exports.orchestration.publications import publication
 from analytics_exports.orchestration.resources import Desk
 
@@ -35,8 +34,13 @@ class ExportIOManager(IOManager):
         self._desk.hand_back(context.partition_key, production.job, artifact)
 
     def load_input(self, context: InputContext) -> "pl.LazyFrame":
-        """The rows of a published export."""
-        import polars as pl
+        """The rows of a published export.
+
+        Raises:
+            ExportExpired: there is no such file, or no longer.
+            UnsupportedOperation: it is a workbook, which is made for people.
+        """
+        from analytics_exports.artifacts import writing
 
         app = application("worker")
         job = app.jobs.load(JobId(UUID(context.partition_key)))
@@ -44,8 +48,7 @@ class ExportIOManager(IOManager):
         if job is None or file is None:
             raise ExportExpired
         with file:
-            rows = pl.read_csv(file) if job.request.format is Format.CSV else pl.read_parquet(file)
-        return rows.lazy()
+            return writing.read(file, job.request.format, job.request.options).lazy()
 
 
 @io_manager(required_resource_keys={"desk"}, description="Streams an export to the artifact store.")

@@ -15,7 +15,7 @@ from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.formats import Format
 
 ROWS = 10_000_000 if "EXPORTS_LARGE_TESTS" in os.environ else 600_000
-LIMIT_MB = 512
+LIMIT_MB = 512 if ROWS > 600_000 else 256
 SPACE_BYTES = 6 * 2**30
 """Of addresses, most of which allocators only reserve; the bound on what is used is LIMIT_MB."""
 

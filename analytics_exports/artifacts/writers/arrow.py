@@ -32,6 +32,11 @@ class Arrow(FileFormat):
         """The rows of all batches that the footer lists."""
         return int(pa.ipc.open_file(file).count_rows())
 
+    @override
+    def read(self, file: BinaryIO) -> pl.DataFrame:
+        """All batches."""
+        return pl.DataFrame(pa.ipc.open_file(file).read_all())
+
 
 class ArrowWriter:
     """Writes rows as Arrow record batches."""

@@ -92,6 +92,18 @@ class Csv(FileFormat):
         """The records without the header."""
         return counting.records(unpacking(file, self.compression)) - (self.csv.header != "none")
 
+    @override
+    def read(self, file: BinaryIO) -> pl.DataFrame:
+        """The cells, with the types that all of a column look like."""
+        return pl.read_csv(
+            unpacking(file, self.compression).read(),
+            has_header=self.csv.header != "none",
+            separator=self.csv.delimiter,
+            decimal_comma=self.csv.decimal == ",",
+            null_values=[self.csv.null] if self.csv.null else None,
+            infer_schema_length=None,
+        )
+
 
 class CsvWriter:
     """Writes rows as CSV."""

@@ -35,6 +35,11 @@ class Ndjson(FileFormat):
         """The lines; a newline inside a value is escaped."""
         return counting.lines(unpacking(file, self.compression))
 
+    @override
+    def read(self, file: BinaryIO) -> pl.DataFrame:
+        """The values of the objects; what JSON has no type for, and 64-bit integers, are text."""
+        return pl.read_ndjson(unpacking(file, self.compression).read(), infer_schema_length=None)
+
 
 class NdjsonWriter:
     """Writes rows as lines of JSON."""

@@ -38,6 +38,11 @@ class Parquet(FileFormat):
         """The rows by the footer."""
         return int(pq.read_metadata(file).num_rows)
 
+    @override
+    def read(self, file: BinaryIO) -> pl.DataFrame:
+        """All row groups."""
+        return pl.read_parquet(file)
+
 
 class ParquetWriter:
     """Writes rows as Parquet."""
