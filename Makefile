@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale bench-downloads fuzz format lock clean
+.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale bench-downloads fuzz chaos format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
 
 bench-downloads: setup ## How fast a status is while 200 slow clients download.
 	$(BIN)/python -m benchmarks.downloads
+
+chaos: setup ## Break every part of a running service at random, and check all exports. SEED=1 ROUNDS=20
+	$(BIN)/python -m analytics_exports_tests.chaos --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),20)
 
 fuzz: setup ## Try CASES=10000 requests by two users against the demonstration, right and wrong ones; SEED=1.
 	$(BIN)/python -m analytics_exports_tests.fuzzing --cases $(or $(CASES),10000) --seed $(or $(SEED),1)
