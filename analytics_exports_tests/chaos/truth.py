@@ -66,13 +66,14 @@ def _rows(file: Path, owner: UUID) -> list[Row]:
 
 def rows_of_file(path: Path) -> list[Row]:
     """The rows of a finished file, sorted."""
-    options = {
-        ".csv": "read_csv('{}', header = true, all_varchar = true)",
-        ".ndjson": "read_json('{}', format = 'newline_delimited')",
-        ".parquet": "read_parquet('{}')",
+    texts = dict.fromkeys(COLUMNS, "VARCHAR")
+    readers = {
+        ".csv": f"read_csv('{path}', header = true, all_varchar = true)",
+        ".ndjson": f"read_json('{path}', format = 'newline_delimited', columns = {texts})",
+        ".parquet": f"read_parquet('{path}')",
     }
     with duckdb.connect() as connection:
-        return sorted(_selected(connection, options[path.suffix].format(path)))
+        return sorted(_selected(connection, readers[path.suffix]))
 
 
 def _selected(connection: duckdb.DuckDBPyConnection, source: str) -> list[Row]:
