@@ -59,7 +59,8 @@ class LocalStaging:
             os.fsync(self._descriptor)
             with self._reopened() as finished:
                 found = writing.count(finished, chosen)
-        if found != content.row_count or os.fstat(self._descriptor).st_size != file.size:
+            size = os.fstat(self._descriptor).st_size
+        if found != content.row_count or size != file.size:
             raise InternalFailure
         return Written(
             row_count=content.row_count,

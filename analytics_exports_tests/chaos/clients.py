@@ -63,7 +63,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         """Ask for some, follow them all, and so on."""
         while not self._told.is_set():
-            asks = [self._ask() for _ in range(self._random.choice((1, 1, 2, 4, 12)))]
+            asks = [self._ask() for _ in range(self._random.choice((1, 2, 6, 20)))]
             for ask in asks:
                 if self._random.random() < 0.08:
                     self._remove(ask)
@@ -159,5 +159,6 @@ class Client(threading.Thread):
                     self._seen.wrong.append(
                         f"answered: {answer.request.method} got {answer.status_code}: {answer.text}"
                     )
-                self._seen.counts[f"answer_{answer.status_code}"] += 1
+                code = answer.json().get("code", "") if answer.content else ""
+                self._seen.counts[f"answer_{answer.status_code} {code}".rstrip()] += 1
             time.sleep(PAUSE)
