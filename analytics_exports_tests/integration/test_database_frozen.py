@@ -1,0 +1,56 @@
+"""A PostgreSQL that accepts connections and answers nothing, as under a paused virtual machine: nobody waits for it."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from analytics_exports.database import migrations
+from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.stack.scratch import scratch_postgres
+from analytics_exports_tests.live import live
+
+PATIENCE_SECONDS = 8
+"""Far more than the setting database_seconds, for machines that are busy; a request that hangs takes longer still."""
+
+
+@contextmanager
+def frozen(server: EmbeddedPostgres) -> Iterator[None]:
+    """Every process of the server stands still."""
+    postmaster = psutil.Process(server.pid)
+    family = [postmaster, *postmaster.children(recursive=True)]
+    for process in family:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in family:
+            process.send_signal(signal.SIGCONT)
+
+
+def test_requests_are_refused_soon_and_store_nothing(tmp_path: Path) -> None:
+    with scratch_postgres() as server:
+        migrations.upgrade(server.url)
+        with live(tmp_path, server.url) as world:
+            user = world.user()
+            first = user.asked()
+            with frozen(server), ThreadPoolExecutor(8) as several:
+                began = time.monotonic()
+                answers = list(several.map(lambda _: user.ask(), range(8)))
+                waited = time.monotonic() - began
+                alive = user.http.get("/healthz")
+
+            assert [answer.status_code for answer in answers] == [503] * 8
+            assert {answer.json()["code"] for answer in answers} == {"database_unavailable"}
+            assert all(answer.headers["Retry-After"] for answer in answers)
+            assert waited < PATIENCE_SECONDS
+            assert alive.status_code == 204
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while user.ask().status_code != 202:
+                assert time.monotonic() < deadline
+            assert world.scalar("SELECT count(*) FROM jobs") == 2
+            assert world.make(first) == first
