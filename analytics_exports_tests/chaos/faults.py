@@ -121,7 +121,7 @@ class Nemesis:
         with subprocess.Popen(
             command, env=environment, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as second:
-            self.wait(8)
+            self.wait(6)
             second.kill()
 
     def _disk_full(self) -> None:

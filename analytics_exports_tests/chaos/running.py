@@ -122,7 +122,7 @@ def main(seed: int, rounds: int, faults: int) -> int:
     """So many rounds; returns the exit code."""
     with chaos(seed) as run:
         for number in range(rounds):
-            run.round(faults, seconds_between=2)
+            run.round(faults, seconds_between=1)
             _say(f"round {number + 1}: {len(run.seen.asks)} exports, {run.faults.total()} faults")
         report = run.report(seed)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import Engine, insert, text
 
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.jobs import PostgresJobStore
@@ -59,14 +59,12 @@ class World:
         return job.status
 
 
-@pytest.fixture(params=["postgresql", "memory"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    if request.param == "memory":
-        fake = FakeJobStore()
-        yield World(fake, factories.principal, fake.pass_time)
-        return
-    engine = make_engine(request.getfixturevalue("database_url"))
+def in_memory() -> World:
+    fake = FakeJobStore()
+    return World(fake, factories.principal, fake.pass_time)
 
+
+def in_postgresql(engine: Engine) -> World:
     def make_user() -> Principal:
         user = factories.principal()
         with engine.begin() as connection:
@@ -80,7 +78,16 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE jobs SET {moved}"), {"s": seconds})
 
-    yield World(PostgresJobStore(engine), make_user, pass_time)
+    return World(PostgresJobStore(engine), make_user, pass_time)
+
+
+@pytest.fixture(params=["postgresql", "memory"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    engine = make_engine(request.getfixturevalue("database_url"))
+    yield in_postgresql(engine)
     engine.dispose()
 
 
