@@ -56,9 +56,11 @@ class Desk:
 @resource(description="The productions in progress in this run.")
 def desk(context: InitResourceContext) -> Iterator[Desk]:
     """A desk for the length of one run."""
-    opened = Desk(application("worker"), context.run.run_id if context.run else "")
+    app = application("worker")
+    opened = Desk(app, context.run.run_id if context.run else "")
     try:
-        yield opened
+        with app.warehouse.keep_open():  # for the checks, which look into the warehouse again
+            yield opened
     finally:
         opened.close()
 

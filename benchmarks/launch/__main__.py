@@ -16,10 +16,11 @@ from analytics_exports.bootstrap import Application
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from benchmarks.launch import burst, filling, singly
-from benchmarks.launch.stacks import NaiveStack, Service, running
+from benchmarks.launch.stacks import BROKER, CeleryStack, NaiveStack, Service, running
 
 REPEAT = 100
-OURS, NAIVE = "warm", "naive"
+WARM_UP = 8
+OURS, CELERY, NAIVE = "warm", "celery", "naive"
 
 
 def tell(figure: str, design: str, figures: Mapping[str, Any]) -> None:
@@ -63,23 +64,30 @@ def sizes(service: Service, exports: int) -> dict[str, float]:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Measure both services, one after the other, on one warehouse."""
-    with scratch_folder() as first, scratch_folder() as second:
+    with scratch_folder() as first, scratch_folder() as second, scratch_folder() as third:
         with running(NaiveStack, first, say) as naive:
             tell("one_at_a_time", NAIVE, singly.one_at_a_time(naive, arguments.naive))
-            settings = naive.stack.settings
-            floor = burst.plain_loop(settings, naive.user, arguments.burst)
-            tell("burst", "plain DuckDB loop", floor)
-        shutil.copytree(first / "demo", second / "demo", ignore=shutil.ignore_patterns("tokens.json"))
+        for state in (second, third):
+            shutil.copytree(first / "demo", state / "demo", ignore=shutil.ignore_patterns("tokens.json"))
+        if shutil.which(BROKER):
+            with running(CeleryStack, third, say) as celery:
+                one_by_one(celery, CELERY, arguments.exports)
         with running(Stack, second, say) as ours:
-            measure(ours, arguments, floor["cpu_s_per_export"])
+            measure(ours, arguments)
 
 
-def measure(service: Service, arguments: argparse.Namespace, floor: float) -> None:
+def one_by_one(service: Service, design: str, exports: int) -> None:
+    """Measure exports that come one at a time, with pauses and without, and the service at rest."""
+    singly.one_at_a_time(service, WARM_UP)
+    tell("idle", design, singly.idle(10))
+    tell("one_at_a_time", design, singly.one_at_a_time(service, exports, pause=1))
+    tell("one_after_another", design, singly.one_at_a_time(service, exports))
+
+
+def measure(service: Service, arguments: argparse.Namespace) -> None:
     """Measure everything about our own service."""
-    singly.one_at_a_time(service, 3)
-    tell("idle", OURS, singly.idle(10))
     since = service.scalar("SELECT now()")
-    tell("one_at_a_time", OURS, singly.one_at_a_time(service, arguments.exports, pause=1))
+    one_by_one(service, OURS, arguments.exports)
     tell(
         "read_back",
         OURS,
@@ -88,12 +96,17 @@ def measure(service: Service, arguments: argparse.Namespace, floor: float) -> No
             "p95_ms": service.scalar(READ_BACK, since=since, share=0.95),
         },
     )
-    tell("one_after_another", OURS, singly.one_at_a_time(service, arguments.exports))
-    for figure, many in (("burst_stored_at_once", burst.stored), ("burst_posted", burst.posted)):
-        figures = many(service, arguments.burst)
-        tell(figure, OURS, {**figures, "ratio_to_plain_loop": round(figures["cpu_s_per_export"] / floor, 2)})
     small = sizes(service, arguments.exports // 2)
     tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **small})
+    floor = burst.plain_loop(service.stack.settings, service.user, arguments.burst)
+    tell("burst", "plain DuckDB loop", floor)
+    for figure, many in (("burst_stored_at_once", burst.stored), ("burst_posted", burst.posted)):
+        figures = many(service, arguments.burst)
+        tell(
+            figure,
+            OURS,
+            {**figures, "ratio_to_plain_loop": round(figures["cpu_s_per_export"] / floor["cpu_s_per_export"], 2)},
+        )
     filling.fill(service.engine, service.ended(service.ask())["job_id"], arguments.partitions, arguments.rows)
     large = sizes(service, arguments.exports // 2)
     tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **large})

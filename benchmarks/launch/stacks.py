@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
 from analytics_exports.stack.demo import DemoUser, admit_users, build_demo, demo_settings
 from analytics_exports.stack.environment import dagster_home
-from analytics_exports.stack.processes import Program
+from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.stack import DEFINITIONS, Stack, prepare_store
-from analytics_exports.stack.tcp import free_port
+from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
 
+BROKER = "redis-server"
 NAIVE = Path(__file__).with_name("naive.yaml")
 NAIVE_DEFINITIONS = "benchmarks.launch.naive"
 OWNER = "Demo household 4"
@@ -44,6 +46,26 @@ class NaiveStack(Stack):
     def _python(self, name: str, *arguments: str, stop_seconds: float = 10) -> Program:
         replaced = [NAIVE_DEFINITIONS if argument == DEFINITIONS else argument for argument in arguments]
         return super()._python(name, *replaced, stop_seconds=stop_seconds)
+
+
+class CeleryStack(Stack):
+    """The same service with the run workers of Celery, as on other machines, and a broker in memory."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        """Choose a port for the broker."""
+        self._port = free_port()
+        super().__init__(settings.model_copy(update={"broker_url": f"redis://{LOOPBACK}:{self._port}/0"}), say)
+
+    def start_services(self) -> None:
+        """Start the broker, what there is, and the workers: as many as there are warm ones otherwise."""
+        redis = [shutil.which(BROKER) or BROKER, "--port", str(self._port), "--bind", LOOPBACK, "--save", ""]
+        program = Program(arguments=redis, environment={}, folder=self.state, log=self.logs / "broker.log")
+        self.supervisor.start(ManagedProcess("broker", program, partial(answers, self._port), port=self._port))
+        super().start_services()
+        celery = ("-m", "celery", "-A", "analytics_exports.orchestration.remote.app", "worker", "-Q", "dagster")
+        size = ("--concurrency", str(self.settings.run_workers), "-Ofair", "--without-gossip", "--without-mingle")
+        workers = self._python("workers", *celery, *size)
+        self.supervisor.start(ManagedProcess("workers", workers, lambda: "ready." in workers.log.read_text()))
 
 
 @dataclass(frozen=True)
