@@ -6,6 +6,7 @@ memory, threads and time are limited. SQL text belongs to ``compiler``.
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -64,13 +65,17 @@ class Connection:
     Attributes:
         duckdb: For whoever runs queries, one at a time and inside ``translated``.
         identity: The version that is read.
+        seconds: How long a query may take.
         stopped: Set once ``interrupt`` was called.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity, seconds: float = math.inf
+    ) -> None:
         """Take over ``connection``, which reads the version ``identity`` of the file at ``path``."""
         self.duckdb = connection
         self.identity = identity
+        self.seconds = seconds
         self.stopped = Event()
         self._path = path
 
@@ -117,7 +122,7 @@ def connect(path: Path, name: str, limits: Limits, spill_root: Path, patience: f
     with spill_folder(spill_root) as folder:
         connection, identity = _patiently(path, name, limits, folder, patience)
         with connection:
-            yield Connection(connection, path, identity)
+            yield Connection(connection, path, identity, limits.seconds)
 
 
 def meaning(error: Exception) -> ExportError:
