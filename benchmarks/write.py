@@ -239,6 +239,8 @@ def as_child(task: str, place: str, *rest: str) -> None:
         small(Path(place), rest[0])
     else:
         target, kind, memory = rest
+        if task != "pandas":  # no worker has it; where it is installed, other libraries import it for a second of CPU
+            sys.modules["pandas"] = None  # type: ignore[assignment]
         ARMS[task](Path(place), Path(target), kind, memory)
 
 

@@ -22,6 +22,7 @@ from analytics_exports.warehouse.frames import carry
 from analytics_exports.warehouse.identifiers import ROWS, column, quote, table
 from analytics_exports.warehouse.json_values import render_row
 from analytics_exports.warehouse.paging import Position, after, order
+from analytics_exports.warehouse.ranges import BLOCK_ROWS, ORDERED, Range
 from analytics_exports.warehouse.types import parse
 
 OWNER = "<owner>"
@@ -61,6 +62,7 @@ class Compiler:
         types = {name: parse(column.type) for name, column in known.items()}
         self.columns = tuple(known[name] for name in names)
         self.keys = order(dataset, types, names)
+        self._hashed = dataset.filters.date_column is None and not dataset.unique_key
         self._types = {name: types[name] for name in names}
         self._owner_column = dataset.owner_column
         self._owner = f"{carry(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
@@ -72,10 +74,43 @@ class Compiler:
 
         An owner that is read anyway gets its second name around the one SELECT, so that it is not sorted twice.
         """
+        return self._rows()
+
+    def rows_within(self, range: Range) -> Query:
+        """The same of the rows whose first key is in ``range``."""
+        key = self.keys[0]
+        bounds = {
+            f"{key.sql} >= CAST($range_begin AS {key.type})": ("range_begin", range.begin),
+            f"{key.sql} < CAST($range_end AS {key.type})": ("range_end", range.end),
+        }
+        given = [Condition(sql, {name: text}) for sql, (name, text) in bounds.items() if text is not None]
+        return self._rows(*(given or [Condition(f"{key.sql} IS NULL")]))
+
+    def extents(self) -> Query | None:
+        """What ``ranges.Extent`` says of each block, after the owner; ``None`` when no type of text bounds the keys."""
+        if parse(self.keys[0].type).kind not in ORDERED or self._hashed:
+            return None
+        key = self.keys[0].sql
+        query = self._select(
+            [
+                self._owner,
+                f"rowid // {BLOCK_ROWS} AS block",
+                "count(*) AS rows",
+                f"min({key}) AS low",
+                f"max({key}) AS high",
+                f"count(*) - count({key}) AS nulls",
+            ],
+            "GROUP BY ALL",
+        )
+        follows = "coalesce(low >= lag(high) OVER (ORDER BY block), true)"
+        named = f"SELECT {quote(OWNER)}, block, rows, CAST(low AS VARCHAR), nulls, {follows}"
+        return replace(query, sql=f"{named} FROM ({query.sql}) AS blocks")
+
+    def _rows(self, *more: Condition) -> Query:
         columns = [f"{carry(column(name), of)} AS {quote(name)}" for name, of in self._types.items()]
         if self._owner_column not in self._types:
-            return self._select([*columns, self._owner], self._ordered())
-        query = self._select(columns, self._ordered())
+            return self._select([*columns, self._owner], self._ordered(), *more)
+        query = self._select(columns, self._ordered(), *more)
         owner = f"{quote(self._owner_column)} AS {quote(OWNER)}"
         return replace(query, sql=f"SELECT *, {owner} FROM ({query.sql}) AS owned")  # noqa: S608 - see above
 

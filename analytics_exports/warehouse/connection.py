@@ -6,6 +6,7 @@ memory, threads and time are limited. SQL text belongs to ``compiler``.
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,7 @@ class Connection:
     Attributes:
         duckdb: For whoever runs queries, one at a time and inside ``translated``.
         identity: The version that is read.
+        seconds: How long a query may take.
         stopped: Set once ``interrupt`` was called.
         failed: Whether DuckDB reported an error.
         known: What readings have found out about the columns of tables and queries of this version.
@@ -76,11 +78,14 @@ class Connection:
         connection: duckdb.DuckDBPyConnection,
         path: Path,
         identity: Identity,
+        *,
+        seconds: float = math.inf,
         known: dict[Relation | str, Any] | None = None,
     ) -> None:
         """Take over ``connection``, which reads the version ``identity`` of the file at ``path``."""
         self.duckdb = connection
         self.identity = identity
+        self.seconds = seconds
         self.stopped = Event()
         self.failed = False
         self.known = {} if known is None else known
@@ -88,7 +93,7 @@ class Connection:
 
     def again(self) -> "Connection":
         """The same for one more reading."""
-        return Connection(self.duckdb, self._path, self.identity, self.known)
+        return Connection(self.duckdb, self._path, self.identity, seconds=self.seconds, known=self.known)
 
     def interrupt(self) -> None:
         """Stop the query that is running and any later one, from any thread."""
@@ -134,7 +139,7 @@ def connect(path: Path, name: str, limits: Limits, spill_root: Path, patience: f
     with spill_folder(spill_root) as folder:
         connection, identity = _patiently(path, name, limits, folder, patience)
         with connection:
-            yield Connection(connection, path, identity)
+            yield Connection(connection, path, identity, seconds=limits.seconds)
 
 
 def meaning(error: Exception) -> ExportError:

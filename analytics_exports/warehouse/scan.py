@@ -4,6 +4,7 @@ DuckDB works in a helper thread, a few batches ahead of the writer, so that the 
 can be called while it is busy. What SQL is run belongs to ``compiler``, what a file looks like to ``artifacts``.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,10 +17,11 @@ import pyarrow as pa
 from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
-from analytics_exports.domain.errors import IsolationViolation, RunCancelled
+from analytics_exports.domain.errors import IsolationViolation, RunCancelled, TimedOut
 from analytics_exports.warehouse.batches import to_frame
-from analytics_exports.warehouse.compiler import OWNER, Compiler
+from analytics_exports.warehouse.compiler import OWNER, Compiler, Query
 from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.ranges import extents, ranges
 
 BATCH_ROWS = 20_480
 """Rows in a batch: ten of DuckDB's vectors; files are written fastest at this size, in little memory."""
@@ -57,15 +59,17 @@ class DuckDBScan:
         """
         self.columns = compiler.columns
         self._connection = connection
-        self._query = compiler.rows()
+        self._compiler = compiler
         self._scope = scope
         self._thread = ThreadPoolExecutor(1, "warehouse-scan")
-        self.preview: pl.DataFrame = connection.known.get(self._query.sql, pl.DataFrame())
+        query = compiler.rows()
+        self.preview: pl.DataFrame = connection.known.get(query.sql, pl.DataFrame())
         if self.preview.width == 0:
             with connection.translated():
-                schema = self._relation().limit(0).to_arrow_reader(1).schema
-            self.preview = to_frame(pa.RecordBatch.from_pylist([], schema)).drop(OWNER)
-            connection.known[self._query.sql] = self.preview
+                schema = self._relation(query).limit(0).to_arrow_reader(1).schema
+            nothing = [pa.nulls(0, field.type) for field in schema]
+            self.preview = to_frame(pa.RecordBatch.from_arrays(nothing, names=schema.names)).drop(OWNER)
+            connection.known[query.sql] = self.preview
         self._schema = self.preview.schema
 
     @property
@@ -110,12 +114,12 @@ class DuckDBScan:
             raise RunCancelled
         ahead: deque[Future[pl.DataFrame | None]] = deque()
         try:
-            reader = self._result(self._thread.submit(self._start))
-            ahead.extend(self._thread.submit(self._next, reader) for _ in range(_AHEAD))
+            batches = self._read()
+            ahead.extend(self._thread.submit(self._next, batches) for _ in range(_AHEAD))
             while (batch := self._result(ahead.popleft())) is not None:
                 if self.preview.is_empty():
                     self.preview = batch.head(PREVIEW_ROWS)
-                ahead.append(self._thread.submit(self._next, reader))
+                ahead.append(self._thread.submit(self._next, batches))
                 yield batch
         finally:  # close() waits for the thread: this here may be collected on any thread, even on that one
             for step in ahead:
@@ -129,14 +133,23 @@ class DuckDBScan:
                 self._connection.stop_query()
         return step.result()
 
-    def _start(self) -> pa.RecordBatchReader:
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pl.DataFrame | None:
         with self._connection.translated():
-            return self._relation().to_arrow_reader(BATCH_ROWS)
-
-    def _next(self, reader: pa.RecordBatchReader) -> pl.DataFrame | None:
-        with self._connection.translated():
-            batch = next(reader, None)
+            batch = next(batches, None)
         return None if batch is None else owned_only(to_frame(batch), self._scope)
 
-    def _relation(self) -> duckdb.DuckDBPyRelation:
-        return self._connection.duckdb.sql(self._query.sql, params=self._query.params)
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        """All rows, by one query or by several."""
+        begun = time.monotonic()
+        for query in self._queries():
+            if time.monotonic() - begun > self._connection.seconds:
+                raise TimedOut
+            yield from self._relation(query).to_arrow_reader(BATCH_ROWS)
+
+    def _queries(self) -> list[Query]:
+        look = self._compiler.extents()
+        known = extents(self._connection, look.sql, dict(look.params), self._scope) if look else []
+        return [self._compiler.rows_within(part) for part in ranges(known)] or [self._compiler.rows()]
+
+    def _relation(self, query: Query) -> duckdb.DuckDBPyRelation:
+        return self._connection.duckdb.sql(query.sql, params=query.params)

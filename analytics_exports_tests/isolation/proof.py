@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from analytics_exports.warehouse.ranges import Range
 from analytics_exports_tests.isolation.engine import Engine, compiler
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated
 from analytics_exports_tests.isolation.properties import (
@@ -19,6 +20,7 @@ from analytics_exports_tests.isolation.properties import (
     guard_stops_leaks,
     nothing_shows,
     pages_are_the_rows,
+    ranges_are_the_rows,
     rows_are_exact,
 )
 from analytics_exports_tests.isolation.shape import shape_is_right
@@ -72,8 +74,11 @@ def examine(chunk: Chunk) -> None:
         real = compiler(world)
         engine.load(world)
         pages_are_the_rows(engine, world, real)
-        for query in (real.rows(), real.page(2, 0, None), real.count(), real.sizes(2)):
-            shape_is_right(query, world.dataset)
+        ranges_are_the_rows(engine, world, real)
+        bounded = (real.rows_within(part) for part in (Range("0"), Range("0", "1"), Range(end="1"), Range()))
+        for query in (real.rows(), real.page(2, 0, None), real.count(), real.sizes(2), real.extents(), *bounded):
+            if query is not None:
+                shape_is_right(query, world.dataset)
 
     run(worlds(), exact, chunk)
     run(worlds(), paged, chunk.share(EVERY_PAGES))

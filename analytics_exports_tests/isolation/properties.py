@@ -17,6 +17,7 @@ from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.identity import identify
 from analytics_exports.warehouse.paging import Position
+from analytics_exports.warehouse.ranges import RANGE_ROWS, Extent, ranges
 from analytics_exports.warehouse.scan import owned_only
 from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
 from analytics_exports_tests.isolation.oracle import expected, owns
@@ -57,6 +58,15 @@ def pages_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
         assert len(found) < len(wanted)
     assert _ids(found) == wanted
     assert not _secrets_of_others(world, str(found))
+
+
+def ranges_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
+    """Ranges of the first key, one for each of its values, put end to end are the rows in their order."""
+    wanted = engine.run(judged.rows())
+    keys = [row[2] for row in engine.run(judged.page(len(wanted) + 1, 0, None))]
+    extents = [Extent(number, RANGE_ROWS, low, keys.count(None), follows=True) for number, low in enumerate(keys)]
+    parts = [engine.run(judged.rows_within(part)) for part in ranges(extents)]
+    assert not parts or [str(row) for part in parts for row in part] == [str(row) for row in wanted]
 
 
 def guard_stops_leaks(engine: Engine, world: World, judged: Compiler) -> bool:
