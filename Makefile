@@ -80,9 +80,9 @@ format: setup ## Format the code.
 
 lock: setup ## Resolve the dependencies of pyproject.toml anew; UPGRADE=1 takes the newest.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  $(if $(UPGRADE),--upgrade) --extra server --extra demo --extra objects --extra celery --extra dev pyproject.toml -o requirements/dev.txt
+	  $(if $(UPGRADE),--upgrade) --extra server --extra demo --extra objects --extra engines --extra celery --extra dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  -c requirements/dev.txt --extra server --extra objects --extra celery pyproject.toml -o requirements/server.txt
+	  -c requirements/dev.txt --extra server --extra objects --extra engines --extra celery pyproject.toml -o requirements/server.txt
 	printf 'setuptools>=80\nuv\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate -c requirements/dev.txt - -o requirements/bootstrap.txt
 

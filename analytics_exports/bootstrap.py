@@ -20,6 +20,7 @@ from analytics_exports.ports import (
     JobStore,
     Orchestrator,
     Signal,
+    Warehouse,
 )
 from analytics_exports.services.browsing import Browsing
 from analytics_exports.services.draining import Draining
@@ -41,7 +42,6 @@ from analytics_exports.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from analytics_exports.warehouse import DuckDBWarehouse
     from analytics_exports.warehouse.build import BuildReport
 
 
@@ -182,19 +182,23 @@ class Application:
         return DbtCatalogue(self.settings.dbt_manifest, self.catalog_file, self.warehouse.describe)
 
     @cached_property
-    def warehouse(self) -> "DuckDBWarehouse":
-        """The DuckDB file, with the limits of an export."""
+    def warehouse(self) -> Warehouse:
+        """Where the rows are, with the limits of an export."""
         return self._warehouse(self.settings.export_memory, self.settings.export_seconds, patience=10)
 
     @cached_property
-    def query_warehouse(self) -> "DuckDBWarehouse":
-        """The same file, with the limits of a request."""
+    def query_warehouse(self) -> Warehouse:
+        """The same, with the limits of a request."""
         return self._warehouse(self.settings.query_memory, self.settings.query_seconds)
 
-    def _warehouse(self, memory: str, seconds: float, **limits: float) -> "DuckDBWarehouse":
+    def _warehouse(self, memory: str, seconds: float, **limits: float) -> Warehouse:
+        settings = self.settings
+        if settings.warehouse_url:
+            from analytics_exports.warehouse.postgres import PostgresWarehouse
+
+            return PostgresWarehouse(settings.warehouse_url, memory_limit=memory, seconds=seconds)
         from analytics_exports.warehouse import DuckDBWarehouse
 
-        settings = self.settings
         threads, spill = settings.export_threads, settings.state_dir / "spill"
         return DuckDBWarehouse(
             settings.warehouse, memory_limit=memory, threads=threads, seconds=seconds, spill_root=spill, **limits

@@ -30,7 +30,14 @@ class Settings(BaseSettings):
     )
     dbt_manifest: Path = Field(Path("target/manifest.json"), description="The dbt project's manifest.json.")
     dbt_catalog: Path | None = Field(None, description="Its catalog.json; unset looks beside the manifest.")
-    warehouse: Path = Field(Path("warehouse.duckdb"), description="The DuckDB file that dbt built.")
+    warehouse: Path = Field(
+        Path("warehouse.duckdb"), description="The DuckDB file that dbt built, or a folder of Parquet files."
+    )
+    warehouse_url: str = Field(
+        "",
+        repr=False,
+        description="PostgreSQL database (postgresql://) with the models instead; unset: the file or folder.",
+    )
     artifact_store: str = Field(
         "",
         description="Folder or object store (s3://, gs://, az://) for finished files; unset: below the state folder.",

@@ -63,6 +63,13 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
+def analytics_url(postgres: EmbeddedPostgres) -> str:
+    """An empty database called as the warehouse is in dbt's manifests; modules use schemas or tables of their own."""
+    postgres.create_database("analytics")
+    return postgres.url_of("analytics")
+
+
+@pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
     """A server that speaks S3, in this process."""
     with s3_server() as server:

@@ -6,8 +6,8 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation
 from analytics_exports.ports import Estimate
 from analytics_exports.warehouse.compiler import Compiler, Query
-from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.paging import Position, following
+from analytics_exports.warehouse.session import Session
 
 _PIECE_ROWS = 4_096
 """Rows asked for at once: DuckDB sorts everything when the limit is above 5,000."""
@@ -18,7 +18,7 @@ _SAMPLE_ROWS = 2_000
 class Answers:
     """Answers over one connection about one selection of one owner."""
 
-    def __init__(self, connection: Connection, compiler: Compiler, scope: OwnerScope) -> None:
+    def __init__(self, connection: Session, compiler: Compiler, scope: OwnerScope) -> None:
         """Take the connection to ask, and the queries of ``compiler`` for ``scope``."""
         self._connection = connection
         self._compiler = compiler
@@ -55,7 +55,7 @@ class Answers:
             WarehouseChanged: the file was overwritten in place meanwhile.
         """
         with self._connection.translated():
-            rows = self._connection.duckdb.sql(query.sql, params=query.params).fetchall()
+            rows = self._connection.fetch(query)
         if any(owner is None or str(owner) != self._scope.owner_key for owner, *_ in rows):
             raise IsolationViolation
         self._connection.verify()

@@ -6,15 +6,16 @@ So an empty temporary table is made from the columns, and its definition is read
 import re
 from collections.abc import Mapping, Sequence
 
+import duckdb
+
 from analytics_exports.domain.dataset import Relation
-from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.identifiers import quote, table
 
 _COLLATED = re.compile(r'"?c(\d+)"? VARCHAR COLLATE "?([\w.]+)"?')
 _SCRATCH = "collated_columns"
 
 
-def collations(connection: Connection, relation: Relation, names: Sequence[str]) -> Mapping[str, str]:
+def collations(connection: duckdb.DuckDBPyConnection, relation: Relation, names: Sequence[str]) -> Mapping[str, str]:
     """The collations of those of the VARCHAR columns ``names`` that have one, by name.
 
     Args:
@@ -24,7 +25,7 @@ def collations(connection: Connection, relation: Relation, names: Sequence[str])
         return {}
     columns = ", ".join(f"{quote(name)} AS c{number}" for number, name in enumerate(names))
     made = f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT {columns} FROM {table(relation)} LIMIT 0"  # noqa: S608 - names are quoted
-    connection.duckdb.execute(made)
+    connection.execute(made)
     definition = "SELECT sql FROM duckdb_tables() WHERE temporary AND table_name = $name"
-    ((sql,),) = connection.duckdb.execute(definition, {"name": _SCRATCH}).fetchall()
+    ((sql,),) = connection.execute(definition, {"name": _SCRATCH}).fetchall()
     return {names[int(number)]: collation for number, collation in _COLLATED.findall(sql)}

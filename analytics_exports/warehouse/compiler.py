@@ -31,10 +31,15 @@ OWNER = "<owner>"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """SQL and its parameters, by name."""
+    """SQL and its parameters, by name.
+
+    Attributes:
+        inner: The one SELECT that reads the table, when ``sql`` has something around it.
+    """
 
     sql: str
     params: Mapping[str, object]
+    inner: str = ""
 
 
 class Compiler:
@@ -112,7 +117,7 @@ class Compiler:
             return self._select([*columns, self._owner], self._ordered(), *more)
         query = self._select(columns, self._ordered(), *more)
         owner = f"{quote(self._owner_column)} AS {quote(OWNER)}"
-        return replace(query, sql=f"SELECT *, {owner} FROM ({query.sql}) AS owned")  # noqa: S608 - see above
+        return _around(query, f"*, {owner}")
 
     def page(self, limit: int, offset: int, position: Position | None) -> Query:
         """Some of the same rows in the same order: the owner, the row as a JSON object, and its place as text.
@@ -127,7 +132,7 @@ class Compiler:
         rendered = ", ".join(
             [quote(OWNER), render_row(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
         )
-        return replace(query, sql=f"SELECT {rendered} FROM ({query.sql}) AS page")  # noqa: S608 - see above
+        return _around(query, rendered)
 
     def count(self) -> Query:
         """The owner and how many rows there are; no row when there are none."""
@@ -146,3 +151,8 @@ class Compiler:
         conditions = " AND ".join(condition.sql for condition in where)
         sql = f"SELECT {', '.join(projection)} FROM {self._table} WHERE {conditions} {tail}"  # noqa: S608 - see above
         return Query(sql, {name: value for condition in where for name, value in condition.params.items()})
+
+
+def _around(query: Query, projection: str) -> Query:
+    """What is made of the rows of ``query``."""
+    return replace(query, sql=f"SELECT {projection} FROM ({query.sql}) AS found", inner=query.sql)  # noqa: S608 - see above

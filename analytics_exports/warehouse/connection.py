@@ -1,8 +1,8 @@
 """Opening the warehouse: a private, hardened, read-only DuckDB for each reading, and what its errors mean.
 
-Each connection is an in-memory DuckDB of its own that attaches the file, so it sees the newest version even while older
-readings of the same process go on. It can read that one file and nothing else, its configuration is locked, and its
-memory, threads and time are limited. SQL text belongs to ``compiler``.
+Each connection is an in-memory DuckDB of its own that attaches the source, so it sees the newest version even while
+older readings of the same process go on. It can reach that one file, or the folders of one table, and nothing else; its
+configuration is locked, and its memory, threads and time are limited. SQL text belongs to ``compiler``.
 """
 
 import logging
@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from analytics_exports.domain.dataset import Relation
+from analytics_exports.domain.dataset import Column, Relation
 from analytics_exports.domain.errors import (
     DatasetChanged,
     ExportError,
@@ -31,8 +31,10 @@ from analytics_exports.domain.errors import (
     WarehouseChanged,
     WarehouseUnavailable,
 )
-from analytics_exports.warehouse.identifiers import literal, quote
-from analytics_exports.warehouse.identity import Identity, identify, overwritten
+from analytics_exports.warehouse.collations import collations
+from analytics_exports.warehouse.compiler import Query
+from analytics_exports.warehouse.identifiers import literal, table
+from analytics_exports.warehouse.sources import Source, Version
 from analytics_exports.warehouse.spill import spill_folder
 
 logger = logging.getLogger(__name__)
@@ -62,11 +64,11 @@ class Limits:
 
 
 class Connection:
-    """One version of the warehouse, open for reading.
+    """One version of the warehouse, open for reading: DuckDB's ``Session``, which says what the methods do.
 
     Attributes:
         duckdb: For whoever runs queries, one at a time and inside ``translated``.
-        identity: The version that is read.
+        version: What is read.
         seconds: How long a query may take.
         stopped: Set once ``interrupt`` was called.
         failed: Whether DuckDB reported an error.
@@ -76,24 +78,61 @@ class Connection:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        path: Path,
-        identity: Identity,
+        version: Version,
         *,
         seconds: float = math.inf,
         known: dict[Relation | str, Any] | None = None,
     ) -> None:
-        """Take over ``connection``, which reads the version ``identity`` of the file at ``path``."""
+        """Take over ``connection``, which reads ``version``."""
         self.duckdb = connection
-        self.identity = identity
+        self.version = version
         self.seconds = seconds
         self.stopped = Event()
         self.failed = False
         self.known = {} if known is None else known
-        self._path = path
 
     def again(self) -> "Connection":
         """The same for one more reading."""
-        return Connection(self.duckdb, self._path, self.identity, seconds=self.seconds, known=self.known)
+        return Connection(self.duckdb, self.version, seconds=self.seconds, known=self.known)
+
+    def columns(self, relation: Relation) -> tuple[Column, ...]:
+        """The columns of ``relation``. Raises DatasetChanged when it does not exist."""
+        with self.translated():
+            found = self.duckdb.sql(f"FROM {table(relation)}")
+            return tuple(Column(name, str(of)) for name, of in zip(found.columns, found.types, strict=True))
+
+    def described(self, relation: Relation) -> tuple[Column, ...]:
+        """The same; the type of one that compares loosely says so, as ``VARCHAR COLLATE NOCASE`` does."""
+        columns = self.columns(relation)
+        texts = [column.name for column in columns if column.type == "VARCHAR"]
+        with self.translated():
+            found = collations(self.duckdb, relation, texts)
+        return tuple(
+            replace(column, type=f"VARCHAR COLLATE {found[column.name]}") if column.name in found else column
+            for column in columns
+        )
+
+    def fetch(self, query: Query) -> list[tuple[Any, ...]]:
+        """All rows of a query that has few."""
+        return self._relation(query).fetchall()
+
+    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of a query about the blocks of a table; none where it has no blocks."""
+        try:
+            return self.fetch(query)
+        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none, nor a table that hides them
+            return []
+
+    def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
+        """The rows of a query, so many at a time."""
+        return self._relation(query).to_arrow_reader(rows)
+
+    def schema(self, query: Query) -> pa.Schema:
+        """The schema of ``reader``, without reading."""
+        return self._relation(query).limit(0).to_arrow_reader(1).schema
+
+    def _relation(self, query: Query) -> duckdb.DuckDBPyRelation:
+        return self.duckdb.sql(query.sql, params=query.params)
 
     def interrupt(self) -> None:
         """Stop the query that is running and any later one, from any thread."""
@@ -106,8 +145,8 @@ class Connection:
             self.duckdb.interrupt()
 
     def verify(self) -> None:
-        """Raise WarehouseChanged when the file was overwritten in place since it was opened."""
-        if overwritten(self._path, self.identity):
+        """Raise WarehouseChanged when what is read was overwritten since it was opened."""
+        if self.version.overwritten():
             raise WarehouseChanged
 
     @contextmanager
@@ -124,22 +163,25 @@ class Connection:
 
 
 @contextmanager
-def connect(path: Path, name: str, limits: Limits, spill_root: Path, patience: float) -> Iterator[Connection]:
-    """A connection to the warehouse, which its queries call ``name``.
+def connect(
+    source: Source, relation: Relation, limits: Limits, spill_root: Path, patience: float
+) -> Iterator[Connection]:
+    """A connection to one table of the warehouse.
 
     Args:
         patience: How long to wait for a writer to finish, in seconds.
 
     Raises:
+        DatasetChanged: there cannot be such a table.
         WarehouseBusy: a writer holds the file and did not finish in time.
         WarehouseUnavailable: there is no readable file.
     """
-    if name.lower() in _RESERVED:
+    if relation.database.lower() in _RESERVED:
         raise DatasetChanged
     with spill_folder(spill_root) as folder:
-        connection, identity = _patiently(path, name, limits, folder, patience)
+        connection, version = _patiently(source, relation, limits, folder, patience)
         with connection:
-            yield Connection(connection, path, identity, seconds=limits.seconds)
+            yield Connection(connection, version, seconds=limits.seconds)
 
 
 def meaning(error: Exception) -> ExportError:
@@ -169,13 +211,13 @@ _MEANINGS: Mapping[str, type[ExportError]] = {
 
 
 def _patiently(
-    path: Path, name: str, limits: Limits, folder: Path, patience: float
-) -> tuple[duckdb.DuckDBPyConnection, Identity]:
-    """Open the file; while a writer holds it, try again until ``patience`` is over."""
+    source: Source, relation: Relation, limits: Limits, folder: Path, patience: float
+) -> tuple[duckdb.DuckDBPyConnection, Version]:
+    """Open the source; while a writer holds it, try again until ``patience`` is over."""
     deadline, pause = time.monotonic() + patience, _FIRST_PAUSE
     while True:
         try:
-            return _attempt(path, name, limits, folder)
+            return _attempt(source, relation, limits, folder)
         except WarehouseBusy:
             if time.monotonic() + pause > deadline:
                 raise
@@ -183,17 +225,19 @@ def _patiently(
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _attempt(path: Path, name: str, limits: Limits, folder: Path) -> tuple[duckdb.DuckDBPyConnection, Identity]:
-    """Open the file once. Raises WarehouseBusy also when it was replaced at that moment: which one is open then?"""
-    before = identify(path)
-    connection = _open(path, name, limits, folder)
-    if identify(path) != before:
+def _attempt(
+    source: Source, relation: Relation, limits: Limits, folder: Path
+) -> tuple[duckdb.DuckDBPyConnection, Version]:
+    """Open the source once. Raises WarehouseBusy also when it was replaced at that moment: which one is open then?"""
+    before = source.version(relation)
+    connection = _open(source, relation, limits, folder)
+    if source.version(relation) != before:
         connection.close()
         raise WarehouseBusy
     return connection, before
 
 
-def _open(path: Path, name: str, limits: Limits, folder: Path) -> duckdb.DuckDBPyConnection:
+def _open(source: Source, relation: Relation, limits: Limits, folder: Path) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         **_HARDENING,
         "max_execution_time": str(max(1, round(limits.seconds * 1000))),
@@ -203,7 +247,8 @@ def _open(path: Path, name: str, limits: Limits, folder: Path) -> duckdb.DuckDBP
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        connection.execute(f"ATTACH {literal(str(path))} AS {quote(name)} (READ_ONLY)")
+        folders = ", ".join(literal(f"{folder}/") for folder in source.attach(connection, relation))
+        connection.execute(f"SET GLOBAL allowed_directories = [{folders}]")
         for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
             connection.execute(f"SET GLOBAL {setting}")
     except duckdb.Error as error:

@@ -8,12 +8,10 @@ they are the same rows in the same order. When they do not, or for a view, there
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import duckdb
+from typing import Any
 
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation
-from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.values import EXACT
 
 BLOCK_ROWS = 122_880
@@ -55,16 +53,12 @@ class Range:
     end: str | None = None
 
 
-def extents(connection: Connection, sql: str, params: dict[str, object], scope: OwnerScope) -> list[Extent]:
-    """What a query of the compiler finds out about blocks, in their order; nothing where there are no blocks.
+def extents(found: Sequence[tuple[Any, ...]], scope: OwnerScope) -> list[Extent]:
+    """What a query of the compiler ``found`` out about blocks, in their order.
 
     Raises:
         IsolationViolation: a row belongs to somebody else, or to nobody.
     """
-    try:
-        found = connection.duckdb.sql(sql, params=params).fetchall()
-    except (duckdb.BinderException, duckdb.ConversionException):  # a view has no blocks, nor a table that hides them
-        return []
     if any(owner is None or str(owner) != scope.owner_key for owner, *_ in found):
         raise IsolationViolation
     return sorted((Extent(*values) for _, *values in found), key=lambda extent: extent.block)

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import TypeVar
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 from polars.io.plugins import register_io_source
@@ -20,8 +19,8 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation, RunCancelled, TimedOut
 from analytics_exports.warehouse.batches import to_frame
 from analytics_exports.warehouse.compiler import OWNER, Compiler, Query
-from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.ranges import extents, ranges
+from analytics_exports.warehouse.session import Session
 
 BATCH_ROWS = 20_480
 """Rows in a batch: ten of DuckDB's vectors; files are written fastest at this size, in little memory."""
@@ -48,10 +47,10 @@ def owned_only(batch: pl.DataFrame, scope: OwnerScope) -> pl.DataFrame:
     return batch.drop(OWNER)
 
 
-class DuckDBScan:
+class SessionScan:
     """One reading of one owner's rows over a connection of its own. Implements the port ``Scan``."""
 
-    def __init__(self, connection: Connection, compiler: Compiler, scope: OwnerScope) -> None:
+    def __init__(self, connection: Session, compiler: Compiler, scope: OwnerScope) -> None:
         """Prepare to read the rows of ``compiler``, made for ``scope``, over ``connection``, which belongs to the scan.
 
         Raises:
@@ -66,7 +65,7 @@ class DuckDBScan:
         self.preview: pl.DataFrame = connection.known.get(query.sql, pl.DataFrame())
         if self.preview.width == 0:
             with connection.translated():
-                schema = self._relation(query).limit(0).to_arrow_reader(1).schema
+                schema = connection.schema(query)
             nothing = [pa.nulls(0, field.type) for field in schema]
             self.preview = to_frame(pa.RecordBatch.from_arrays(nothing, names=schema.names)).drop(OWNER)
             connection.known[query.sql] = self.preview
@@ -75,7 +74,7 @@ class DuckDBScan:
     @property
     def data_as_of(self) -> datetime:
         """When the version of the warehouse that is read was built."""
-        return self._connection.identity.modified
+        return self._connection.version.modified
 
     @property
     def frame(self) -> pl.LazyFrame:
@@ -144,12 +143,9 @@ class DuckDBScan:
         for query in self._queries():
             if time.monotonic() - begun > self._connection.seconds:
                 raise TimedOut
-            yield from self._relation(query).to_arrow_reader(BATCH_ROWS)
+            yield from self._connection.reader(query, BATCH_ROWS)
 
     def _queries(self) -> list[Query]:
         look = self._compiler.extents()
-        known = extents(self._connection, look.sql, dict(look.params), self._scope) if look else []
+        known = extents(self._connection.blocks(look), self._scope) if look else []
         return [self._compiler.rows_within(part) for part in ranges(known)] or [self._compiler.rows()]
-
-    def _relation(self, query: Query) -> duckdb.DuckDBPyRelation:
-        return self._connection.duckdb.sql(query.sql, params=query.params)

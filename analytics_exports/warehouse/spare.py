@@ -1,7 +1,7 @@
 """A connection kept from one reading to the next, because opening one takes longer than reading a small export.
 
 Only for a while, and only where somebody asked for it: an open file keeps writers away. A reading has the connection to
-itself; one that began to fail, or that reads another version of the file than there is now, is not used again.
+itself; one that began to fail, or that reads another version than there is now, is not used again.
 """
 
 from collections.abc import Iterator
@@ -10,21 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from analytics_exports.domain.dataset import Relation
 from analytics_exports.warehouse.connection import Connection, Limits, connect
-from analytics_exports.warehouse.identity import identify
+from analytics_exports.warehouse.sources import source_of
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An open connection, under the name its queries use, and what closes it."""
+    """An open connection, what it can read, and what closes it."""
 
-    name: str
+    reach: Relation | str
     connection: Connection
     closing: ExitStack
 
 
 class Connections:
-    """Connections to one file, for one reading each; safe to share between threads."""
+    """Connections to one file or folder, for one reading each; safe to share between threads."""
 
     def __init__(self, path: Path, limits: Limits, spill_root: Path, patience: float) -> None:
         """See ``connection.connect``; nothing is opened yet."""
@@ -47,9 +48,9 @@ class Connections:
             self._put(None)
 
     @contextmanager
-    def connect(self, name: str) -> Iterator[Connection]:
+    def connect(self, relation: Relation) -> Iterator[Connection]:
         """A connection for one reading, as ``connection.connect`` makes it and with what it raises."""
-        opened = self._take(name) or self._opened(name)
+        opened = self._take(relation) or self._opened(relation)
         reading = opened.connection.again()
         try:
             yield reading
@@ -59,19 +60,25 @@ class Connections:
             else:
                 self._put(opened)
 
-    def _opened(self, name: str) -> _Open:
+    def _opened(self, relation: Relation) -> _Open:
         with ExitStack() as held:
-            opening: AbstractContextManager[Connection] = connect(self._path, name, *self._arguments)
+            source = source_of(self._path)
+            opening: AbstractContextManager[Connection] = connect(source, relation, *self._arguments)
             connection = held.enter_context(opening)
-            return _Open(name, connection, held.pop_all())
+            return _Open(source.reach(relation), connection, held.pop_all())
 
-    def _take(self, name: str) -> _Open | None:
+    def _take(self, relation: Relation) -> _Open | None:
         """The spare connection if it can be used; one that cannot is closed."""
         with self._lock:
             spare, self._spare = self._spare, None
-        if spare is None or (spare.name == name and spare.connection.identity == identify(self._path)):
-            return spare
-        spare.closing.close()
+        if spare is None:
+            return None
+        with ExitStack() as closing:
+            closing.push(spare.closing)
+            source = source_of(self._path)
+            if spare.reach == source.reach(relation) and spare.connection.version == source.version(relation):
+                closing.pop_all()
+                return spare
         return None
 
     def _put(self, opened: _Open | None) -> None:

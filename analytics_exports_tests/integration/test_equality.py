@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import duckdb
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -18,15 +20,18 @@ from hypothesis import strategies as st
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.catalogue import DbtCatalogue
 from analytics_exports.domain.access import OwnerScope
-from analytics_exports.domain.dataset import Column, Dataset
+from analytics_exports.domain.dataset import Column, Dataset, Relation
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check
+from analytics_exports.ports import Warehouse
 from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports.warehouse.postgres import PostgresWarehouse
+from analytics_exports_tests import postgres_tables
 from analytics_exports_tests.demo_warehouse import built_demo
 from demo import generate
 
 OWNERS = [user.id for user in generate.USERS[2:]]
-EXAMPLES = 12
+EXAMPLES = 8
 FIRST_DAY, LAST_DAY = date(2023, 1, 1), date(2025, 12, 31)
 
 Rows = list[dict[str, Any]]
@@ -35,11 +40,9 @@ Rows = list[dict[str, Any]]
 class World:
     """The demo warehouse behind the real adapters."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warehouse: Warehouse) -> None:
         demo = built_demo()
-        self.warehouse = DuckDBWarehouse(
-            demo.warehouse, memory_limit="256MB", threads=2, seconds=60, spill_root=folder / "spill"
-        )
+        self.warehouse = warehouse
         state = DbtCatalogue(demo.manifest, demo.catalog, self.warehouse.describe).state()
         self.datasets = {dataset.name: dataset for dataset in state.datasets.values()}
         self.store = LocalArtifactStore(folder / "files", max_bytes=2**30, reserve_bytes=0)
@@ -72,9 +75,43 @@ class World:
         return [plain(row, columns) for row in rows]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("equality"))
+def parquet_copy(file: Path, folder: Path) -> Path:
+    """A folder of Parquet files with the tables of a DuckDB file; where there is an account, a partition for each."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        listed = "SELECT schema_name, table_name, sql LIKE '%account_id %' FROM duckdb_tables()"
+        for schema, name, by_account in connection.execute(listed).fetchall():
+            target = folder / schema / name
+            target.mkdir(parents=True)
+            options = "FORMAT parquet, PARTITION_BY (account_id)" if by_account else "FORMAT parquet, PER_THREAD_OUTPUT"
+            connection.execute(f"COPY {schema}.{name} TO '{target}' ({options}, OVERWRITE_OR_IGNORE)")
+    return folder
+
+
+def postgres_copy(file: Path, url: str) -> None:
+    """The tables of a DuckDB file in PostgreSQL, with some of the rows of the owners who are asked about."""
+    described = DuckDBWarehouse(file, memory_limit="256MB", threads=2, seconds=60, spill_root=file.with_name("spill"))
+    with psycopg.connect(url, autocommit=True) as target, duckdb.connect(str(file), read_only=True) as source:
+        target.execute("DROP SCHEMA IF EXISTS main CASCADE")
+        listed = "SELECT schema_name, table_name FROM duckdb_tables()"
+        for schema, name in source.execute(listed).fetchall():
+            relation = Relation("analytics", schema, name)
+            columns = described.describe(relation)
+            assert columns
+            postgres_tables.create(target, relation, columns)
+            some = f"FROM {schema}.{name} WHERE user_id = ANY($owners) USING SAMPLE 10% (bernoulli, 1)"
+            postgres_tables.fill(target, relation, source.execute(some, {"owners": OWNERS}).fetchall())
+
+
+@pytest.fixture(scope="module", params=["duckdb", "parquet", "postgres"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder, file = tmp_path_factory.mktemp("equality"), built_demo().warehouse
+    if request.param == "postgres":
+        url = request.getfixturevalue("analytics_url")
+        postgres_copy(file, url)
+        return World(folder, PostgresWarehouse(url, memory_limit="256MB", seconds=60))
+    path = file if request.param == "duckdb" else parquet_copy(file, folder / "warehouse")
+    spill = folder / "spill"
+    return World(folder, DuckDBWarehouse(path, memory_limit="256MB", threads=2, seconds=60, spill_root=spill))
 
 
 @pytest.mark.parametrize(

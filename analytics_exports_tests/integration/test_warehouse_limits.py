@@ -26,6 +26,7 @@ from analytics_exports.domain.errors import (
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.connection import Connection, Limits, connect
+from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
 
 ME, ALL = OwnerScope("me"), Selection()
@@ -75,7 +76,8 @@ def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[Connection]:
-    with connect(path, "analytics", Limits("100MB", 2, 60), path.parent / "spill", 0) as connection:
+    limits, plain = Limits("100MB", 2, 60), Relation("analytics", "main", "plain")
+    with connect(source_of(path), plain, limits, path.parent / "spill", 0) as connection:
         yield connection
 
 

@@ -4,17 +4,26 @@ A table here is a fresh one in a database in memory, under the name that the dat
 the service - the file, its connection, the reading thread - is run on a sample of the worlds through the whole adapter.
 """
 
+import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import polars as pl
+import psycopg
 import pyarrow as pa
 
 from analytics_exports.warehouse.compiler import Compiler, Query
+from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.postgres import PostgresWarehouse
+from analytics_exports.warehouse.session import Session
+from analytics_exports.warehouse.sources import File, Folder
+from analytics_exports_tests import postgres_tables
 from analytics_exports_tests.isolation.world import VARIANTS, Row, Variant, World
 
+HERE = Path(__file__)
 _ARROW = {
     "VARCHAR": pa.string(),
     "UUID": pa.string(),
@@ -43,14 +52,83 @@ class Engine:
         """Make the table of the world's variant hold the world's rows, and nothing else."""
         fill(self.connection, world.variant, world.rows)
 
+    @property
+    def session(self) -> Session:
+        """The connection as the service wraps it; the version of the file plays no part here."""
+        return Connection(self.connection, File(HERE).version())
+
     def run(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return self.connection.execute(query.sql, dict(query.params)).fetchall()
+        return self.session.fetch(query)
 
     def frame(self, query: Query) -> pl.DataFrame:
         """The same, as the service reads rows."""
-        reader = self.connection.sql(query.sql, params=dict(query.params)).to_arrow_reader(3)
-        return pl.DataFrame(reader.read_all())
+        return pl.DataFrame(self.session.reader(query, 3).read_all())
+
+
+class ParquetEngine(Engine):
+    """The same tables as views of Parquet files, in Hive partitions by columns of text: status, and owner if it is."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+        self.connection.execute("ATTACH ':memory:' AS nothing")
+
+    def load(self, world: World) -> None:
+        """Write the world's rows, and read them from there."""
+        self.connection.execute("USE nothing; DETACH analytics; ATTACH ':memory:' AS analytics")
+        create(self.connection, world.variant)
+        fill(self.connection, world.variant, world.rows)
+        write_folder(self.root, self.connection, world.variant)
+        self.connection.execute("DETACH analytics")
+        Folder(self.root).attach(self.connection, world.dataset.relation)
+
+
+class PostgresEngine(Engine):
+    """The same tables in PostgreSQL; the embedded one has no collations that compare loosely."""
+
+    def __init__(self, url: str) -> None:
+        self._writer = psycopg.connect(url, autocommit=True)
+        self._warehouse = PostgresWarehouse(url, memory_limit="100MB", seconds=60)
+        self._opened = ExitStack()
+        self._session: Session | None = None
+        self._writer.execute("DROP SCHEMA IF EXISTS main CASCADE")
+        for variant in VARIANTS:
+            postgres_tables.create(self._writer, variant.dataset.relation, variant.dataset.columns)
+
+    def load(self, world: World) -> None:
+        """Write the world's rows, and begin a snapshot that sees them."""
+        self._opened.close()
+        relation, names = world.dataset.relation, [column.name for column in world.dataset.columns]
+        postgres_tables.fill(self._writer, relation, [[row[name] for name in names] for row in world.rows])
+        self._session = self._opened.enter_context(self._warehouse._connect(relation))
+        self._session.columns(relation)
+
+    @property
+    def session(self) -> Session:
+        """The snapshot of the world that was loaded last."""
+        assert self._session
+        return self._session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+        self._writer.close()
+
+
+def write_folder(root: Path, connection: duckdb.DuckDBPyConnection, variant: Variant) -> None:
+    """Make a folder of Parquet files that hold what the connection's table of a variant holds."""
+    shutil.rmtree(root / "main", ignore_errors=True)
+    by = ["status", *(["user_id"] if variant.owner == "VARCHAR" else [])]
+    target = root / "main" / variant.name
+    nobody = target.joinpath(*(f"{name}=__HIVE_DEFAULT_PARTITION__" for name in by))
+    nobody.mkdir(parents=True)
+    partitions = ", ".join(by)
+    table = f"analytics.main.{variant.name}"
+    connection.execute(f"COPY (SELECT * EXCLUDE ({partitions}) FROM {table} LIMIT 0) TO '{nobody}/empty.parquet'")
+    connection.execute(f"COPY {table} TO '{target}' (FORMAT parquet, PARTITION_BY ({partitions}), OVERWRITE_OR_IGNORE)")
 
 
 def write_file(path: Path, world: World) -> None:

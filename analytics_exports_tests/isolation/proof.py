@@ -60,9 +60,9 @@ def report(chunk: Chunk) -> str | None:
     return None
 
 
-def examine(chunk: Chunk) -> None:
+def examine(chunk: Chunk, engine: Engine | None = None) -> None:
     """Check the real compiler on the examples of a chunk. Raises for the first world on which a property fails."""
-    engine = Engine()
+    engine = engine or Engine()
 
     def exact(world: World) -> None:
         real = compiler(world)

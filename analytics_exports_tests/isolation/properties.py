@@ -14,16 +14,12 @@ from analytics_exports.domain.selection import check
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.answers import Answers
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import Connection
-from analytics_exports.warehouse.identity import identify
 from analytics_exports.warehouse.paging import Position
 from analytics_exports.warehouse.ranges import RANGE_ROWS, Extent, ranges
 from analytics_exports.warehouse.scan import owned_only
 from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
 from analytics_exports_tests.isolation.oracle import expected, owns
 from analytics_exports_tests.isolation.world import Row, World
-
-HERE = Path(__file__)
 
 
 def rows_are_exact(engine: Engine, world: World, judged: Compiler) -> None:
@@ -44,7 +40,7 @@ def pages_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
     """Pages of any size put end to end are the rows in their order, whether by cursor or by offset."""
     names = [column.name for column in judged.columns]
     wanted = [row[names.index("id")] for row in engine.run(compiler(world).rows())]
-    answers = Answers(_connection(engine), judged, world.scope)
+    answers = Answers(engine.session, judged, world.scope)
     assert _ids(answers.page(len(wanted) + 1, 0, None)[0]) == wanted
     assert _ids(answers.page(2, 1, None)[0]) == wanted[1:3]
     found: list[str] = []
@@ -99,7 +95,7 @@ def _seen(engine: Engine, world: World) -> tuple[object, ...]:
     """Everything that a caller can see of a world."""
     engine.load(world)
     real = compiler(world)
-    answers = Answers(_connection(engine), real, world.scope)
+    answers = Answers(engine.session, real, world.scope)
     frame = owned_only(engine.frame(real.rows()), world.scope)
     return frame.write_ndjson(), answers.count(), answers.page(2, 1, None), answers.estimate()
 
@@ -114,11 +110,6 @@ def _seen_through(warehouse: DuckDBWarehouse, world: World) -> tuple[object, ...
     assert len(first.rows) + len(more) == frame.height
     pages = (first.columns, first.rows, first.next, more)
     return frame.height, frame.write_ndjson(), warehouse.count(*request), warehouse.estimate(*request), pages
-
-
-def _connection(engine: Engine) -> Connection:
-    """The engine's connection as the service wraps it; the version of the file plays no part here."""
-    return Connection(engine.connection, HERE, identify(HERE))
 
 
 def _expected(world: World) -> list[Row]:

@@ -12,7 +12,7 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse, adapter
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports_tests.isolation import proof
-from analytics_exports_tests.isolation.engine import write_file
+from analytics_exports_tests.isolation.engine import ParquetEngine, PostgresEngine, write_file
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated, owner, raw
 from analytics_exports_tests.isolation.proof import Chunk, examine, hunt
 from analytics_exports_tests.isolation.shape import shape_is_right
@@ -35,6 +35,17 @@ def world_of_two() -> World:
 @pytest.mark.timeout(600)
 def test_every_caller_gets_their_own_rows_and_all_of_them() -> None:
     examine(Chunk(SEED, 250))
+
+
+@pytest.mark.timeout(600)
+def test_the_same_from_parquet_files_in_partitions(tmp_path: Path) -> None:
+    examine(Chunk(SEED, 60), ParquetEngine(tmp_path))
+
+
+@pytest.mark.timeout(600)
+def test_the_same_from_postgresql(analytics_url: str) -> None:
+    with PostgresEngine(analytics_url) as engine:
+        examine(Chunk(SEED, 120), engine)
 
 
 @pytest.mark.timeout(600)

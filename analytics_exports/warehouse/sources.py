@@ -1,0 +1,189 @@
+"""What a warehouse is kept in: one DuckDB file, or a folder of Parquet files. Which of them, the path tells.
+
+A folder holds ``schema/table.parquet``, or ``schema/table/`` with any number of Parquet files, in Hive partitions
+(``day=2024-01-31/``) if there are any. Names that begin with a dot or an underscore are no data yet. Partition columns
+are text, or dates where every value is one. No other type is guessed: as numbers, the owners ``07`` and ``7`` would be
+the same.
+
+What belongs here: how a source becomes a database of a connection, and which version of it that is. What does not:
+limits and errors (``connection``).
+"""
+
+import glob
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from analytics_exports.domain.dataset import Relation
+from analytics_exports.domain.errors import DatasetChanged, WarehouseUnavailable
+from analytics_exports.warehouse.identifiers import literal, quote, table
+from analytics_exports.warehouse.identity import Identity, identify, overwritten
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Version(Protocol):
+    """One version of what is read. Two are equal when nothing was written in between."""
+
+    @property
+    def modified(self) -> datetime:
+        """When it was last written (aware, UTC)."""
+
+    def overwritten(self) -> bool:
+        """Whether what is still to be read of it was written to since."""
+
+
+class Source(Protocol):
+    """Where tables are."""
+
+    def version(self, relation: Relation | None = None) -> Version:
+        """The version that is there now, of one table if one is named.
+
+        Raises:
+            DatasetChanged: there is no such table.
+            WarehouseUnavailable: there is no warehouse.
+        """
+
+    def reach(self, relation: Relation) -> Relation | str:
+        """What a connection that was opened for ``relation`` can read: relations with the same answer can share it."""
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
+        """Make ``relation`` a table of ``connection``; returns the folders that reading it needs access to."""
+
+
+def source_of(path: Path) -> Source:
+    """The warehouse at an absolute ``path``, whichever kind is there at the moment."""
+    return Folder(path) if path.is_dir() else File(path)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A DuckDB file; being replaced does no harm to whoever has it open."""
+
+    path: Path
+
+    def version(self, relation: Relation | None = None) -> Version:  # noqa: ARG002 - the file is all tables
+        """The file itself."""
+        return FileVersion(self.path, identify(self.path))
+
+    def reach(self, relation: Relation) -> str:
+        """All tables, under the name of the database."""
+        return relation.database
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
+        """Attach the file under the name of the relation's database."""
+        connection.execute(f"ATTACH {literal(str(self.path))} AS {quote(relation.database)} (READ_ONLY)")
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """One version of a DuckDB file."""
+
+    path: Path
+    identity: Identity
+
+    @property
+    def modified(self) -> datetime:
+        """When it was last written."""
+        return self.identity.modified
+
+    def overwritten(self) -> bool:
+        """Whether it was written to in place."""
+        return overwritten(self.path, self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of Parquet files. It may be a link, so that a new version of everything can be published in one step."""
+
+    path: Path
+
+    def version(self, relation: Relation | None = None) -> Version:
+        """The files of one table, or all of them."""
+        root = self.path.resolve()
+        files = tuple(sorted(_parquet_files(root) if relation is None else _table_files(root, relation)))
+        if not files:
+            raise WarehouseUnavailable if relation is None else DatasetChanged
+        return FolderVersion(files, tuple(identify(file) for file in files))
+
+    def reach(self, relation: Relation) -> Relation:
+        """The one table."""
+        return relation
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
+        """Make a view of the table's files as they are now; files that are added later are not read."""
+        root = self.path.resolve()
+        files = sorted(_table_files(root, relation))
+        if not files:
+            raise DatasetChanged
+        names = ", ".join(literal(glob.escape(str(file))) for file in files)
+        days = ", ".join(f"{quote(name)}: DATE" for name in _day_partitions(root, files))
+        options = f"hive_partitioning = true, hive_types_autocast = false{days and f', hive_types = {{{days}}}'}"
+        connection.execute(f"ATTACH ':memory:' AS {quote(relation.database)}")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(relation.database)}.{quote(relation.schema)}")
+        connection.execute(f"CREATE VIEW {table(relation)} AS FROM read_parquet([{names}], {options})")
+        return sorted({file.parent for file in files})
+
+
+@dataclass(frozen=True, slots=True)
+class FolderVersion:
+    """One version of some files. They are opened one by one, so none may change until the last is read."""
+
+    files: tuple[Path, ...]
+    identities: tuple[Identity, ...]
+
+    @property
+    def modified(self) -> datetime:
+        """When the newest of them was written."""
+        return max(identity.modified for identity in self.identities)
+
+    def overwritten(self) -> bool:
+        """Whether one of them was replaced, removed or written to."""
+        try:
+            return any(identify(file) != known for file, known in zip(self.files, self.identities, strict=True))
+        except WarehouseUnavailable:
+            return True
+
+
+def _table_files(root: Path, relation: Relation) -> Iterator[Path]:
+    if any("/" in part or part in {"", ".", ".."} for part in (relation.schema, relation.name)):
+        raise DatasetChanged
+    if not root.is_dir():
+        raise WarehouseUnavailable
+    base = root / relation.schema
+    single = base / f"{relation.name}.parquet"
+    if single.is_file():
+        yield single
+    yield from _parquet_files(base / relation.name)
+
+
+def _parquet_files(root: Path) -> Iterator[Path]:
+    for file in root.rglob("*.parquet"):
+        if not any(part.startswith((".", "_")) for part in file.relative_to(root).parts) and file.is_file():
+            yield file
+
+
+def _day_partitions(root: Path, files: Sequence[Path]) -> Sequence[str]:
+    """The partition columns of which every value is a day."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for file in files:
+        for part in file.relative_to(root).parts[:-1]:
+            name, partitioned, value = part.partition("=")
+            if partitioned and value != _NO_VALUE:
+                values[name].add(value)
+    return [name for name, found in values.items() if all(map(_is_day, found))]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
