@@ -64,6 +64,7 @@ def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
         expires_at=row.expires_at,
         progress=_progress(row),
         retry_of=JobId(UUID(row.details["retry_of"])) if "retry_of" in row.details else None,
+        request_id=row.details.get("request_id"),
     )
 
 

@@ -50,7 +50,7 @@ DUE = text("""
         ORDER BY next.turn, next.created_at, id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
     )
     UPDATE jobs SET attempt = attempt + 1, launch_after = now() + :hold FROM chosen WHERE jobs.id = chosen.id
-    RETURNING jobs.id, jobs.attempt, chosen.turn, jobs.created_at
+    RETURNING jobs.id, jobs.attempt, chosen.turn, jobs.created_at, jobs.metadata->>'request_id' AS request_id
 """)
 
 
@@ -68,7 +68,7 @@ class PostgresJobStore(OwnJobs):
         with self._transaction() as session:
             rows = list(session.execute(DUE, {"limit": limit, "hold": hold}))
         rows.sort(key=lambda row: (row.turn, row.created_at, row.id))
-        return [Launch(JobId(row.id), row.attempt) for row in rows]
+        return [Launch(JobId(row.id), row.attempt, row.request_id) for row in rows]
 
     def release(self, launches: Collection[Launch]) -> None:
         """Undo ``due`` for these attempts; nothing happens to those that are claimed, or handed out anew."""

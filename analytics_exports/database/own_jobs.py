@@ -41,14 +41,16 @@ class OwnJobs:
         once: Once | None = None,
         most: int | None = None,
         retry_of: JobId | None = None,
+        request_id: str | None = None,
     ) -> ExportJob:
         """Store a new pending export. Exports of one user are counted and stored one after another."""
-        details = request_to_json(request)
+        origin = {"retry_of": retry_of and str(retry_of), "request_id": request_id}
+        details = request_to_json(request) | {name: value for name, value in origin.items() if value}
         values: dict[Any, Any] = {
             "user_id": principal.user_id,
             "owner_key": principal.owner_key,
             "entity_id": request.dataset_id,
-            Job.details: details if retry_of is None else {**details, "retry_of": str(retry_of)},
+            Job.details: details,
         }
         if once:
             values |= {Job.idempotency_key: once.key, Job.request_digest: once.request}

@@ -104,6 +104,7 @@ class ExportJob:
         artifact: Set once completed; stays when the file has expired.
         progress: Of the attempt that is running.
         retry_of: The export that this one was asked for anew.
+        request_id: Of the HTTP request that asked for it; the access log, run, worker's log and file name it as well.
     """
 
     id: JobId
@@ -121,6 +122,7 @@ class ExportJob:
     expires_at: datetime | None
     progress: Progress | None = None
     retry_of: JobId | None = None
+    request_id: str | None = None
 
     def owner_scope(self) -> OwnerScope:
         """The rows this export may contain."""
@@ -165,10 +167,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """An attempt that is due to be launched."""
+    """An attempt that is due to be launched, and the request that it is for."""
 
     job_id: JobId
     attempt: int
+    request_id: str | None = field(default=None, compare=False)
 
     @property
     def run_key(self) -> str:

@@ -37,6 +37,8 @@ def publication(production: "Production", artifact: Artifact) -> dict[str, Metad
         "download": MetadataValue.url(f"{address}/download"),
         "dagster/column_schema": MetadataValue.table_schema(_schema(artifact)),
     }
+    if production.job.request_id:
+        said["request_id"] = MetadataValue.text(production.job.request_id)
     if settings.dagster_preview:
         said["preview"] = MetadataValue.md(_markdown(production.preview))
     return {**said, **to_metadata(production.claim, artifact)}

@@ -14,6 +14,9 @@ from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.jobs import export_job
 from analytics_exports.orchestration.partitions import exports
 
+REQUEST_TAG = "analytics_exports/request_id"
+"""Tag of a run for one export: the HTTP request that asked for it."""
+
 
 def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
     """One of the sensors that wait for exports to launch."""
@@ -52,7 +55,8 @@ def read_back() -> SkipReason:
 
 def _single(launch: Launch) -> RunRequest:
     """The partition may have been registered by the API already; adding it again changes nothing."""
-    return RunRequest(job_name=export_job.name, run_key=launch.run_key, partition_key=str(launch.job_id))
+    tags = {REQUEST_TAG: launch.request_id} if launch.request_id else {}
+    return RunRequest(job_name=export_job.name, run_key=launch.run_key, partition_key=str(launch.job_id), tags=tags)
 
 
 def _drain(share: Sequence[Launch]) -> RunRequest:

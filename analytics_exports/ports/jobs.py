@@ -30,6 +30,7 @@ class JobStore(Protocol):
         once: Once | None = None,
         most: int | None = None,
         retry_of: JobId | None = None,
+        request_id: str | None = None,
     ) -> ExportJob:
         """Store a new pending export, or return the one that was stored ``once`` before.
 

@@ -141,7 +141,7 @@ class Production:
         """
         reason = self._reason(error)
         self.close()
-        _log(self.claim, reason, error)
+        _log(self.job, self.claim, reason, error)
         if not isinstance(reason, ClaimLost):
             self._services.jobs.give_up(self.claim, Failure.of(type(reason)), self._services.max_attempts)
         raise reason from None
@@ -162,6 +162,7 @@ class Production:
                 staging.publish()
         self._preview = self.scan.preview
         self.seconds = time.monotonic() - self._begun
+        logger.info("export published", extra={**_names(self.job, self.claim), "seconds": round(self.seconds, 3)})
         return Artifact(
             output_path=key,
             row_count=written.row_count,
@@ -175,12 +176,13 @@ class Production:
 
     def _facts(self) -> dict[str, str]:
         """What a file says of itself, in formats that have room for it."""
-        return {
+        facts = {
             "export_id": str(self.job.id),
             "dataset": self.job.request.dataset_name,
             "data_as_of": self.scan.data_as_of.isoformat(),
             "dbt_invocation_id": self._services.catalogue.state().invocation_id,
         }
+        return facts | ({"request_id": self.job.request_id} if self.job.request_id else {})
 
     def _reason(self, error: Exception) -> ExportError:
         """The error to show: a lost claim explains an interrupted read, and the scan knows why a read failed."""
@@ -194,7 +196,12 @@ class Production:
         return error if isinstance(error, ExportError) else InternalFailure()
 
 
-def _log(claim: Claim, reason: ExportError, error: Exception) -> None:
+def _names(job: ExportJob, claim: Claim) -> dict[str, object]:
+    """By what operators find a line of the log."""
+    return {"job_id": str(job.id), "attempt": claim.attempt, "run_id": job.run_id, "request_id": job.request_id}
+
+
+def _log(job: ExportJob, claim: Claim, reason: ExportError, error: Exception) -> None:
     """Tell operators what happened and where in the code, but not the error's text."""
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
     logger.warning(
@@ -204,5 +211,5 @@ def _log(claim: Claim, reason: ExportError, error: Exception) -> None:
         reason.code,
         type(error).__qualname__,
         " > ".join(where[-4:]),
-        extra={"job_id": str(claim.job_id), "attempt": claim.attempt, "code": reason.code},
+        extra={**_names(job, claim), "code": reason.code},
     )

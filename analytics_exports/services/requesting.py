@@ -58,6 +58,7 @@ class Requesting:
         *,
         key: str | None = None,
         retry_of: JobId | None = None,
+        request_id: str | None = None,
     ) -> Submitted:
         """Store a pending export and make it a partition.
 
@@ -65,6 +66,7 @@ class Requesting:
 
         Args:
             key: Makes the request safe to repeat: with the same key it is answered with the same export.
+            request_id: What operators find everything about the export under.
 
         Raises:
             DatasetNotFound: there is no such dataset.
@@ -85,9 +87,11 @@ class Requesting:
             selection=selection,
             options=self.check_options(format, options),
         )
-        return Submitted(self._created(principal, request, once, retry_of))
+        return Submitted(self._created(principal, request, once, retry_of, request_id))
 
-    def retry(self, principal: Principal, job_id: JobId, *, key: str | None = None) -> Submitted:
+    def retry(
+        self, principal: Principal, job_id: JobId, *, key: str | None = None, request_id: str | None = None
+    ) -> Submitted:
         """Ask once more for what an export that ended without a file, or lost it, was asked for.
 
         Raises:
@@ -101,9 +105,8 @@ class Requesting:
         if job.status not in AGAIN:
             raise ExportConflict
         request = job.request
-        return self.submit(
-            principal, request.dataset_id, request.format, request.selection, request.options, key=key, retry_of=job_id
-        )
+        asked = request.dataset_id, request.format, request.selection, request.options
+        return self.submit(principal, *asked, key=key, retry_of=job_id, request_id=request_id)
 
     def remove(self, principal: Principal, job_id: JobId) -> ExportJob:
         """Cancel an export that is unfinished; remove the file of one that is completed. Others stay as they are.
@@ -125,10 +128,17 @@ class Requesting:
         return job
 
     def _created(
-        self, principal: Principal, request: ExportRequest, once: Once | None, retry_of: JobId | None
+        self,
+        principal: Principal,
+        request: ExportRequest,
+        once: Once | None,
+        retry_of: JobId | None,
+        request_id: str | None,
     ) -> ExportJob:
         self.artifacts.check()
-        job = self.jobs.create(principal, request, once=once, most=self.most_live, retry_of=retry_of)
+        job = self.jobs.create(
+            principal, request, once=once, most=self.most_live, retry_of=retry_of, request_id=request_id
+        )
         with suppress(Unavailable):
             self.orchestrator.register([job.id])
         return job

@@ -64,6 +64,7 @@ class FakeJobStore:
         once: Once | None = None,
         most: int | None = None,
         retry_of: JobId | None = None,
+        request_id: str | None = None,
     ) -> ExportJob:
         mine = [row.job for row in self.rows.values() if row.job.user_id == principal.user_id]
         if most is not None and len([job for job in mine if job.status in LIVE]) >= most:
@@ -85,6 +86,7 @@ class FakeJobStore:
             completed_at=None,
             expires_at=None,
             retry_of=retry_of,
+            request_id=request_id,
         )
         self.rows[job.id] = Row(job, self.now, once=once)
         return job
@@ -140,7 +142,7 @@ class FakeJobStore:
         for row in chosen:
             row.job = replace(row.job, attempt=row.job.attempt + 1)
             row.launch_after = self.now + hold
-        return [Launch(row.job.id, row.job.attempt) for row in chosen]
+        return [Launch(row.job.id, row.job.attempt, row.job.request_id) for row in chosen]
 
     def release(self, launches: Collection[Launch]) -> None:
         for launch in launches:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from dagster import (
     AssetCheckResult,
@@ -43,6 +44,7 @@ from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.lineage import dbt_key
 from analytics_exports.orchestration.requests import TEMPLATE, request_export
 from analytics_exports.orchestration.resources import desk
+from analytics_exports.orchestration.sensors import REQUEST_TAG, _single
 from analytics_exports.services.inspecting import OWNER_ONLY, READABLE, ROW_COUNT
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
@@ -63,9 +65,12 @@ class World:
         with app.engine.begin() as connection:
             connection.execute(insert(User).values(id=DEMO_USER, label="user", owner_key=str(DEMO_USER)))
 
-    def submit(self, format: Format = Format.CSV, dataset: str = "fct_transactions") -> ExportJob:
+    def submit(
+        self, format: Format = Format.CSV, dataset: str = "fct_transactions", request_id: str | None = None
+    ) -> ExportJob:
         selection = Selection(start_date=date(2024, 1, 1)) if dataset == "fct_transactions" else Selection()
-        return self.app.requesting.submit(self.caller, dataset_id(dataset), format, selection, {}).job
+        wanted = dataset_id(dataset)
+        return self.app.requesting.submit(self.caller, wanted, format, selection, {}, request_id=request_id).job
 
     def run(self, job: ExportJob) -> ExecuteInProcessResult:
         """Materialise the partition as a run would."""
@@ -131,6 +136,24 @@ def test_a_partition_becomes_a_file_and_the_file_completes_the_export(world: Wor
     assert rows.height == artifact.row_count > 0
     assert rows["user_id"].unique().to_list() == [str(DEMO_USER)]
     assert rows["booking_date"].min() >= date(2024, 1, 1)  # type: ignore[operator]
+
+
+def test_one_id_leads_from_the_request_to_the_run_the_log_and_the_file(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "analytics_exports")
+    job = world.submit(Format.PARQUET, request_id="f00d")
+    (launch,) = world.app.jobs.due(1, timedelta(seconds=1))
+    assert _single(launch).tags[REQUEST_TAG] == "f00d"
+
+    (event,) = world.run(job).get_asset_materialization_events()
+    assert event.materialization.metadata["request_id"].value == "f00d"
+    (line,) = [record for record in caplog.records if record.getMessage() == "export published"]
+    assert vars(line)["request_id"] == "f00d"
+    assert vars(line)["job_id"] == str(job.id)
+    world.app.readback.follow()
+    with world.app.following.open(world.caller, job.id).file as file:
+        assert b"f00d" in (pq.read_metadata(file).metadata or {}).values()
 
 
 def test_the_materialisation_says_what_was_written(world: World) -> None:

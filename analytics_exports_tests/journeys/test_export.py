@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import duckdb
 import httpx
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -37,6 +38,11 @@ def finished(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
     accepted = client.post("/exports", json=body)
     assert accepted.status_code == 202, accepted.text
     assert set(accepted.json()) == {"job_id", "status", "message"}
+    return ended(client, accepted)
+
+
+def ended(client: httpx.Client, accepted: httpx.Response) -> dict[str, Any]:
+    """Follow an accepted export to its end."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         status = client.get(f"/exports/{accepted.json()['job_id']}")
@@ -93,6 +99,17 @@ def test_every_row_of_a_parquet_file_is_the_owners_and_none_is_missing(service: 
     expected = {str(row["transaction_id"]): plain(row) for row in warehouse_rows(service, service.users[1].id)}
     assert len(rows) == job["row_count"] == len(expected)
     assert {str(row["transaction_id"]): plain(row) for row in rows} == expected
+
+
+def test_one_id_leads_from_the_request_to_the_run_and_the_file(service: Service, client: httpx.Client) -> None:
+    accepted = client.post("/exports", json={"dataset_id": dataset(client, "dim_accounts"), "format": "parquet"})
+    asked = accepted.headers["X-Request-Id"]
+    written = pq.read_metadata(io.BytesIO(downloaded(client, ended(client, accepted)))).metadata or {}
+
+    assert written[b"export.request_id"] == asked.encode()
+    with psycopg.connect(service.stack.database_url) as connection:
+        tagged = "SELECT count(*) FROM dagster.run_tags WHERE key = %s AND value = %s"
+        assert connection.execute(tagged, ("analytics_exports/request_id", asked)).fetchone() == (1,)
 
 
 def test_the_status_has_the_names_of_the_contract(client: httpx.Client) -> None:

@@ -14,6 +14,7 @@ from analytics_exports.api.deps import Caller, Entrance, Services
 from analytics_exports.api.gate import Gate
 from analytics_exports.api.links import next_link
 from analytics_exports.api.preferences import Key, Wait, awaited, retry_after
+from analytics_exports.api.problems import request_id
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.lists import ExportList
 from analytics_exports.contract.requests import ExportCreate, ExportsQuery
@@ -30,7 +31,9 @@ async def create_export(
 ) -> Response:
     """Ask for an export; Location is where to follow it."""
     submit = partial(gate.services.requesting.submit, caller, DatasetId(body.dataset_id), body.format)
-    submitted = await run_in_threadpool(partial(submit, body.selection(), body.options(), key=key))
+    submitted = await run_in_threadpool(
+        partial(submit, body.selection(), body.options(), key=key, request_id=request_id(request))
+    )
     return await _accepted(request, gate, caller, submitted, wait)
 
 
@@ -38,7 +41,8 @@ async def retry_export(
     job_id: UUID, request: Request, gate: Entrance, *, caller: Caller, key: Key, wait: Wait
 ) -> Response:
     """Ask once more for an export that failed, was cancelled or has expired: a new one with the same parameters."""
-    submitted = await run_in_threadpool(gate.services.requesting.retry, caller, JobId(job_id), key=key)
+    retry = partial(gate.services.requesting.retry, caller, JobId(job_id), key=key)
+    submitted = await run_in_threadpool(partial(retry, request_id=request_id(request)))
     return await _accepted(request, gate, caller, submitted, wait)
 
 
