@@ -63,7 +63,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         """Ask for some, follow them all, and so on."""
         while not self._told.is_set():
-            asks = [self._ask() for _ in range(self._random.choice((2, 10, 40)))]
+            asks = [self._ask() for _ in range(self._random.choice((2, 15, 80)))]
             for ask in asks:
                 if self._random.random() < 0.08:
                     self._remove(ask)

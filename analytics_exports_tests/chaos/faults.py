@@ -28,7 +28,7 @@ KINDS = {
 }
 """What stands in the command line of each kind of process."""
 
-DISK_BYTES = 512 * 2**20
+DISK_BYTES = 2**30
 
 
 class Nemesis:

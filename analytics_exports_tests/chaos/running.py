@@ -18,7 +18,7 @@ from analytics_exports.stack.demo import DemoUser, running_demo
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.chaos.checking import KINDS, Checker
-from analytics_exports_tests.chaos.clients import Client, Seen
+from analytics_exports_tests.chaos.clients import Ask, Client, Seen
 from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
 from analytics_exports_tests.journeys.conftest import settings_of
@@ -73,6 +73,7 @@ class Run:
             self.seen.wrong.append(f"lost: a client still waits {CALM_SECONDS} seconds after the last fault")
         self._nemesis.wait(2)  # what was cancelled is cleared away by its worker
         self.checker.check(self.seen.asks[begin:])
+        self._clear_away(self.seen.asks[begin:])
 
     def report(self, seed: int) -> dict[str, Any]:
         """Everything that was counted. The run was good when ``wrong`` is empty."""
@@ -89,6 +90,14 @@ class Run:
             "clients_saw": dict(sorted(self.seen.counts.items())),
             "wrong": wrong,
         }
+
+    def _clear_away(self, asks: list[Ask]) -> None:
+        """Remove the files as their owners, so that the disk does not fill up over the rounds."""
+        tokens = {user.id: user.token for user in self._users}
+        for ask in asks:
+            if ask.ended == "completed" and not ask.removed:
+                url = f"{self._stack.api_url}{BASE_PATH}/exports/{ask.job_id}"
+                httpx.delete(url, headers={"Authorization": f"Bearer {tokens[ask.owner]}"}, timeout=30)
 
     def _watch(self) -> None:
         self._stack.supervisor._restarts.clear()  # it gives up on what keeps dying, and here everything does
