@@ -30,12 +30,11 @@ def follow(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         return started[-1]
 
     yield start
-    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
     for each in started:
         each._stop.set()
         with world.app.engine.begin() as connection:
             connection.execute(text("NOTIFY exports_decided"))
-        each.stop()
+        each._thread.join()  # until its connections are given back
 
 
 def scalar(world: drains.World, statement: str) -> int:
