@@ -43,12 +43,23 @@ class Row:
     progress: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Change:
+    """One change of a status."""
+
+    job_id: JobId
+    before: Status
+    to: Status
+    at: datetime
+
+
 class FakeJobStore:
     """Implements ``ports.JobStore``. ``now`` is its clock."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.rows: dict[JobId, Row] = {}
+        self.changes: list[Change] = []
         self.downloads: list[tuple[JobId, int, int, bool]] = []
         self._cursors: dict[str, int] = {}
         self._numbers = count()
@@ -276,9 +287,9 @@ class FakeJobStore:
         row.launch_after = self.now + FIRST_RETRY * 2 ** max(row.job.attempt - 1, 0)
         row.lease_until = None
 
-    @staticmethod
-    def _move(row: Row, status: Status) -> None:
+    def _move(self, row: Row, status: Status) -> None:
         assert status in NEXT[row.job.status], f"no job goes from {row.job.status} to {status}"
+        self.changes.append(Change(row.job.id, row.job.status, status, self.now))
         row.job = replace(row.job, status=status)
 
 
