@@ -1,4 +1,4 @@
-"""What grows with the service: statements on a jobs table of any size, and files on their way to an object store.
+"""What grows with the service: statements and requests on a jobs table of any size, and files on their way to an object store.
 
     python -m benchmarks.scale [--rows 1000,100000] [--repeat 200] [--mebibytes 64]
 
@@ -28,7 +28,8 @@ from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.figures import PostgresFigures
 from analytics_exports.database.jobs import PostgresJobStore
-from analytics_exports.domain.export import ExportFilter
+from analytics_exports.domain.access import Principal
+from analytics_exports.domain.export import ExportFilter, JobId
 from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests import factories
@@ -100,6 +101,30 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
     for statement, call in calls.items():
         line = {"benchmark": "jobs", "rows": rows, "statement": statement, **measured(call, repeat)}
         print(json.dumps(line), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        requests(engine, owner, one.id, rows=rows, repeat=repeat, folder=Path(folder))
+
+
+def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repeat: int, folder: Path) -> None:
+    """Measure what owners look at, over HTTP, by one client after another request."""
+    import httpx
+
+    from analytics_exports.api.app import create_app
+    from analytics_exports.bootstrap import Application
+    from analytics_exports.settings import Settings
+    from analytics_exports_tests.live import serving
+
+    token = PostgresDirectory(engine).issue_token(owner.user_id, "benchmark", timedelta(days=1))
+    settings = Settings(state_dir=folder, database_url=engine.url.render_as_string(hide_password=False))
+    services = Application(settings, "api", engine=engine)
+    with (
+        serving(create_app(services)) as url,
+        httpx.Client(base_url=f"{url}/api/analytics", headers={"Authorization": f"Bearer {token}"}) as client,
+    ):
+        for address in (f"/exports/{job_id}", "/exports"):
+            client.get(address).raise_for_status()
+            line = {"benchmark": "http", "rows": rows, "request": f"GET {address.replace(str(job_id), '{job_id}')}"}
+            print(json.dumps({**line, **measured(lambda path=address: client.get(path), repeat)}), flush=True)
 
 
 def files(mebibytes: int) -> None:
