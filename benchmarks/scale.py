@@ -1,4 +1,4 @@
-"""What grows with the service: statements and requests on a jobs table of any size, and files on their way to an object store.
+"""What grows with the service: statements and requests on a jobs table of any size, and files for an object store.
 
     python -m benchmarks.scale [--rows 1000,100000] [--repeat 200] [--mebibytes 64]
 
