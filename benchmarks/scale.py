@@ -36,7 +36,7 @@ from analytics_exports_tests import factories
 
 USERS = 1_000
 MEBIBYTE = 2**20
-DETAILS = {"output_path": "exports/a/b.csv", "row_count": 1000, "sha256": "0" * 64, "file_size_bytes": 100_000}
+DETAILS = factories.artifact().to_plain()
 
 FILL = text("""
     INSERT INTO jobs (user_id, owner_key, entity_id, status, metadata, attempt, created_at, started_at, completed_at,
