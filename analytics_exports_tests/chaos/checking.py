@@ -15,6 +15,21 @@ from analytics_exports_tests.chaos.truth import Truth, rows_of_file
 KINDS = ("lost", "duplicated", "leaked", "mixed", "half", "illegal", "answered")
 """Each of these is a defect, whatever the faults were."""
 
+EXCUSED = frozenset(
+    {
+        *("storage_full", "storage_unavailable", "database_unavailable", "timed_out", "worker_lost"),
+        *("warehouse_busy", "warehouse_changed", "warehouse_unavailable"),
+    }
+)
+"""Failures that the faults explain. Any other is a defect, too."""
+
+LEGAL: set[tuple[str | None, str]] = {
+    (None, "pending"),
+    *(("pending", after) for after in ("running", "cancelled", "failed")),
+    *(("running", after) for after in ("pending", "completed", "failed", "cancelled")),
+    ("completed", "expired"),
+}
+
 JOBS = text("SELECT id::text, status, error_code, metadata FROM jobs WHERE id::text = ANY(:ids)")
 EVENTS = text("SELECT job_id::text, from_status, to_status FROM job_events WHERE job_id::text = ANY(:ids) ORDER BY id")
 ALL = text("SELECT id::text FROM jobs")
@@ -52,6 +67,8 @@ class Checker:
 
     def _outcome(self, ask: Ask, status: str, code: str | None, details: dict[str, Any]) -> None:
         self.ended[f"failed: {code}" if status == "failed" else status] += 1
+        if status == "failed" and code not in EXCUSED:
+            self.wrong.append(f"lost: {ask.job_id} failed with {code}")
         if status == "completed":
             self._file(ask, details)
         elif status == "cancelled" and list(self._artifacts.rglob(f"*{ask.job_id}*")):
@@ -81,7 +98,7 @@ class Checker:
         for job_id, before, after in events:
             by_job.setdefault(job_id, []).append((before, after))
         for job_id, history in by_job.items():
-            if any(first[1] != second[0] for first, second in pairwise(history)) or history[0][0] is not None:
-                self.wrong.append(f"illegal: the history of {job_id} has a gap")
+            if any(first[1] != second[0] for first, second in pairwise(history)) or not LEGAL.issuperset(history):
+                self.wrong.append(f"illegal: the history of {job_id} is not one of the life cycle")
             if sum(after == "completed" for _, after in history) > 1:
                 self.wrong.append(f"duplicated: {job_id} was completed twice")
