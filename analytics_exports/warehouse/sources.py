@@ -111,7 +111,7 @@ class Folder:
         root = self.path.resolve()
         files = tuple(sorted(_parquet_files(root) if relation is None else _table_files(root, relation)))
         if not files:
-            raise WarehouseUnavailable if relation is None else DatasetChanged
+            raise DatasetChanged if any(_parquet_files(root)) else WarehouseUnavailable
         return FolderVersion(files, tuple(identify(file) for file in files))
 
     def reach(self, relation: Relation) -> Relation:
