@@ -44,9 +44,13 @@ class Application(Adapters):
     @cached_property
     def launching(self) -> Launching:
         """Which exports to launch."""
-        settings = self.settings
         return Launching(
-            self.jobs, self.orchestrator, settings.run_workers, settings.burst_exports, settings.burst_runs
+            jobs=self.jobs,
+            artifacts=self.artifacts,
+            orchestrator=self.orchestrator,
+            workers=self.settings.run_workers,
+            burst_exports=self.settings.burst_exports,
+            burst_runs=self.settings.burst_runs,
         )
 
     @cached_property

@@ -4,14 +4,15 @@ Each is claimed, made and published as by itself (``producing``), so it fails, i
 was published is recorded in batches, because writing it down one by one takes as long as a small export.
 """
 
+import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ExportError
+from analytics_exports.domain.errors import ExportError, StorageFull, StorageUnavailable
 from analytics_exports.domain.export import JobId, Launch
 from analytics_exports.ports import JobStore, Orchestrator, Signal
 from analytics_exports.services.producing import Producing, Production
@@ -29,6 +30,8 @@ CHUNK_EXPORTS, CHUNK_SECONDS = 25, 2.0
 """Exports taken at a time, fewer when they take longer; what was not begun in time is given back for others to make."""
 
 Published = tuple[Production, Artifact]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Draining:
             return 0
         published: list[Published] = []
         count, since = 0, time.monotonic()
+        supply = self._supply(share, signal)
         try:
-            for job_id in self._supply(share, signal):
+            for job_id in supply:
                 if job_id is not None and (made := self._make(job_id, run_id)):
                     published.append(made)
                     count += 1
@@ -69,20 +73,29 @@ class Draining:
                 if published and (job_id is None or len(published) >= RECORD_EXPORTS or now - since > RECORD_SECONDS):
                     record(published)
                     published, since = [], now
+        except (StorageFull, StorageUnavailable):
+            logger.warning("no file can be written; the exports that are left wait")
         finally:
+            supply.close()
             if published:
                 record(published)
         return count
 
     def _make(self, job_id: JobId, run_id: str) -> Published | None:
-        """One export; ``None`` when it was not published. The job row says why."""
+        """One export; ``None`` when it was not published. The job row says why.
+
+        Raises:
+            StorageFull, StorageUnavailable: it was not published, and neither would others be.
+        """
         try:
             production = self.producing.begin(job_id, run_id)
             return production, production.publish(production.frame)
+        except (StorageFull, StorageUnavailable):
+            raise
         except ExportError:
             return None
 
-    def _supply(self, share: Sequence[Launch], signal: Signal) -> Iterator[JobId | None]:
+    def _supply(self, share: Sequence[Launch], signal: Signal) -> Generator[JobId | None]:
         """The exports to make; ``None`` each time before waiting for more."""
         ends = time.monotonic() + LONGEST_SECONDS
         size, quiet_until = CHUNK_EXPORTS, time.monotonic() + LINGER_SECONDS

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from analytics_exports.domain.errors import StorageFull, StorageUnavailable
 from analytics_exports.domain.export import Launch
-from analytics_exports.ports import JobStore, Orchestrator, Signal
+from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator, Signal
 
 LOOK_SECONDS = 5.0
 """How often to look although nothing was announced: retries become due by time alone."""
@@ -50,6 +51,7 @@ class Launching:
     """
 
     jobs: JobStore
+    artifacts: ArtifactStore
     orchestrator: Orchestrator
     workers: int
     burst_exports: int
@@ -65,12 +67,20 @@ class Launching:
             if drains <= 0 and self.jobs.begun_since(STUCK):
                 free = 0
             limit = SHARE * drains if drains > 0 else min(free, self.burst_exports)
-            if free > 0 and (launches := self.jobs.due(limit, self.hold)):
+            if free > 0 and self._can_store() and (launches := self.jobs.due(limit, self.hold)):
                 return self._plan(launches, min(free, drains), last=signal.listeners() == 1)
             left = deadline - time.monotonic()
             if left <= 0:
                 return Plan()
             signal.wait(min(left, LOOK_SECONDS if free > 0 else BUSY_LOOK_SECONDS))
+
+    def _can_store(self) -> bool:
+        """Whether files can be written now. If not, what is pending waits instead of failing one after another."""
+        try:
+            self.artifacts.check()
+        except (StorageFull, StorageUnavailable):
+            return False
+        return True
 
     def _plan(self, launches: Sequence[Launch], drains: int, *, last: bool) -> Plan:
         """When the last sensor that listens answers, nobody will for a while: so a run that listens takes its place."""

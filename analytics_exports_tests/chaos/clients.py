@@ -48,9 +48,11 @@ class Seen:
 class Client(threading.Thread):
     """One user who makes exports, some at a time, until told to stop; then finishes what it has begun."""
 
-    def __init__(self, url: str, user: DemoUser, dataset: str, random: Random, seen: Seen) -> None:
+    def __init__(
+        self, url: str, user: DemoUser, dataset: str, random: Random, seen: Seen, *, expire: Callable[[str], bool]
+    ) -> None:
         super().__init__(daemon=True)
-        self._user, self._dataset, self._random, self._seen = user, dataset, random, seen
+        self._user, self._dataset, self._random, self._seen, self._expire = user, dataset, random, seen, expire
         self._http = httpx.Client(
             base_url=f"{url}{BASE_PATH}", headers={"Authorization": f"Bearer {user.token}"}, timeout=20
         )
@@ -118,7 +120,7 @@ class Client(threading.Thread):
 
     def _download(self, ask: Ask, sha256: str) -> None:
         """Take the file; now and then it expires between the first byte and the last."""
-        expires = self._random.random() < 0.1
+        expires, expired = self._random.random() < 0.1, False
         digest = hashlib.sha256()
         try:
             with self._http.stream("GET", f"/exports/{ask.job_id}/download") as answer:
@@ -128,22 +130,19 @@ class Client(threading.Thread):
                 for number, chunk in enumerate(answer.iter_bytes(16_384)):
                     digest.update(chunk)
                     if number == 0 and expires:
-                        self._remove_meanwhile(ask)
+                        ask.removed = True
+                        expired = self._expire(ask.job_id)
         except httpx.HTTPError:
             self._seen.counts["download_broken"] += 1
             return
         self._seen.counts["downloads"] += 1
         if digest.hexdigest() != sha256:
             self._seen.wrong.append(f"half: what was downloaded of {ask.job_id} is not its file")
-
-    def _remove_meanwhile(self, ask: Ask) -> None:
-        self._seen.counts["expiries_during_download"] += 1
-        ask.removed = True
-        with httpx.Client(base_url=self._http.base_url, headers=self._http.headers, timeout=20) as other:
-            try:
-                other.delete(f"/exports/{ask.job_id}")
-            except httpx.HTTPError:
-                self._seen.counts["removal_broken"] += 1
+        if expired:
+            self._seen.counts["expiries_during_download"] += 1
+            self._until(
+                lambda: self._http.get(f"/exports/{ask.job_id}/download"), lambda answer: answer.status_code == 410
+            )
 
     def _until(self, send: Callable[[], httpx.Response], enough: Callable[[httpx.Response], bool]) -> httpx.Response:
         """Ask until the answer will do. What a client must never be told is written down."""

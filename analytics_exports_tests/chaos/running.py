@@ -18,7 +18,8 @@ from analytics_exports.stack.demo import DemoUser, running_demo
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.chaos.checking import KINDS, Checker
-from analytics_exports_tests.chaos.clients import Ask, Client, Seen
+from analytics_exports_tests.chaos.clients import Client, Seen
+from analytics_exports_tests.chaos.ending import Ending
 from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
 from analytics_exports_tests.journeys.conftest import settings_of
@@ -40,11 +41,15 @@ class Run:
         self._dataset = self._find_dataset()
         self.faults: Counter[str] = Counter()
         self.seen = Seen()
-        self.checker = Checker(make_engine(stack.database_url), Path(stack.settings.artifact_root), self._truth)
+        engine = make_engine(stack.database_url)
+        self.checker = Checker(engine, Path(stack.settings.artifact_root), self._truth)
+        self._ending = Ending(stack, engine, self._nemesis.wait)
+        self._left_out: list[str] = []
 
     def leave_out(self, fault: str) -> None:
-        """Do without a fault that is impossible here."""
+        """Do without a fault that is impossible here; the report says so."""
         del self._nemesis.faults[fault]
+        self._left_out.append(fault)
 
     def round(self, faults: int, seconds_between: float) -> None:
         """Some faults under load, then calm, then the check of what was asked for in this round."""
@@ -56,6 +61,7 @@ class Run:
                 self._dataset,
                 self._new_random(),
                 self.seen,
+                expire=self._ending.expire,
             )
             for number in range(CLIENTS)
         ]
@@ -73,7 +79,7 @@ class Run:
             self.seen.wrong.append(f"lost: a client still waits {CALM_SECONDS} seconds after the last fault")
         self._nemesis.wait(2)  # what was cancelled is cleared away by its worker
         self.checker.check(self.seen.asks[begin:])
-        self._clear_away(self.seen.asks[begin:])
+        self.checker.wrong += self._ending.expire_all(self.seen.asks[begin:], CALM_SECONDS)
 
     def report(self, seed: int) -> dict[str, Any]:
         """Everything that was counted. The run was good when ``wrong`` is empty."""
@@ -83,6 +89,7 @@ class Run:
             "seed": seed,
             "faults": dict(sorted(self.faults.items())),
             "faults_injected": self.faults.total(),
+            "faults_left_out": self._left_out,
             "acknowledged": len(self.seen.asks),
             "ended": dict(sorted(self.checker.ended.items())),
             "files_recomputed": self.checker.files,
@@ -90,14 +97,6 @@ class Run:
             "clients_saw": dict(sorted(self.seen.counts.items())),
             "wrong": wrong,
         }
-
-    def _clear_away(self, asks: list[Ask]) -> None:
-        """Remove the files as their owners, so that the disk does not fill up over the rounds."""
-        tokens = {user.id: user.token for user in self._users}
-        for ask in asks:
-            if ask.ended == "completed" and not ask.removed:
-                url = f"{self._stack.api_url}{BASE_PATH}/exports/{ask.job_id}"
-                httpx.delete(url, headers={"Authorization": f"Bearer {tokens[ask.owner]}"}, timeout=30)
 
     def _watch(self) -> None:
         self._stack.supervisor._restarts.clear()  # it gives up on what keeps dying, and here everything does

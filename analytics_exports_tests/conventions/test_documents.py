@@ -1,4 +1,4 @@
-"""What documents name exists: settings, commands, and the configuration of the launchpad."""
+"""What documents name exists: settings, commands, tests, and the configuration of the launchpad."""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from analytics_exports.orchestration.requests import request_export
 from analytics_exports.settings import PREFIX, Settings
 
 VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]*[A-Z]")
+TEST = re.compile(r"`(test_[a-z_]+)`")
 COMMAND = re.compile(r"(?:^(?:\s*|\$ |## )|`)analytics-exports ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
 KNOWN = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {URL_VARIABLE, TOKEN_VARIABLE}
 INSIDE = {f"{PREFIX}CODE_SERVER_HOST", f"{PREFIX}DAGSTER_URL", f"{PREFIX}DAGSTER_STATE"}
@@ -40,6 +41,14 @@ def test_every_command_is_there(repository: Path) -> None:
         assert name in commands
         if hasattr(commands[name], "commands"):
             assert below in {*commands[name].commands, ""}
+
+
+def test_every_test_is_there(repository: Path) -> None:
+    tests = {path.stem for path in (repository / "analytics_exports_tests").rglob("test_*.py")}
+    named = {name for path in documents(repository) for name in TEST.findall(path.read_text(encoding="utf-8"))}
+
+    assert len(named) > 10
+    assert named <= tests
 
 
 def test_the_launchpad_takes_what_the_guide_shows(repository: Path) -> None:

@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from analytics_exports.contract import BASE_PATH
+from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
 from analytics_exports.stack.demo import DemoUser, running_demo
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
+from analytics_exports_tests.journeys.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ def service() -> Iterator[Service]:
     """The whole service on the demo warehouse, from the first process to the last."""
     with scratch_folder() as state, running_demo(settings_of(state), print) as (stack, users):
         yield Service(stack, users)
+
+
+@pytest.fixture(scope="module")
+def desk(service: Service) -> Iterator[Desk]:
+    """A user who has few rows, and an operator."""
+    engine = make_engine(service.stack.database_url, application="test")
+    with service.client(service.users[1]) as client:
+        yield Desk(service.stack, client, engine)
+    engine.dispose()
 
 
 def settings_of(state: Path) -> Settings:

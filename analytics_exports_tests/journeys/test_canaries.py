@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection
 
 from analytics_exports_tests.journeys.conftest import Service
-from analytics_exports_tests.journeys.test_export import dataset, finished
+from analytics_exports_tests.journeys.requests import dataset, finished
 
 TABLES = """
 SELECT format('%I.%I', schemaname, tablename) FROM pg_tables

@@ -1,10 +1,8 @@
 """One export, from the request to the last byte, through every real process."""
 
 import csv
-import hashlib
 import io
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics_exports_tests.journeys.conftest import Service
+from analytics_exports_tests.journeys.requests import dataset, downloaded, ended, finished
 
-DEADLINE_SECONDS = 60
 YEAR = {"start_date": "2024-01-01", "end_date": "2024-12-31"}
 
 
@@ -26,42 +24,6 @@ YEAR = {"start_date": "2024-01-01", "end_date": "2024-12-31"}
 def client(service: Service) -> Iterator[httpx.Client]:
     with service.client(service.users[1]) as client:
         yield client
-
-
-def dataset(client: httpx.Client, name: str) -> str:
-    listed = client.get("/datasets").json()["datasets"]
-    return str(next(item["id"] for item in listed if item["dataset_name"] == name))
-
-
-def finished(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
-    """Create an export and follow it to its end."""
-    accepted = client.post("/exports", json=body)
-    assert accepted.status_code == 202, accepted.text
-    assert set(accepted.json()) == {"job_id", "status", "message"}
-    return ended(client, accepted)
-
-
-def ended(client: httpx.Client, accepted: httpx.Response) -> dict[str, Any]:
-    """Follow an accepted export to its end."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        status = client.get(f"/exports/{accepted.json()['job_id']}")
-        assert status.status_code == 200
-        if status.json()["status"] not in ("pending", "running"):
-            found: dict[str, Any] = status.json()
-            return found
-        time.sleep(float(status.headers["Retry-After"]) / 10)
-    pytest.fail("the export did not end in time")
-
-
-def downloaded(client: httpx.Client, job: dict[str, Any]) -> bytes:
-    """The file, checked against what the status says of it."""
-    response = client.get(f"/exports/{job['job_id']}/download")
-    assert response.status_code == 200
-    assert len(response.content) == job["file_size_bytes"]
-    assert hashlib.sha256(response.content).hexdigest() == job["sha256"]
-    assert response.headers["ETag"] == f'"{job["sha256"]}"'
-    return response.content
 
 
 def warehouse_rows(service: Service, owner: UUID) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack, prepare_store
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.journeys.conftest import Service, settings_of
-from analytics_exports_tests.journeys.test_export import dataset, downloaded
+from analytics_exports_tests.journeys.requests import dataset, downloaded
 from analytics_exports_tests.object_store import S3
 from analytics_exports_tests.run_workers import REPOSITORY, until
 

@@ -48,12 +48,13 @@ class World:
         self.dagster = FakeOrchestrator()
         self.warehouse = InterruptedWarehouse()
         self.warehouse.load(factories.dataset(), [])
+        self.artifacts = FakeArtifactStore()
         self.recorded: list[list[JobId]] = []
         producing = Producing(
             catalogue=FakeCatalogue([factories.dataset()]),
             warehouse=self.warehouse,
             jobs=self.jobs,
-            artifacts=FakeArtifactStore(),
+            artifacts=self.artifacts,
             lease=LEASE,
             max_attempts=3,
         )
@@ -110,6 +111,15 @@ def test_an_export_that_fails_fails_alone(world: World) -> None:
     assert world.drain() == 6
     assert sorted(world.made) == sorted(good + more)
     assert world.status(bad) is Status.FAILED
+
+
+def test_when_no_file_can_be_written_one_export_loses_an_attempt_and_the_others_wait(world: World) -> None:
+    (first, *others) = world.pending(30)
+    world.artifacts.free_bytes = 0
+
+    assert world.drain(world.share(25)) == 0
+    assert world.status(first) is Status.PENDING
+    assert {launch.run_key for launch in world.share(30)} == {f"{job_id}:1" for job_id in others}
 
 
 def test_an_export_that_was_cancelled_is_left_out(world: World) -> None:

@@ -11,6 +11,7 @@ from analytics_exports.domain.export import JobId
 from analytics_exports.ports import InProgress
 from analytics_exports.services.launching import BUSY_LOOK_SECONDS, LOOK_SECONDS, SHARE, Launching, Plan
 from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 from analytics_exports_tests.fakes.signal import FakeSignal
@@ -25,7 +26,8 @@ class World:
     def __init__(self) -> None:
         self.jobs = FakeJobStore()
         self.dagster = FakeOrchestrator()
-        self.launching = Launching(self.jobs, self.dagster, WORKERS, BURST, RUNS, HOLD)
+        self.artifacts = FakeArtifactStore()
+        self.launching = Launching(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, HOLD)
 
     def pending(self, count: int = 1) -> list[JobId]:
         user = factories.principal()
@@ -75,6 +77,17 @@ def test_nothing_is_launched_while_every_worker_is_busy(world: World) -> None:
     world.dagster.running = InProgress(runs=WORKERS - 1, drains=0)
 
     assert len(world.plan().singles) == 1
+
+
+def test_what_is_pending_waits_while_no_file_can_be_written(world: World) -> None:
+    (pending,) = world.pending()
+    world.artifacts.away = True
+    assert world.plan() == Plan()
+    world.artifacts.away, world.artifacts.free_bytes = False, 0
+    assert world.plan() == Plan()
+    world.artifacts.free_bytes = 1
+
+    assert ids(world.plan()) == [pending]
 
 
 def test_while_runs_make_many_only_what_a_free_worker_can_begin_is_launched_beside_them(world: World) -> None:

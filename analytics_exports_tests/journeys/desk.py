@@ -1,0 +1,125 @@
+"""A user and an operator of the real stack, for journeys in which something goes wrong.
+
+A writer that holds the warehouse is the gate: a run that has begun waits for it, as it does for dbt.
+"""
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil
+from sqlalchemy import Engine, text
+
+from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.stack.processes import ManagedProcess
+from analytics_exports.stack.stack import Stack
+from analytics_exports_tests.journeys.requests import dataset
+from analytics_exports_tests.ports.test_warehouse import writing
+from analytics_exports_tests.run_workers import until
+
+BUSY_DRAINS = """
+    SELECT count(*) FROM dagster.runs
+    WHERE pipeline_name = 'drain_exports' AND status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')
+"""
+LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
+
+
+class Desk:
+    """A user who asks for exports, and an operator with Dagster's web page and a look behind it."""
+
+    def __init__(self, stack: Stack, client: httpx.Client, engine: Engine) -> None:
+        self.stack, self.client, self._engine = stack, client, engine
+
+    def ask(self) -> str:
+        """Ask for an export that gets a run of its own."""
+        until(lambda: self.scalar(LISTENERS) > 1 and not self.scalar(BUSY_DRAINS))
+        return self.ask_anyhow()
+
+    def ask_anyhow(self) -> str:
+        response = self.post("dim_accounts")
+        assert response.status_code == 202
+        return str(response.json()["job_id"])
+
+    def post(self, name: str) -> httpx.Response:
+        return self.client.post("/exports", json={"dataset_id": dataset(self.client, name), "format": "csv"})
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            self.stack.supervisor.check()
+            job: dict[str, Any] = self.client.get(f"/exports/{job_id}").json()
+            return job if job["status"] not in ("pending", "running") else None
+
+        return until(look, 90)
+
+    def begun(self, job_id: str) -> tuple[str, psutil.Process]:
+        """The run of an export that a worker has begun, and the worker."""
+        run = until(
+            lambda: self.scalar("SELECT dagster_run_id FROM jobs WHERE id = :id AND status = 'running'", id=job_id)
+        )
+        return run, self.worker(run)
+
+    def worker(self, run: str) -> psutil.Process:
+        said = (
+            "SELECT event FROM dagster.event_logs WHERE run_id = :run AND event LIKE '%Started process for run (pid%'"
+        )
+        found = re.search(r"Started process for run \(pid: (\d+)\)", self.scalar(said, run=run))
+        assert found
+        return psutil.Process(int(found[1]))
+
+    def attempt(self, job_id: str) -> int:
+        return int(self.scalar("SELECT attempt FROM jobs WHERE id = :id", id=job_id))
+
+    def run_ended(self, run: str) -> str:
+        def look() -> str | None:
+            status = self.scalar("SELECT status FROM dagster.runs WHERE run_id = :run", run=run)
+            return str(status) if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+        return until(look, 90)
+
+    def made_by_workers(self, run: str) -> None:
+        assert self.run_ended(run) == "SUCCESS"
+        assert self.process("run workers") in self.worker(run).parents()
+
+    def graphql(self, query: str, **variables: object) -> dict[str, Any]:
+        url = f"{self.stack.dagster_ui_url}/graphql"
+        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=30).json()
+        assert "errors" not in answer, answer
+        (found,) = answer["data"].values()
+        assert "message" not in found, found
+        return dict(found)
+
+    def scalar(self, statement: str, **values: object) -> Any:
+        with self._engine.connect() as connection:
+            return connection.execute(text(statement), values).scalar()
+
+    def process(self, name: str) -> psutil.Process:
+        """A process of the stack."""
+        groups = self.stack.supervisor._groups
+        (found,) = [one for group in groups for one in group if isinstance(one, ManagedProcess) and one.name == name]
+        assert found.pid is not None
+        return psutil.Process(found.pid)
+
+    def postgres(self) -> psutil.Process:
+        ((server, *_), *_) = self.stack.supervisor._groups
+        assert isinstance(server, EmbeddedPostgres)
+        return psutil.Process(server.pid)
+
+    @contextmanager
+    def gate(self) -> Iterator[None]:
+        """Inside, no run can open the warehouse."""
+        until(lambda: not self.scalar(BUSY_DRAINS))
+        with writing(self.stack.settings.warehouse):
+            yield
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Inside, a process of the stack does nothing."""
+        process = self.process(name)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
