@@ -32,3 +32,10 @@ def test_every_import_leads_to_a_module() -> None:
     for path in MODULES:
         for target in re.findall(r'from "([^"]+)"', path.read_text(encoding="utf-8")):
             assert (path.parent / target).is_file(), f"{path.name} imports {target}"
+
+
+def test_only_one_module_listens_to_the_closing_of_dialogs() -> None:
+    """The browser tells of it in a later task: a listener on a dialog that is used again hears of an earlier opening."""
+    listens = re.compile(r"addEventListener\(.close.|\bonclose\b")
+
+    assert [path.name for path in MODULES if listens.search(path.read_text(encoding="utf-8"))] == ["dom.js"]

@@ -65,11 +65,11 @@ def running_chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, look: str = "light") -> Iterator[Visit]:
-    """The page at ``url`` in a fresh profile; at the end nothing may have gone wrong in it."""
+def visiting(browser: Browser, url: str, look: str = "light", script: str = "") -> Iterator[Visit]:
+    """The page at ``url`` in a fresh profile; at the end nothing may have gone wrong in it. ``script`` runs first."""
     context = browser.new_context(locale="en-GB", timezone_id="UTC", **LOOKS[look])
     context.set_default_timeout(20_000)
-    context.add_init_script(REPORT_VIOLATIONS)
+    context.add_init_script(REPORT_VIOLATIONS + script)
     visit = Visit(context.new_page())
     visit.page.on("console", visit.hear)
     visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))

@@ -17,11 +17,15 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from analytics_exports.stack.demo import DemoUser
 from analytics_exports_tests.journeys.browser import LOOKS, Visit, running_chromium, visiting
 from analytics_exports_tests.journeys.conftest import Service
+from analytics_exports_tests.journeys.desk import Desk
 
 EXPORTED = """
     SELECT booking_date, amount, status FROM fct_transactions
     WHERE user_id = $owner AND year(booking_date) = 2024 AND status = 'booked' AND amount >= 100
 """
+
+SLOW = {"offline": False, "latency": 20, "downloadThroughput": 10**6, "uploadThroughput": 10**6}
+"""Milliseconds, and bytes a second."""
 
 expect.set_options(timeout=20_000)
 
@@ -125,22 +129,25 @@ def test_an_export_from_the_first_click_to_the_file(
     assert sorted(rows) == sorted([status, day.isoformat(), str(amount)] for day, amount, status in expected)
 
 
-def test_a_large_export_can_be_cancelled_run_again_and_shows_how_far_it_is(browser: Browser, service: Service) -> None:
+def test_a_large_export_can_be_cancelled_run_again_and_shows_how_far_it_is(
+    browser: Browser, service: Service, desk: Desk
+) -> None:
     with visiting(browser, service.stack.api_url) as visit:
         sign_in(visit.page, service.users[0])
         dialog = compose(visit.page)
         dialog.get_by_role("radio", name=re.compile("Excel")).check()
-        card = export(dialog)
-        card.get_by_role("button", name="Cancel").click()
-        expect(card.locator(".badge")).to_have_text("Cancelled")
-        card.get_by_role("button", name="Run again").click()
-        expect(visit.page.locator(".export")).to_have_count(2)
+        with desk.slow():
+            card = export(dialog)
+            card.get_by_role("button", name="Cancel").click()
+            expect(card.locator(".badge")).to_have_text("Cancelled")
+            card.get_by_role("button", name="Run again").click()
+            expect(visit.page.locator(".export")).to_have_count(2)
 
-        again = visit.page.locator(".export").first
-        expect(again).to_be_focused()
-        expect(again.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"^[1-9]\d?$"))
-        expect(again).to_contain_text(re.compile(r"Writing the file · \d+ % · [\d,]+ rows written"))
-        visit.shoot("progress")
+            again = visit.page.locator(".export").first
+            expect(again).to_be_focused()
+            expect(again.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"^[1-9]\d?$"))
+            expect(again).to_contain_text(re.compile(r"Writing the file · \d+ % · [\d,]+ rows written"))
+            visit.shoot("progress")
         expect(again.locator(".badge")).to_have_text("Ready")
 
 
@@ -303,6 +310,68 @@ def test_everything_can_be_done_from_the_keyboard(browser: Browser, service: Ser
         made = page.locator(".export").first
         expect(made).to_be_focused()
         reach(page, made.get_by_role("button", name="Download"))
+
+
+def test_a_dialog_that_is_closed_and_opened_again_at_once_never_waits_for_ever(visit: Visit) -> None:
+    page = visit.page
+    network = page.context.new_cdp_session(page)
+    network.send("Network.emulateNetworkConditions", SLOW)
+    page.get_by_role("button", name="Tags", exact=True).focus()
+    page.keyboard.press("Enter")
+    for cycle in range(200):
+        expect(page.get_by_role("dialog", name="Export Tags"), f"cycle {cycle}").to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        expect(page.locator(".summary"), f"cycle {cycle}").to_contain_text("row")
+        expect(page.locator(".preview"), f"cycle {cycle}").to_contain_text("the first rows")
+
+
+ABORTED_ONCE = """
+const send = window.fetch;
+window.fetch = (url, request) => {
+  if (window.aborted || !url.includes("/preview")) return send(url, request);
+  window.aborted = true;
+  return Promise.reject(new DOMException("", "AbortError"));
+};
+"""
+
+
+def test_a_look_that_was_aborted_is_asked_again_as_long_as_it_is_wanted(
+    browser: Browser, service: Service, user: DemoUser
+) -> None:
+    with visiting(browser, service.stack.api_url, script=ABORTED_ONCE) as visit:
+        sign_in(visit.page, user)
+        dialog = compose(visit.page, "Tags")
+        expect(dialog.locator(".preview")).to_contain_text("the first rows")
+        assert visit.page.evaluate("aborted")
+
+
+PREVIEW = re.compile(r"/preview\b")
+TEN_TIMES_SOONER = """
+const wait = AbortSignal.timeout.bind(AbortSignal);
+window.waits = new Set();
+AbortSignal.timeout = (milliseconds) => { window.waits.add(milliseconds); return wait(milliseconds / 10); };
+"""
+
+
+def test_a_service_that_says_nothing_is_not_waited_for_for_ever(
+    browser: Browser, service: Service, user: DemoUser
+) -> None:
+    with visiting(browser, service.stack.api_url, script=TEN_TIMES_SOONER) as visit:
+        page = visit.page
+        sign_in(page, user)
+        page.route(PREVIEW, lambda _: None)
+        page.get_by_role("button", name="Tags", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Export Tags")
+        expect(dialog.get_by_role("alert")).to_contain_text("has not answered in time")
+        expect(dialog.locator(".preview")).to_contain_text("nothing to show")
+        visit.shoot("silence")
+        page.unroute(PREVIEW)
+        dialog.get_by_role("button", name="Try again").click()
+
+        expect(dialog.locator(".summary")).to_contain_text("row")
+        expect(dialog.locator(".preview")).to_contain_text("the first rows")
+        assert page.evaluate("[...waits]") == [15_000]
 
 
 def reach(page: Page, target: Locator) -> None:

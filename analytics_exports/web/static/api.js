@@ -2,6 +2,8 @@
 
 const BASE = "/api/analytics";
 const UNREACHABLE = "The service cannot be reached. Check the connection and try again.";
+const SILENT = "The service has not answered in time.";
+const LONGEST_WAIT = 15000; // milliseconds for an answer with all of its content
 
 /** What went wrong, for people. `fields` names what is wrong by JSON pointer; `code` is for programs. */
 export class Problem extends Error {
@@ -14,17 +16,22 @@ export class Problem extends Error {
 async function send(method, path, { body, headers = {}, signal } = {}) {
   const given = { "X-Analytics-Exports-Page": "1", ...headers };
   if (body) given["Content-Type"] = "application/json";
-  let response;
-  try {
-    response = await fetch(BASE + path, { method, headers: given, body: body && JSON.stringify(body), signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(UNREACHABLE);
-  }
-  const type = response.headers.get("Content-Type") ?? "";
-  const content = type.includes("json") ? await response.json() : null;
+  const ends = AbortSignal.any([AbortSignal.timeout(LONGEST_WAIT), ...(signal ? [signal] : [])]);
+  const [response, content] = await answer(BASE + path, { method, headers: given, body: body && JSON.stringify(body), signal: ends });
   if (response.ok) return content;
   throw problem(response, content);
+}
+
+async function answer(url, request) {
+  try {
+    const response = await fetch(url, request);
+    const type = response.headers.get("Content-Type") ?? "";
+    return [response, type.includes("json") ? await response.json() : null];
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (error.name === "TimeoutError") throw new Problem(SILENT, { code: "timeout" });
+    throw new Problem(UNREACHABLE);
+  }
 }
 
 function problem(response, content) {

@@ -1,19 +1,17 @@
 // The dialog with commands that do the same from a shell.
 
-import { byId, h, say } from "./dom.js";
+import { h, openDialog, say } from "./dom.js";
 import { icon } from "./icons.js";
 
 /** Shows commands, each with a sentence on what it does. */
 export function showCommands(commands) {
-  const dialog = byId("commands");
-  dialog.replaceChildren(
+  const dialog = openDialog("small", [
     h("div", { class: "heading" },
-      h("h2", { id: "commands-title" }, "From a shell"),
+      h("h2", {}, "From a shell"),
       h("button", { type: "button", class: "plain square", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
     h("p", { class: "quiet" }, "Set ", h("code", {}, "TOKEN"), " to your access token first. It is not part of the commands."),
     ...commands.flatMap(([sentence, command]) => block(sentence, command)),
-  );
-  dialog.showModal();
+  ]);
 }
 
 function block(sentence, command) {

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { showCommands } from "./commands.js";
 import { createCommand, phrases, selectionOf } from "./describe.js";
-import { byId, errorBox, h } from "./dom.js";
+import { errorBox, h, openDialog, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { counted, size } from "./text.js";
 import { Owned, Values } from "./parts/choices.js";
@@ -17,19 +17,22 @@ import { Preview } from "./parts/preview.js";
 const PAUSE = 300; // milliseconds after the last change, before anything is asked
 const SHEET_ROWS = 1048575;
 
+let open; // one at a time
+
 /** Opens the dialog for a dataset with its columns; `request` fills it in, and `created` gets the id of the new export. */
 export function openComposer({ dataset, request = {}, profile, formats, created }) {
-  new Composer({ dataset, request, profile, formats, created }).open();
+  closeComposer();
+  open = new Composer({ dataset, request, profile, formats, created });
+  open.start();
 }
 
 export function closeComposer() {
-  byId("composer").close();
+  open?.dialog.close();
 }
 
 class Composer {
   constructor({ dataset, request, profile, formats, created }) {
     Object.assign(this, { dataset, profile, created });
-    this.dialog = byId("composer");
     this.fields = fieldsOf(dataset, profile, request);
     this.columns = this.fields.at(-1);
     this.formats = new Formats(formats, request);
@@ -42,24 +45,30 @@ class Composer {
     this.key = api.newKey();
   }
 
-  open() {
+  start() {
     const { dataset } = this;
-    this.dialog.replaceChildren(
-      h("header", { class: "heading" },
-        h("div", {},
-          h("h2", { id: "composer-title", tabindex: "-1", autofocus: true }, `Export ${dataset.friendly_name}`),
-          h("p", { class: "quiet" }, dataset.description)),
-        h("button", { type: "button", class: "plain square", "aria-label": "Close", onclick: closeComposer }, icon("close"))),
-      this.form);
+    const close = () => this.dialog.close();
     this.form.addEventListener("input", (event) => { if (event.target.type !== "search") this.later(); });
     this.form.addEventListener("change", () => this.later());
     this.form.addEventListener("keydown", (event) => { // Enter in a field is not yet a wish for a file
       if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
     });
-    this.dialog.addEventListener("close", () => { this.asked?.abort(); clearTimeout(this.timer); }, { once: true });
-    this.dialog.showModal();
-    this.dialog.scrollTop = 0;
+    this.dialog = openDialog("composer", [
+      h("header", { class: "heading" },
+        h("div", {},
+          h("h2", { tabindex: "-1", autofocus: true }, `Export ${dataset.friendly_name}`),
+          h("p", { class: "quiet" }, dataset.description)),
+        h("button", { type: "button", class: "plain square", "aria-label": "Close", onclick: close }, icon("close"))),
+      this.form,
+    ], () => this.stop());
     this.look();
+  }
+
+  /** Wants no answer any more. */
+  stop() {
+    clearTimeout(this.timer);
+    this.asked?.abort();
+    this.asked = null;
   }
 
   layout() {
@@ -90,18 +99,21 @@ class Composer {
   }
 
   async look() {
-    this.asked?.abort();
-    const { signal } = this.asked = new AbortController();
+    this.stop();
+    const asked = this.asked = new AbortController();
     this.notice.replaceChildren();
     if (this.columns.problem) return this.refuse([this.columns.problem]);
     const body = this.body();
     this.summary.classList.add("waiting");
     try {
-      const [found] = await Promise.all([api.estimate(body, signal), this.preview.show(body, signal)]);
+      const [found] = await Promise.all([api.estimate(body, asked.signal), this.preview.show(body, asked.signal)]);
+      if (asked !== this.asked) return undefined;
       showErrors(this.fields, []);
       this.tell(body, found);
     } catch (problem) {
-      if (problem.name !== "AbortError") this.fail(problem, () => this.look());
+      if (asked !== this.asked) return undefined; // another look took its place, or none is wanted
+      if (problem.name === "AbortError") this.later();
+      else this.fail(problem, () => this.look());
     }
     return undefined;
   }
@@ -122,12 +134,15 @@ class Composer {
     this.summary.classList.remove("waiting");
     this.summary.textContent = "Something above needs another look.";
     this.notice.replaceChildren(...left.map((item) => h("p", { class: "notice bad" }, `${item.pointer.slice(1)}: ${item.detail}`)));
+    this.preview.clear();
     this.submit.disabled = true;
   }
 
   fail(problem, again) {
     if (problem.fields?.length) return this.refuse(problem.fields);
     this.summary.classList.remove("waiting");
+    this.summary.textContent = "";
+    this.preview.clear();
     this.notice.replaceChildren(errorBox(problem, again));
     return undefined;
   }
@@ -137,11 +152,12 @@ class Composer {
     this.submit.disabled = true;
     try {
       const { job_id: id } = await api.create(this.body(), this.key);
-      closeComposer();
+      this.dialog.close();
       await this.created(id);
     } catch (problem) {
       this.submit.disabled = false;
-      this.fail(problem, () => this.form.requestSubmit());
+      if (!this.dialog.open) say(`${this.dataset.friendly_name}: ${problem.message}`);
+      else this.fail(problem, () => this.form.requestSubmit());
     }
   }
 }

@@ -29,7 +29,12 @@ class Card {
 
   /** Reads the columns, to count them and to find the card by them. */
   async complete() {
-    this.schema ??= await api.schema(this.dataset.id);
+    try {
+      this.schema ??= await api.schema(this.dataset.id);
+    } catch (problem) {
+      this.columns.textContent = "";
+      throw problem;
+    }
     this.columns.textContent = counted(this.schema.columns.length, "column");
     this.text += ` ${this.schema.columns.map((column) => column.name.toLowerCase()).join(" ")}`;
   }

@@ -25,7 +25,7 @@ export function newId(word) {
   return `${word}-${numbers}`;
 }
 
-const toast = byId("toast"); // kept here: it moves into dialogs, whose content comes and goes
+const toast = byId("toast"); // kept here: it moves into dialogs, which come and go
 let leaving;
 
 /** Shows a short sentence for a few seconds; screen readers say it. */
@@ -45,19 +45,31 @@ export function errorBox(problem, again) {
   return h("div", { class: "notice bad", role: "alert" }, h("p", {}, problem.message, id), button);
 }
 
+/**
+ * Opens a dialog that is labelled by its h2 and goes when it is closed; `closed` is called then. The browser tells of the
+ * closing in a later task, when the next dialog may be open already, so each opening has an element of its own.
+ */
+export function openDialog(kind, content, closed = () => {}) {
+  const dialog = h("dialog", { class: kind }, content);
+  const title = dialog.querySelector("h2");
+  title.id = newId("title");
+  dialog.setAttribute("aria-labelledby", title.id);
+  dialog.addEventListener("close", () => { dialog.remove(); closed(); });
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
 /** Asks before something that cannot be undone; resolves to whether it is wanted. */
 export function confirmed(title, sentence, action) {
-  const dialog = byId("confirm");
   return new Promise((resolve) => {
     const close = (answer) => () => { resolve(answer); dialog.close(); };
-    dialog.replaceChildren(
-      h("h2", { id: "confirm-title" }, title),
+    const dialog = openDialog("small", [
+      h("h2", {}, title),
       h("p", {}, sentence),
       h("div", { class: "actions" },
         h("button", { type: "button", onclick: close(false), autofocus: true }, "Keep it"),
         h("button", { type: "button", class: "danger", onclick: close(true) }, action)),
-    );
-    dialog.addEventListener("close", () => resolve(false), { once: true });
-    dialog.showModal();
+    ], () => resolve(false));
   });
 }
