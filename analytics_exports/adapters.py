@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from analytics_exports.warehouse.build import BuildReport
 
 
+SENSOR_RETRY_SECONDS = 10
+"""For how long a sensor repeats what PostgreSQL does not answer: a tick has to end within Dagster's minute."""
+
+
 class Adapters:
     """What implements the ports, as the settings say."""
 
@@ -110,14 +114,14 @@ class Adapters:
         """The jobs table."""
         from analytics_exports.database.jobs import PostgresJobStore
 
-        return PostgresJobStore(self.engine)
+        return PostgresJobStore(self.engine, self._retry_seconds)
 
     @cached_property
     def directory(self) -> Directory:
         """Users and tokens."""
         from analytics_exports.database.directory import PostgresDirectory
 
-        return PostgresDirectory(self.engine)
+        return PostgresDirectory(self.engine, self._retry_seconds)
 
     @cached_property
     def engine(self) -> "Engine":
@@ -126,6 +130,12 @@ class Adapters:
 
         patience = self.settings.database_seconds if self._process == "api" else None
         return make_engine(self.database_url, application=self._process, patience=patience)
+
+    @property
+    def _retry_seconds(self) -> float:
+        """For how long what PostgreSQL does not answer is repeated; a person does not wait that long for the API."""
+        lease = self.settings.lease_seconds
+        return {"worker": lease, "schedule": lease, "sensor": min(lease, SENSOR_RETRY_SECONDS)}.get(self._process, 0)
 
     @property
     def database_url(self) -> str:
@@ -145,7 +155,7 @@ class Adapters:
         """Announces that an export is pending."""
         from analytics_exports.database.signals import PENDING, listening
 
-        return listening(self.database_url, PENDING)
+        return listening(self.database_url, PENDING, self._retry_seconds)
 
     def changes(self) -> AbstractContextManager[Announcements]:
         """Announces exports whose status changed, by id."""
@@ -167,4 +177,4 @@ class Adapters:
 
         from analytics_exports.gateway.dagster_gateway import DagsterGateway
 
-        return DagsterGateway(self.engine, DagsterInstance.get)
+        return DagsterGateway(self.engine, DagsterInstance.get, self._retry_seconds)

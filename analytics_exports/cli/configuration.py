@@ -39,7 +39,7 @@ def database() -> Iterator["Engine"]:
     """
     from analytics_exports.database.engine import make_engine
     from analytics_exports.database.migrations import upgrade
-    from analytics_exports.database.outage import unavailable_when_away
+    from analytics_exports.reconnecting import unavailable_when_away
 
     with _database_url(read_settings()) as url:
         with unavailable_when_away():

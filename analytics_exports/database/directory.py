@@ -9,21 +9,24 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Account, ApiToken, Tag, User
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.database.token_store import PostgresTokenStore
 from analytics_exports.database.tokens import digest
 from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import UserNotFound
+from analytics_exports.ports import Directory
+from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 """``last_used_at`` is no finer than this, so that using a token is a read and seldom a write."""
 
 
+@reconnecting(Directory)
 class PostgresDirectory:
     """Implements ``ports.Directory``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Read users from the database that ``engine`` connects to."""
+    def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
+        """Read users from the database that ``engine`` connects to, for so long while PostgreSQL is away."""
+        self.retry_seconds = retry_seconds
         self._engine = engine
 
     def principal(self, token: str) -> Principal | None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, text
 
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.ports.figures import Ended, Stock
+from analytics_exports.reconnecting import unavailable_when_away
 
 SETTLED = "2 seconds"
 """Transactions of the jobs table end sooner than that."""

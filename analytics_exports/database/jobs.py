@@ -3,16 +3,20 @@
 An attempt is counted when it is handed out for launching (``due``), so each has a run key of its own and a launch that
 got lost can be repeated. A claim is the attempt plus a random token: whoever holds the token may heartbeat and publish.
 What owners do with their exports is in ``own_jobs``.
+
+While PostgreSQL is away each method is repeated (``reconnecting``). Those that would do something else the second time
+find out first what became of the try before.
 """
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     and_,
     case,
     func,
@@ -25,14 +29,17 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
 
 from analytics_exports.database.codec import job_from_row
 from analytics_exports.database.models import Cursor, Job
 from analytics_exports.database.own_jobs import OwnJobs
 from analytics_exports.database.signals import PENDING
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ClaimLost, InternalFailure
+from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, InternalFailure
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
+from analytics_exports.ports import JobStore
+from analytics_exports.reconnecting import persist, reconnecting, unavailable_when_away
 
 FIRST_RETRY = timedelta(seconds=2)
 """Wait before the second attempt; doubled for each further one."""
@@ -54,6 +61,7 @@ DUE = text("""
 """)
 
 
+@reconnecting(JobStore, but=("create", "due", "claim", "publishing"))
 class PostgresJobStore(OwnJobs):
     """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
@@ -65,10 +73,25 @@ class PostgresJobStore(OwnJobs):
 
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
         """Attempts to launch now, fair between users."""
+        rows: list[Row[Any]] = []
+
+        def hand_out() -> list[Row[Any]]:
+            """A try that got as far as its commit may have succeeded: then what it handed out is ours."""
+            if rows and (kept := self._handed_out(rows)):
+                return kept
+            with self._transaction() as session:
+                rows[:] = session.execute(DUE, {"limit": limit, "hold": hold})
+            return rows
+
+        found = sorted(persist(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id))
+        return [Launch(JobId(row.id), row.attempt, row.request_id) for row in found]
+
+    def _handed_out(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
+        """Those of ``rows`` whose attempt is the one in the table."""
+        same = tuple_(Job.id, Job.attempt).in_([(row.id, row.attempt) for row in rows])
         with self._transaction() as session:
-            rows = list(session.execute(DUE, {"limit": limit, "hold": hold}))
-        rows.sort(key=lambda row: (row.turn, row.created_at, row.id))
-        return [Launch(JobId(row.id), row.attempt, row.request_id) for row in rows]
+            ids = set(session.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
+        return [row for row in rows if row.id in ids]
 
     def release(self, launches: Collection[Launch]) -> None:
         """Undo ``due`` for these attempts; nothing happens to those that are claimed, or handed out anew."""
@@ -86,11 +109,15 @@ class PostgresJobStore(OwnJobs):
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
         """Take a pending export, or a completed one that is to be made again."""
+        return persist(self.retry_seconds, self._claim, job_id, run_id, lease, secrets.token_urlsafe(16))
+
+    def _claim(self, job_id: JobId, run_id: str, lease: timedelta, token: str) -> tuple[ExportJob, Claim]:
+        """Take it with this token, which an earlier try may have stored already."""
         remake = and_(Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
-        token = secrets.token_urlsafe(16)
+        taken = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
         statement = (
             update(Job)
-            .where(Job.id == job_id, or_(Job.status == Status.PENDING, remake))
+            .where(Job.id == job_id, or_(Job.status == Status.PENDING, remake, taken))
             .values(
                 status=case((Job.status == Status.PENDING, Status.RUNNING.value), else_=Job.status),
                 attempt=func.greatest(Job.attempt, 1),
@@ -121,12 +148,34 @@ class PostgresJobStore(OwnJobs):
 
     @contextmanager
     def publishing(self, claim: Claim) -> Iterator[None]:
-        """Hold the row, so that nobody can cancel or take over between the check and the file becoming visible."""
-        with self._transaction() as session:
-            held = select(Job.id).where(_held(claim), Job.lease_until > func.now()).with_for_update()
+        """Hold the row, so that nobody can cancel or take over between the check and the file becoming visible.
+
+        The lock goes with the connection. When that is lost inside the block, the claim is looked at once more. If it
+        is still there it was there all the time: a token is never given out again.
+        """
+        with persist(self.retry_seconds, self._locked, claim) as session:
+            yield
+            try:
+                with unavailable_when_away():
+                    session.commit()
+            except DatabaseUnavailable:
+                persist(self.retry_seconds, self._confirm, claim)
+
+    def _locked(self, claim: Claim) -> Session:
+        """A session that holds the row of the claim. Raises ClaimLost."""
+        held = select(Job.id).where(_held(claim), Job.lease_until > func.now()).with_for_update()
+        with ExitStack() as unless_it_holds, unavailable_when_away():
+            session = unless_it_holds.enter_context(Session(self._engine))
             if session.scalar(held) is None:
                 raise ClaimLost
-            yield
+            unless_it_holds.pop_all()
+        return session
+
+    def _confirm(self, claim: Claim) -> None:
+        """Raise ClaimLost unless the claim is the current one."""
+        with self._transaction() as session:
+            if session.scalar(select(Job.id).where(_held(claim))) is None:
+                raise ClaimLost
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed. A file made again keeps the time at which it expires."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Engine, Select, and_, case, false, func, insert, null, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from analytics_exports.database.codec import job_from_row, request_to_json
 from analytics_exports.database.models import Download, Job
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.access import Principal, UserId
 from analytics_exports.domain.errors import IdempotencyKeyInUse, IdempotencyKeyReused, TooManyExports
 from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, ExportRequest, JobId, Once, Status
+from analytics_exports.reconnecting import persist, unavailable_when_away
 
 PAST = func.coalesce(Job.expires_at <= func.now(), false())
 """Whether an export's time is over, although nobody may have noted it yet."""
@@ -29,8 +30,13 @@ PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.
 class OwnJobs:
     """The owner's half of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Keep jobs in the database that ``engine`` connects to."""
+    def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
+        """Keep jobs in the database that ``engine`` connects to.
+
+        Args:
+            retry_seconds: For how long a method is repeated while PostgreSQL is away.
+        """
+        self.retry_seconds = retry_seconds
         self._engine = engine
 
     def create(
@@ -46,7 +52,9 @@ class OwnJobs:
         """Store a new pending export. Exports of one user are counted and stored one after another."""
         origin = {"retry_of": retry_of and str(retry_of), "request_id": request_id}
         details = request_to_json(request) | {name: value for name, value in origin.items() if value}
+        new_id = JobId(uuid4())
         values: dict[Any, Any] = {
+            "id": new_id,
             "user_id": principal.user_id,
             "owner_key": principal.owner_key,
             "entity_id": request.dataset_id,
@@ -54,6 +62,12 @@ class OwnJobs:
         }
         if once:
             values |= {Job.idempotency_key: once.key, Job.request_digest: once.request}
+        return persist(self.retry_seconds, self._store, principal.user_id, new_id, values, once, most)
+
+    def _store(
+        self, user_id: UserId, new_id: JobId, values: dict[Any, Any], once: Once | None, most: int | None
+    ) -> ExportJob:
+        """Store these values, unless an earlier try of the same call has, whose answer was lost."""
         new = (
             upsert(Job)
             .values(values)
@@ -62,14 +76,16 @@ class OwnJobs:
             )
         )
         with self._transaction(actor="owner") as session:
-            if once and not session.scalar(select(func.pg_try_advisory_xact_lock(key_lock(principal.user_id, once)))):
+            if self.retry_seconds and (stored := session.get(Job, new_id)):
+                return job_from_row(stored)
+            if once and not session.scalar(select(func.pg_try_advisory_xact_lock(key_lock(user_id, once)))):
                 raise IdempotencyKeyInUse
             if most is not None:
-                _count(session, principal.user_id, most)
+                _count(session, user_id, most)
             row = session.scalars(new.returning(Job)).one_or_none()
             if row is not None:
                 return job_from_row(row)
-        earlier = self.repeated(principal.user_id, once) if once else None
+        earlier = self.repeated(user_id, once) if once else None
         if earlier is None:
             raise RuntimeError("A job that was not stored is not there.")
         return earlier

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Secret
-from analytics_exports.database.outage import unavailable_when_away
+from analytics_exports.reconnecting import unavailable_when_away
 
 BYTES = 32
 

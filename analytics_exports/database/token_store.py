@@ -12,10 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import ApiToken
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.database.tokens import digest, new_token
 from analytics_exports.domain.access import Scope, Token, UserId
 from analytics_exports.domain.errors import TokenNotFound, UserNotFound
+from analytics_exports.reconnecting import unavailable_when_away
 
 
 class PostgresTokenStore:

@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Job, User
-from analytics_exports.database.outage import unavailable_when_away
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.errors import ExportError, UserNotFound
 from analytics_exports.domain.export import LIVE, Status
+from analytics_exports.reconnecting import unavailable_when_away
 
 
 @dataclass(frozen=True, slots=True)

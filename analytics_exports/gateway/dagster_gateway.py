@@ -5,7 +5,7 @@ database: one statement, on this service's connections, which fail at once when 
 needs the instance, because the run launcher it is configured with knows how.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -15,16 +15,14 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import DynamicPartitionsTable
 from dagster._core.storage.runs.schema import DaemonHeartbeatsTable, RunsTable
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from analytics_exports.domain.errors import DatabaseUnavailable, OrchestratorUnavailable
+from analytics_exports.domain.errors import OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import DRAIN_JOB, PARTITIONS, SCHEMA, event_log, pruning
-from analytics_exports.ports import InProgress, Materialised, RunEnded
+from analytics_exports.ports import InProgress, Materialised, Orchestrator, RunEnded
+from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
 IN_PROGRESS = [status.value for status in NOT_FINISHED_STATUSES]
 
@@ -35,26 +33,29 @@ SILENCE = timedelta(minutes=2)
 """How long the daemon may be silent; it reports every half a minute."""
 
 
+@reconnecting(Orchestrator)
 class DagsterGateway:
     """Implements ``ports.Orchestrator``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
-    def __init__(self, engine: Engine, instance: Callable[[], DagsterInstance]) -> None:
+    def __init__(self, engine: Engine, instance: Callable[[], DagsterInstance], retry_seconds: float = 0) -> None:
         """Reach the deployment whose tables are in the database of ``engine``.
 
         Args:
             instance: Makes its Dagster instance; called when it is first needed.
+            retry_seconds: For how long a method is repeated while PostgreSQL is away.
         """
+        self.retry_seconds = retry_seconds
         self._engine = engine.execution_options(schema_translate_map={None: SCHEMA}, isolation_level="AUTOCOMMIT")
         self._instance = cache(instance)
 
-    def register(self, job_ids: Iterable[JobId]) -> None:
+    def register(self, job_ids: Collection[JobId]) -> None:
         """Make these exports partitions of the export asset."""
         rows = [{"partitions_def_name": PARTITIONS, "partition": str(job_id)} for job_id in job_ids]
         if rows:
             with self._storage() as connection:
                 connection.execute(insert(DynamicPartitionsTable).values(rows).on_conflict_do_nothing())
 
-    def forget(self, job_ids: Iterable[JobId]) -> None:
+    def forget(self, job_ids: Collection[JobId]) -> None:
         """Remove the partitions of these exports with their history."""
         with self._storage() as connection:
             pruning.forget(connection, [str(job_id) for job_id in job_ids])
@@ -67,7 +68,7 @@ class DagsterGateway:
 
     def terminate(self, run_id: str) -> None:
         """Ask for a run to stop, if it is for one export; one that makes many looks itself which are cancelled."""
-        with _unavailable_when_away():
+        with unavailable_when_away():
             run = self._instance().get_run_by_id(run_id)
             if run is not None and not run.is_finished and PARTITION_NAME_TAG in run.tags:
                 self._instance().run_coordinator.cancel_run(run_id)
@@ -99,18 +100,5 @@ class DagsterGateway:
 
     @contextmanager
     def _storage(self) -> Iterator[Connection]:
-        with _unavailable_when_away(), self._engine.connect() as connection:
+        with unavailable_when_away(), self._engine.connect() as connection:
             yield connection
-
-
-@contextmanager
-def _unavailable_when_away() -> Iterator[None]:
-    """Raise DatabaseUnavailable for a connection that is refused or lost; a wrong statement stays what it is."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeout, DagsterPostgresException):
-        raise DatabaseUnavailable from None
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from None
-        raise

@@ -1,6 +1,6 @@
 """The hand into Dagster: partitions, runs, and what its event log says of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -36,10 +36,10 @@ class InProgress:
 class Orchestrator(Protocol):
     """The hand into Dagster."""
 
-    def register(self, job_ids: Iterable[JobId]) -> None:
+    def register(self, job_ids: Collection[JobId]) -> None:
         """Make these exports partitions of the export asset; those that are already stay."""
 
-    def forget(self, job_ids: Iterable[JobId]) -> None:
+    def forget(self, job_ids: Collection[JobId]) -> None:
         """Remove the partitions of these exports, and what is kept of their runs."""
 
     def prune(self, age: timedelta) -> None:

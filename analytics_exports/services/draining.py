@@ -100,7 +100,7 @@ class Draining:
         ends = time.monotonic() + LONGEST_SECONDS
         size, quiet_until = CHUNK_EXPORTS, time.monotonic() + LINGER_SECONDS
         chunk = share or self._take(size)
-        while time.monotonic() < ends:
+        while True:
             if chunk:
                 began = time.monotonic()
                 yield from self._in_time(chunk)
@@ -111,6 +111,8 @@ class Draining:
                 left = quiet_until - time.monotonic()
                 if left <= 0 or not signal.wait(left):
                     return
+            if time.monotonic() >= ends:  # before taking: what is taken is nobody else's for a minute
+                return
             chunk = self._take(size)
 
     def _in_time(self, chunk: Sequence[Launch]) -> Iterator[JobId]:

@@ -10,6 +10,7 @@ from analytics_exports.domain.access import OwnerScope, Principal
 from analytics_exports.domain.dataset import Dataset, dataset_id
 from analytics_exports.domain.export import JobId, Launch, Status
 from analytics_exports.domain.selection import Selection
+from analytics_exports.services import draining
 from analytics_exports.services.draining import RECORD_EXPORTS, Draining, Published
 from analytics_exports.services.producing import Producing
 from analytics_exports_tests import factories
@@ -156,6 +157,14 @@ def test_what_was_published_is_recorded_before_a_run_waits(world: World) -> None
     world.drain(signal=FakeSignal(lambda: seen.append(world.made)))
 
     assert seen == [[first]]
+
+
+def test_a_run_whose_time_is_over_takes_nothing_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draining, "LONGEST_SECONDS", 0)
+    pending = world.pending(30)
+
+    assert world.drain(world.share(25)) == 25
+    assert [launch.run_key for launch in world.share(30)] == [f"{job_id}:1" for job_id in pending[25:]]
 
 
 def test_one_run_too_many_gives_back_what_it_was_given(world: World) -> None:

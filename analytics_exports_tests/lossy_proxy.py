@@ -1,0 +1,73 @@
+"""A proxy before PostgreSQL that loses an answer: the server has done what it was asked, and the client cannot know."""
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import make_url
+
+CHUNK = 2**16
+
+
+class LossyProxy:
+    """Forwards connections; ``lose`` makes it cut the next one on which a client sends certain words."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = make_url(database_url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._words = b""
+        self.lost = 0
+
+    @property
+    def url(self) -> str:
+        """The address of the database by way of this proxy."""
+        port = self._listener.getsockname()[1]
+        return str(self._url.set(port=port).render_as_string(hide_password=False))
+
+    def lose(self, words: str) -> None:
+        """Lose the answer to the next message with these words."""
+        self._words = words.encode()
+
+    def serve(self) -> None:
+        """Accept connections until the proxy is closed."""
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _forward(self, client: socket.socket) -> None:
+        server = socket.create_connection((str(self._url.host), int(self._url.port or 0)))
+        with client, server, selectors.DefaultSelector() as both, suppress(OSError):
+            both.register(client, selectors.EVENT_READ, server)
+            both.register(server, selectors.EVENT_READ, client)
+            while True:
+                for key, _ in both.select():
+                    data = key.fileobj.recv(CHUNK)  # type: ignore[union-attr]
+                    if not data:
+                        return
+                    key.data.sendall(data)
+                    if key.fileobj is client and self._words and self._words in data:
+                        self._words = b""
+                        self.lost += 1
+                        server.recv(CHUNK)
+                        return
+
+
+@contextmanager
+def lossy_proxy(database_url: str) -> Iterator[LossyProxy]:
+    """A running proxy."""
+    proxy = LossyProxy(database_url)
+    thread = threading.Thread(target=proxy.serve, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        thread.join()

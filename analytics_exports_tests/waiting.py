@@ -1,0 +1,33 @@
+"""How long tests wait: for a condition, never for a time, and not for ever.
+
+``EXPORTS_TEST_PATIENCE=3`` makes every limit three times as long, for a machine that is slow or busy.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+PATIENCE = float(os.environ.get("EXPORTS_TEST_PATIENCE", "1"))
+
+LIMIT_SECONDS = 90 * PATIENCE
+"""For anything that a test waits for: generous, because it is reached only when something is wrong."""
+
+TEST_SECONDS = 600 * PATIENCE
+"""For a whole test with its fixtures."""
+
+POLL_SECONDS = 0.01
+
+
+def until(look: Callable[[], T | None]) -> T:
+    """What ``look`` finds, as soon as it finds something."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            pytest.fail("it did not happen in time")
+        time.sleep(POLL_SECONDS)
+    return found
