@@ -24,8 +24,8 @@ demo: setup ## Set everything up, make one export for real and check it.
 serve: setup ## Keep the whole service up on the demo data until Ctrl-C.
 	@$(BIN)/analytics-exports serve --demo
 
-test: setup ## Run the test suite. ARGS='-k name' goes to pytest.
-	$(BIN)/pytest -n logical --dist loadfile $(ARGS)
+test: setup ## Run the test suite: what runs side by side, then the journeys. ARGS='-k name' goes to pytest.
+	@$(BIN)/python -m analytics_exports_tests $(ARGS)
 
 test-large: setup ## Write ten million rows in every format under a memory limit; takes many minutes.
 	EXPORTS_LARGE_TESTS=1 $(BIN)/pytest -n 0 analytics_exports_tests/integration/test_writers_memory.py
@@ -33,11 +33,12 @@ test-large: setup ## Write ten million rows in every format under a memory limit
 bench-write: setup ## Measure how files are written against COPY, Polars, pandas and csv.DictWriter. ARGS='--rows 10000000'
 	$(BIN)/python benchmarks/write.py $(ARGS)
 
-check: setup ## Lint, format, types, import contracts, generated documents, migrations.
+check: setup ## Lint, format, types, import contracts, conventions, generated documents, migrations.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -n 0 --quiet analytics_exports_tests/conventions
 	$(BIN)/python -m analytics_exports.cli.reference --check
 	$(BIN)/python -m analytics_exports.stack.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 

@@ -1,7 +1,7 @@
 """Fixtures for every tier, and a hermetic environment: nothing set outside reaches a test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -14,17 +14,37 @@ from analytics_exports.settings import PREFIX
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports_tests.object_store import S3, s3_server
+from analytics_exports_tests.waiting import TEST_SECONDS
 
 TEMPLATE = "template_migrated"
 numbers = count()
 
 
-def pytest_configure() -> None:
-    """Forget settings of the shell, and let child processes use compiled bytecode."""
+REPORTED_LINES = 50
+"""Lines that a failure's report shows of each output: servers and clients say more than anybody reads."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget settings of the shell, let child processes use compiled bytecode, and limit the time of each test."""
+    config.option.timeout = TEST_SECONDS
     for name in list(os.environ):
         if name.startswith((PREFIX, "DAGSTER_")) and name != f"{PREFIX}TEST_MANIFESTS":
             del os.environ[name]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the end of what was captured."""
+    report = yield
+    report.sections = [(name, _end_of(output)) for name, output in report.sections]
+    return report
+
+
+def _end_of(output: str) -> str:
+    lines = output.splitlines(keepends=True)
+    left_out = len(lines) - REPORTED_LINES
+    return output if left_out <= 0 else "".join([f"({left_out} lines before)\n", *lines[-REPORTED_LINES:]])
 
 
 @pytest.fixture(scope="session")

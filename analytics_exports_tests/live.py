@@ -26,6 +26,7 @@ from analytics_exports.api.app import create_app
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
+from analytics_exports.database.engine import make_engine
 from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
 from analytics_exports.domain.export import JobId
@@ -35,6 +36,7 @@ from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.catalogue import FakeCatalogue
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 from analytics_exports_tests.fakes.warehouse import FakeWarehouse
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 DATASET = factories.dataset()
 DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
@@ -107,6 +109,7 @@ class Live:
         self.artifacts = LocalArtifactStore(str(folder / "artifacts"), max_bytes=2**30, reserve_bytes=0)
         self.artifacts.prepare()
         values = {"allowed_hosts": "127.0.0.1", **settings, "state_dir": folder, "database_url": database_url}
+        self.engine = make_engine(database_url, application="test")
         self.services = self.replica(Settings(**values))
         self.other = self.replica(Settings(**values))
         self.base_urls: Sequence[str] = ()
@@ -144,7 +147,9 @@ class Live:
         """A client with this token, or without one."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = InTurn(self.base_urls)
-        client = httpx.Client(base_url=f"{self.base_url}{BASE_PATH}", headers=headers, timeout=20, transport=transport)
+        client = httpx.Client(
+            base_url=f"{self.base_url}{BASE_PATH}", headers=headers, timeout=LIMIT_SECONDS, transport=transport
+        )
         self._clients.append(client)
         return client
 
@@ -168,12 +173,12 @@ class Live:
 
     def execute(self, statement: str, **values: object) -> None:
         """Change the database behind the service's back."""
-        with self.services.engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(text(statement), values)
 
     def scalar(self, statement: str, **values: object) -> Any:
         """Look into the database."""
-        with self.services.engine.begin() as connection:
+        with self.engine.begin() as connection:
             return connection.execute(text(statement), values).scalar()
 
     def hang_up(self) -> None:
@@ -182,7 +187,8 @@ class Live:
             client.close()
 
     def close(self) -> None:
-        """Close what the replicas have opened."""
+        """Close what the replicas and the test have opened."""
+        self.engine.dispose()
         self.services.close()
         self.other.close()
 
@@ -203,7 +209,7 @@ def serving(app: FastAPI) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(LIMIT_SECONDS)
         listener.close()
 
 

@@ -4,11 +4,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 import pytest
@@ -17,9 +15,9 @@ from dagster._core.definitions.reconstruct import ReconstructableJob, Reconstruc
 
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 REPOSITORY = Path(__file__).parents[1]
-DEADLINE_SECONDS = 60.0
 MAIN = """
 import sys
 from analytics_exports.orchestration.warm.__main__ import main
@@ -28,20 +26,7 @@ imports = ["analytics_exports.orchestration.storage", sys.argv[1]]
 main(imports, warm_up="", packages=sys.argv[1:], patience=Patience(cancel=1.0, stop=0.5))
 """
 
-T = TypeVar("T")
 EMPTY: Mapping[str, int] = {}
-
-
-def until(look: Callable[[], T | None], seconds: float = DEADLINE_SECONDS) -> T:
-    """What ``look`` finds, as soon as it finds something."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail("it did not happen in time")
-        time.sleep(0.01)
 
 
 class Workers:
@@ -68,7 +53,7 @@ class Workers:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self._pool is not None
         self._pool.send_signal(number)
-        return self._pool.wait(DEADLINE_SECONDS)
+        return self._pool.wait(LIMIT_SECONDS)
 
     def launch(self, job: str) -> str:
         """Hand a run to the pool; returns its id."""

@@ -23,12 +23,13 @@ from analytics_exports_tests.chaos.ending import Ending
 from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
 from analytics_exports_tests.journeys.conftest import settings_of
+from analytics_exports_tests.waiting import PATIENCE
 
 SETTINGS = {"lease_seconds": 6, "disk_reserve_bytes": 2**20, "max_attempts": 5}
 """Leases short enough for a worker to lose its export within a round."""
 
 CLIENTS = 6
-CALM_SECONDS = 120.0
+CALM_SECONDS = 120.0 * PATIENCE
 
 
 class Run:

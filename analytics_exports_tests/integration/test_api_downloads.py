@@ -16,6 +16,7 @@ from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import Scope
 from analytics_exports.domain.export import JobId
 from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.waiting import until
 
 LARGE = 64 * 2**20
 
@@ -224,13 +225,6 @@ def stalled(url: str, owner: Caller, job_id: JobId) -> socket.socket:
     client.sendall(f"{line}\r\nHost: {address.host}\r\nAuthorization: Bearer {owner.token}\r\n\r\n".encode())
     assert client.recv(12) == b"HTTP/1.1 200"
     return client
-
-
-def until(wanted: Callable[[], bool]) -> None:
-    """Ask over and over until it is so."""
-    deadline = time.monotonic() + 30
-    while not wanted():
-        assert time.monotonic() < deadline
 
 
 def everywhere(world: Live, holds: Callable[[], bool]) -> bool:

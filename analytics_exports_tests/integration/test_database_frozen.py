@@ -13,8 +13,9 @@ from analytics_exports.database import migrations
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports_tests.live import live
+from analytics_exports_tests.waiting import PATIENCE, until
 
-PATIENCE_SECONDS = 8
+SOON_SECONDS = 8 * PATIENCE
 """Far more than the setting database_seconds, for machines that are busy; a request that hangs takes longer still."""
 
 
@@ -47,10 +48,8 @@ def test_requests_are_refused_soon_and_store_nothing(tmp_path: Path) -> None:
             assert [answer.status_code for answer in answers] == [503] * 8
             assert {answer.json()["code"] for answer in answers} == {"database_unavailable"}
             assert all(answer.headers["Retry-After"] for answer in answers)
-            assert waited < PATIENCE_SECONDS
+            assert waited < SOON_SECONDS
             assert alive.status_code == 204
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while user.ask().status_code != 202:
-                assert time.monotonic() < deadline
+            until(lambda: user.ask().status_code == 202)
             assert world.scalar("SELECT count(*) FROM jobs") == 2
             assert world.make(first) == first

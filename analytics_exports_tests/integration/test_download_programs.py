@@ -3,7 +3,6 @@
 import hashlib
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 SIZE = 24 * 2**20
 curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -49,15 +49,12 @@ def test_curl_goes_on_where_it_was_interrupted(offered: Offered, tmp_path: Path)
     target = tmp_path / "file"
     command = ["curl", "--silent", "--fail", "--header", offered.header, "--output", str(target), offered.url]
     with subprocess.Popen([*command, "--limit-rate", "4M"]) as slow:
-        deadline = time.monotonic() + 20
-        while not (target.exists() and target.stat().st_size > 0):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: target.exists() and target.stat().st_size > 0)
         slow.kill()
     broken = target.stat().st_size
     assert 0 < broken < SIZE
 
-    subprocess.run([*command, "--continue-at", "-"], check=True, timeout=60)
+    subprocess.run([*command, "--continue-at", "-"], check=True, timeout=LIMIT_SECONDS)
     assert target.stat().st_size == SIZE
     assert digest(target) == offered.digest
 
@@ -66,13 +63,13 @@ def test_curl_goes_on_where_it_was_interrupted(offered: Offered, tmp_path: Path)
 def test_eight_connections_bring_one_file(offered: Offered, tmp_path: Path) -> None:
     command = ["aria2c", "--quiet", "--header", offered.header, "--dir", str(tmp_path), "--out", "file"]
     several = ["--max-connection-per-server=8", "--split=8", "--min-split-size=1M", "--no-conf"]
-    subprocess.run([*command, *several, offered.url], check=True, timeout=60)
+    subprocess.run([*command, *several, offered.url], check=True, timeout=LIMIT_SECONDS)
 
     assert digest(tmp_path / "file") == offered.digest
 
 
 def test_a_link_in_a_browser_needs_nothing_else(offered: Offered) -> None:
     link = offered.caller.http.post(f"/exports/{offered.job_id}/link").json()["url"]
-    answer = httpx.get(offered.caller.http.base_url.join(link), timeout=60)
+    answer = httpx.get(offered.caller.http.base_url.join(link), timeout=LIMIT_SECONDS)
 
     assert hashlib.sha256(answer.content).hexdigest() == offered.digest

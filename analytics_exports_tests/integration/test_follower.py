@@ -10,7 +10,7 @@ from analytics_exports.api.follower import Follower
 from analytics_exports.domain.export import JobId, Status
 from analytics_exports.services.readback import CURSOR
 from analytics_exports_tests.integration import test_drain as drains
-from analytics_exports_tests.run_workers import until
+from analytics_exports_tests.waiting import until
 
 world = drains.world  # the fixture
 NEVER = 3600.0

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from analytics_exports_tests.fuzzing import LIMITS, fuzz
 from analytics_exports_tests.live import live
 
 
-@pytest.mark.timeout(240)
 def test_no_request_gets_an_answer_that_is_not_in_the_document(tmp_path: Path, database_url: str) -> None:
     with live(tmp_path, database_url, **LIMITS) as world:
         users = {name: world.user() for name in ("anna", "ben")}

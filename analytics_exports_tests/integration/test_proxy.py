@@ -5,7 +5,6 @@ import re
 import shutil
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -22,6 +21,7 @@ from analytics_exports import PROJECT
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.waiting import until
 
 DOCUMENT = PROJECT / "docs/how-to/put-a-proxy-in-front.md"
 NAME = "exports.example.org"
@@ -99,10 +99,8 @@ def nginx(folder: Path, world: Live) -> Iterator[httpx.Client]:
     configuration.write_text(documented(folder, port, world.base_url, str(world.services.settings.artifact_root)))
     with subprocess.Popen([str(NGINX), "-p", str(folder), "-c", str(configuration)], stderr=subprocess.PIPE) as process:
         try:
-            deadline = time.monotonic() + 10
-            while not answers(port):
-                assert process.poll() is None, process.stderr and process.stderr.read().decode()
-                assert time.monotonic() < deadline
+            until(lambda: answers(port) or process.poll() is not None)
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
             with httpx.Client(base_url=f"https://127.0.0.1:{port}", headers={"Host": NAME}, verify=trust) as client:
                 yield client
         finally:

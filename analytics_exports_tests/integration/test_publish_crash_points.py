@@ -97,7 +97,6 @@ def calls(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-@pytest.mark.timeout(300)
 def test_no_moment_leaves_half_a_file(tmp_path: Path) -> None:
     points = [(name, number) for name, count in calls(tmp_path).items() for number in range(1, count + 1)]
     assert {name for name, _ in points} >= {"openat", "write", "fsync"}

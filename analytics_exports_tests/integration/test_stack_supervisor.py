@@ -18,6 +18,7 @@ from analytics_exports.stack.locks import FolderLock
 from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port, is_free
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 SERVER = ("-m", "http.server", "--bind", LOOPBACK)
 EVER = "import signal\nwhile True: signal.pause()"
@@ -164,7 +165,7 @@ def test_what_does_not_stop_is_killed_with_its_children(supervisor: Supervisor, 
 
     supervisor.stop()
 
-    _, alive = psutil.wait_procs([grandchild], timeout=10)
+    _, alive = psutil.wait_procs([grandchild], timeout=LIMIT_SECONDS)
     assert alive == []
 
 

@@ -7,7 +7,6 @@ model, because those are quicker.
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import pytest
 
 from analytics_exports.warehouse.build import PATH_VARIABLE, BuildFailed, BuildReport, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
+from analytics_exports_tests.waiting import until
 from demo.generate import LARGEST, USERS
 
 MARTS = {"dim_accounts", "dim_tags", "fct_daily_spending_by_tag", "fct_monthly_trends", "fct_transactions"}
@@ -251,8 +251,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     with opened(site.warehouse) as reader, ThreadPoolExecutor(2) as pool:
         site.warehouse.with_name("analytics.duckdb.wal").write_bytes(b"of another file")
         builds = [pool.submit(site.build)]
-        while site.scratch("killed").exists() or not (site.at_work() or builds[0].done()):
-            time.sleep(0.01)
+        until(lambda: not site.scratch("killed").exists() and (site.at_work() or builds[0].done()))
         builds.append(pool.submit(site.build))
         reports = [build.result() for build in builds]
         return Outcome(site, reports, before, reader.execute("SELECT sum(n) FROM numbers").fetchall())

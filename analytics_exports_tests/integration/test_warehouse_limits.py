@@ -28,6 +28,7 @@ from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.connection import Connection, Limits, connect
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 ME, ALL = OwnerScope("me"), Selection()
 SECRET = "somebody-elses-cell"
@@ -169,7 +170,7 @@ def test_a_scan_is_interrupted_from_another_thread_while_duckdb_sorts(path: Path
         reader = Thread(target=read)
         reader.start()
         scan.interrupt()
-        reader.join(timeout=30)
+        reader.join(LIMIT_SECONDS)
 
         assert not reader.is_alive()
     assert [type(error) for error in outcome] == [RunCancelled]

@@ -32,23 +32,19 @@ def world_of_two() -> World:
     )
 
 
-@pytest.mark.timeout(600)
 def test_every_caller_gets_their_own_rows_and_all_of_them() -> None:
     examine(Chunk(SEED, 250))
 
 
-@pytest.mark.timeout(600)
 def test_the_same_from_parquet_files_in_partitions(tmp_path: Path) -> None:
     examine(Chunk(SEED, 60), ParquetEngine(tmp_path))
 
 
-@pytest.mark.timeout(600)
 def test_the_same_from_postgresql(analytics_url: str) -> None:
     with PostgresEngine(analytics_url) as engine:
         examine(Chunk(SEED, 120), engine)
 
 
-@pytest.mark.timeout(600)
 def test_every_mutant_is_found_out_and_none_gets_past_the_guard() -> None:
     found = hunt(SEED)
 

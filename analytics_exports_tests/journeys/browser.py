@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from analytics_exports_tests.waiting import LIMIT_SECONDS
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 EXPECTED = "Failed to load resource: "
@@ -68,7 +70,7 @@ def running_chromium() -> Iterator[Browser]:
 def visiting(browser: Browser, url: str, look: str = "light", script: str = "") -> Iterator[Visit]:
     """The page at ``url`` in a fresh profile; at the end nothing may have gone wrong in it. ``script`` runs first."""
     context = browser.new_context(locale="en-GB", timezone_id="UTC", **LOOKS[look])
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(LIMIT_SECONDS * 1000)
     context.add_init_script(REPORT_VIOLATIONS + script)
     visit = Visit(context.new_page())
     visit.page.on("console", visit.hear)

@@ -1,6 +1,7 @@
 """One real stack for the journeys of a test session: every process, on ports of its own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.journeys.desk import Desk
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Service:
     def client(self, user: DemoUser | None = None) -> httpx.Client:
         """A client with the user's token, or with none."""
         headers = {"Authorization": f"Bearer {user.token}"} if user else {}
-        return httpx.Client(base_url=self.stack.api_url + BASE_PATH, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.stack.api_url + BASE_PATH, headers=headers, timeout=LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +42,15 @@ def service() -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def desk(service: Service) -> Iterator[Desk]:
     """A user who has few rows, and an operator."""
+    with desk_of(service, service.users[1]) as desk:
+        yield desk
+
+
+@contextmanager
+def desk_of(service: Service, user: DemoUser) -> Iterator[Desk]:
+    """This user, and an operator."""
     engine = make_engine(service.stack.database_url, application="test")
-    with service.client(service.users[1]) as client:
+    with service.client(user) as client:
         yield Desk(service.stack, client, engine)
     engine.dispose()
 

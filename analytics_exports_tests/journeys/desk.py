@@ -20,12 +20,16 @@ from analytics_exports.stack.processes import ManagedProcess
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.journeys.requests import dataset
 from analytics_exports_tests.ports.test_warehouse import writing
-from analytics_exports_tests.run_workers import until
+from analytics_exports_tests.run_workers import gone
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 BUSY_DRAINS = """
     SELECT count(*) FROM dagster.runs
     WHERE pipeline_name = 'drain_exports' AND status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')
 """
+FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
+"""How PostgreSQL ends: after telling everybody, or at once and with a recovery at the next start."""
+
 LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
 
 
@@ -51,10 +55,13 @@ class Desk:
     def ended(self, job_id: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             self.stack.supervisor.check()
-            job: dict[str, Any] = self.client.get(f"/exports/{job_id}").json()
+            answer = self.client.get(f"/exports/{job_id}")
+            if answer.status_code == 503:  # PostgreSQL was away a moment ago
+                return None
+            job: dict[str, Any] = answer.json()
             return job if job["status"] not in ("pending", "running") else None
 
-        return until(look, 90)
+        return until(look)
 
     def begun(self, job_id: str) -> tuple[str, psutil.Process]:
         """The run of an export that a worker has begun, and the worker."""
@@ -79,7 +86,7 @@ class Desk:
             status = self.scalar("SELECT status FROM dagster.runs WHERE run_id = :run", run=run)
             return str(status) if status in ("SUCCESS", "FAILURE", "CANCELED") else None
 
-        return until(look, 90)
+        return until(look)
 
     def made_by_workers(self, run: str) -> None:
         assert self.run_ended(run) == "SUCCESS"
@@ -87,7 +94,7 @@ class Desk:
 
     def graphql(self, query: str, **variables: object) -> dict[str, Any]:
         url = f"{self.stack.dagster_ui_url}/graphql"
-        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=30).json()
+        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=LIMIT_SECONDS).json()
         assert "errors" not in answer, answer
         (found,) = answer["data"].values()
         assert "message" not in found, found
@@ -97,6 +104,10 @@ class Desk:
         with self._engine.connect() as connection:
             return connection.execute(text(statement), values).scalar()
 
+    def rows(self, statement: str, **values: object) -> list[Any]:
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement), values)]
+
     def process(self, name: str) -> psutil.Process:
         """A process of the stack."""
         groups = self.stack.supervisor._groups
@@ -104,10 +115,15 @@ class Desk:
         assert found.pid is not None
         return psutil.Process(found.pid)
 
-    def postgres(self) -> psutil.Process:
+    def restart_postgres(self, mode: signal.Signals) -> None:
+        """As an operator does, with everybody connected; ``mode`` is ``FAST`` or ``IMMEDIATE``."""
         ((server, *_), *_) = self.stack.supervisor._groups
         assert isinstance(server, EmbeddedPostgres)
-        return psutil.Process(server.pid)
+        process = psutil.Process(server.pid)
+        process.send_signal(mode)
+        until(lambda: gone(process))
+        server.stop()
+        server.start()
 
     @contextmanager
     def gate(self) -> Iterator[None]:

@@ -1,13 +1,11 @@
 """What a program does over HTTP: find a dataset, ask, follow, download."""
 
 import hashlib
-import time
 from typing import Any
 
 import httpx
-import pytest
 
-DEADLINE_SECONDS = 60
+from analytics_exports_tests.waiting import until
 
 
 def dataset(client: httpx.Client, name: str) -> str:
@@ -25,15 +23,14 @@ def finished(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
 
 def ended(client: httpx.Client, accepted: httpx.Response) -> dict[str, Any]:
     """Follow an accepted export to its end."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+
+    def look() -> dict[str, Any] | None:
         status = client.get(f"/exports/{accepted.json()['job_id']}")
         assert status.status_code == 200
-        if status.json()["status"] not in ("pending", "running"):
-            found: dict[str, Any] = status.json()
-            return found
-        time.sleep(float(status.headers["Retry-After"]) / 10)
-    pytest.fail("the export did not end in time")
+        job: dict[str, Any] = status.json()
+        return job if job["status"] not in ("pending", "running") else None
+
+    return until(look)
 
 
 def downloaded(client: httpx.Client, job: dict[str, Any]) -> bytes:

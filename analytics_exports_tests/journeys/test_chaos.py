@@ -1,14 +1,11 @@
 """A short run of faults at random; ``make chaos`` goes on for as long as you like."""
 
-import pytest
-
 from analytics_exports_tests.chaos.running import chaos
 
 SEED = 7
 FAULTS = 6
 
 
-@pytest.mark.timeout(400)
 def test_exports_survive_what_breaks_the_service() -> None:
     with chaos(SEED) as run:
         run.round(FAULTS, seconds_between=1)

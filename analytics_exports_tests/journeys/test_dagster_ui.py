@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from analytics_exports.client import Client
 from analytics_exports_tests.journeys.browser import SCREENSHOTS, running_chromium
 from analytics_exports_tests.journeys.conftest import Service
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
-SLOWLY = 30_000.0
 """Milliseconds that a page of Dagster may take on a busy machine."""
 
 CONFIG = """
@@ -42,8 +42,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(service: Service, browser: Browser) -> Iterator[Page]:
     tab = browser.new_page(viewport={"width": 1500, "height": 1000}, base_url=service.stack.dagster_ui_url)
-    tab.set_default_timeout(SLOWLY)
-    expect.set_options(timeout=SLOWLY)
+    tab.set_default_timeout(LIMIT_SECONDS * 1000)
+    expect.set_options(timeout=LIMIT_SECONDS * 1000)
     yield tab
     tab.close()
 

@@ -4,9 +4,8 @@ import pytest
 
 from analytics_exports_tests.journeys.desk import Desk
 from analytics_exports_tests.journeys.requests import downloaded
-from analytics_exports_tests.run_workers import gone, until
-
-pytestmark = pytest.mark.timeout(240)
+from analytics_exports_tests.run_workers import gone
+from analytics_exports_tests.waiting import until
 
 SELECTOR = {"repositoryLocationName": "analytics_exports", "repositoryName": "__repository__"}
 TERMINATE = "mutation($run: String!) { terminateRun(runId: $run) { __typename } }"
@@ -123,7 +122,7 @@ def test_retrying_and_launching_in_dagster_use_the_same_workers(desk: Desk) -> N
 
 
 def test_a_backfill_uses_the_same_workers(desk: Desk, backfill: str) -> None:
-    runs = until(lambda: two(desk.scalar(OF_BACKFILL, backfill=backfill)), 120)
+    runs = until(lambda: two(desk.scalar(OF_BACKFILL, backfill=backfill)))
     for run in runs:
         desk.made_by_workers(run)
 

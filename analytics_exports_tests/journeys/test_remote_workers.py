@@ -24,12 +24,10 @@ from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.journeys.conftest import Service, settings_of
 from analytics_exports_tests.journeys.requests import dataset, downloaded
 from analytics_exports_tests.object_store import S3
-from analytics_exports_tests.run_workers import REPOSITORY, until
+from analytics_exports_tests.run_workers import REPOSITORY
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed"),
-    pytest.mark.timeout(240),
-]
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
 WORKER = ("worker", "-Q", "dagster", "--concurrency", "1", "--loglevel", "info", "-Ofair", "--without-gossip")
 
@@ -89,7 +87,7 @@ class World:
             job: dict[str, Any] = client.get(f"/exports/{job_id}").json()
             return job if job["status"] not in ("pending", "running") else None
 
-        return until(look, 90)
+        return until(look)
 
     def row(self, job_id: str) -> Any:
         with self.engine.connect() as connection:
@@ -189,7 +187,7 @@ def test_exports_are_made_on_both_hosts(world: World, client: httpx.Client) -> N
 def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
     world: World, client: httpx.Client, replica: str
 ) -> None:
-    with httpx.Client(base_url=replica, headers=client.headers, timeout=90) as other:
+    with httpx.Client(base_url=replica, headers=client.headers, timeout=LIMIT_SECONDS) as other:
         job_id = world.ask(client)
         job = other.get(f"/exports/{job_id}", headers={"Prefer": "wait=30"}).json()
 

@@ -20,12 +20,11 @@ from analytics_exports.stack.leftovers import marked, working_in
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import built_demo
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]
 PORTS = ("API_PORT", "DAGSTER_UI_PORT", "CODE_SERVER_PORT", "POSTGRES_PORT")
 UP = "paste this"
-
-pytestmark = pytest.mark.timeout(300)  # whole stacks, one after the other
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
         text = said(serve, UP) + said(serve, "dataset_id")
         address, token, body = (found(pattern, text) for pattern in (r"POST (\S+)", r"Bearer ([^']+)'", r"-d '(.+)'"))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        assert httpx.post(address, headers=headers, content=body, timeout=60).status_code == 202
+        assert httpx.post(address, headers=headers, content=body, timeout=LIMIT_SECONDS).status_code == 202
 
         second = run(environment, "serve", "--demo")
         assert (second.returncode, second.stdout) == (1, "")
@@ -103,7 +102,7 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
         assert re.fullmatch(rf"error: Port {port} .+ANALYTICS_EXPORTS_API_PORT.+\n", other.stderr)
 
         serve.send_signal(signal.SIGINT)
-        assert serve.wait(20) == 0
+        assert serve.wait(LIMIT_SECONDS) == 0
     assert processes(environment) == []
 
 
@@ -111,7 +110,7 @@ def test_demo_works_after_one_was_interrupted_and_one_was_killed_with_everything
     with started(environment, "demo") as demo:
         said(demo, "The service is up")
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(20) == 128 + signal.SIGINT
+        assert demo.wait(LIMIT_SECONDS) == 128 + signal.SIGINT
     assert processes(environment) == []
 
     with started(environment, "demo") as demo:
@@ -119,7 +118,7 @@ def test_demo_works_after_one_was_interrupted_and_one_was_killed_with_everything
         for process in [psutil.Process(demo.pid), *processes(environment)]:
             with suppress(psutil.NoSuchProcess):  # it may have gone with its parent
                 process.kill()
-        assert demo.wait(20) == -signal.SIGKILL
+        assert demo.wait(LIMIT_SECONDS) == -signal.SIGKILL
 
     again = run(environment, "demo")
     assert again.returncode == 0, again.stderr

@@ -18,6 +18,7 @@ from analytics_exports.stack.demo import DemoUser
 from analytics_exports_tests.journeys.browser import LOOKS, Visit, running_chromium, visiting
 from analytics_exports_tests.journeys.conftest import Service
 from analytics_exports_tests.journeys.desk import Desk
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 EXPORTED = """
     SELECT booking_date, amount, status FROM fct_transactions
@@ -27,7 +28,7 @@ EXPORTED = """
 SLOW = {"offline": False, "latency": 20, "downloadThroughput": 10**6, "uploadThroughput": 10**6}
 """Milliseconds, and bytes a second."""
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=LIMIT_SECONDS * 1000)
 
 
 @pytest.fixture(scope="module")

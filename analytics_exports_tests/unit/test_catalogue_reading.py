@@ -14,8 +14,7 @@ from analytics_exports.catalogue.catalogue import RETRY_SECONDS
 from analytics_exports.domain.dataset import CatalogueState, Column, Relation
 from analytics_exports.domain.errors import CatalogueUnavailable
 from analytics_exports_tests.data.manifests.handmade import COLUMNS, Project, catalog, manifest, node, put
-
-PATIENCE = 30
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 
 @pytest.fixture
@@ -177,7 +176,7 @@ def test_while_one_thread_reads_the_others_go_on_with_what_there_was(project: Pr
     def describe(relation: Relation) -> tuple[Column, ...] | None:
         if relation.name == "orders":
             reading.set()
-            assert may_go_on.wait(PATIENCE)
+            assert may_go_on.wait(LIMIT_SECONDS)
         return project.describe(relation)
 
     project.tables["orders"] = COLUMNS
@@ -186,12 +185,12 @@ def test_while_one_thread_reads_the_others_go_on_with_what_there_was(project: Pr
     project.publish(node("orders"))
     with ThreadPoolExecutor() as threads:
         one = threads.submit(catalogue.state)
-        assert reading.wait(PATIENCE)
+        assert reading.wait(LIMIT_SECONDS)
         meanwhile = catalogue.state()
         may_go_on.set()
 
         assert meanwhile is before
-        assert names(one.result(PATIENCE)) == {"orders"}
+        assert names(one.result(LIMIT_SECONDS)) == {"orders"}
     assert names(catalogue.state()) == {"orders"}
 
 
@@ -227,7 +226,7 @@ def test_threads_see_whole_catalogues_while_manifests_come_and_go(project: Proje
                 project.manifest.write_bytes(b"{")
         finally:
             finished.set()
-        seen = {found for watcher in watching for found in watcher.result(PATIENCE)}
+        seen = {found for watcher in watching for found in watcher.result(LIMIT_SECONDS)}
 
     assert seen <= set(generations)
     project.publish(*map(node, generations[-1]))

@@ -12,9 +12,9 @@ from analytics_exports.services import heartbeat
 from analytics_exports.services.heartbeat import Heartbeat
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 LEASE = timedelta(seconds=20)
-PATIENCE = 10.0
 
 
 class ToldJobStore(FakeJobStore):
@@ -48,7 +48,7 @@ def test_how_much_there_is_becomes_known_while_it_is_written() -> None:
         beating.count_with(lambda: 40)
         beating.progress(10, 99)
 
-        assert store.told.wait(PATIENCE)
+        assert store.told.wait(LIMIT_SECONDS)
 
 
 def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
@@ -59,10 +59,10 @@ def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
     asked, store = threading.Event(), ToldJobStore({"rows_written": 11, "bytes_written": 99})
     with Heartbeat(store, store.running(), LEASE) as beating:
         beating.count_with(unknown)
-        assert asked.wait(PATIENCE)
+        assert asked.wait(LIMIT_SECONDS)
         beating.progress(11, 99)
 
-        assert store.told.wait(PATIENCE)
+        assert store.told.wait(LIMIT_SECONDS)
         assert not beating.lost
 
 
@@ -72,5 +72,5 @@ def test_work_whose_claim_is_gone_is_stopped() -> None:
     with Heartbeat(store, Claim(claim.job_id, claim.attempt, "another"), timedelta(0)) as beating:
         beating.stop_when_lost(stopped.set)
 
-        assert stopped.wait(PATIENCE)
+        assert stopped.wait(LIMIT_SECONDS)
         assert beating.lost

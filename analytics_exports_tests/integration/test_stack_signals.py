@@ -17,6 +17,7 @@ import pytest
 from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor, stopping_on_signals
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 OWNER = [sys.executable, "-m", "analytics_exports_tests.journeys.test_stack_signals"]
 
@@ -49,7 +50,7 @@ def started(owner: subprocess.Popen[str]) -> tuple[psutil.Process, psutil.Proces
 
 
 def ended(process: psutil.Process) -> bool:
-    _, alive = psutil.wait_procs([process], timeout=60)
+    _, alive = psutil.wait_procs([process], timeout=LIMIT_SECONDS)
     return not alive
 
 
@@ -71,7 +72,7 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signa
 
         process.send_signal(number)
 
-        assert process.wait(20) == exit_code
+        assert process.wait(LIMIT_SECONDS) == exit_code
     assert ended(web)
     assert (tmp_path / "ended").exists()
 

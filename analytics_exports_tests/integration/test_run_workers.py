@@ -16,7 +16,8 @@ from dagster._core.launcher import WorkerStatus
 from analytics_exports.orchestration.warm.protocol import socket_path
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports_tests.conftest import TEMPLATE
-from analytics_exports_tests.run_workers import Workers, gone, run_workers, until
+from analytics_exports_tests.run_workers import Workers, gone, run_workers
+from analytics_exports_tests.waiting import until
 
 CANCELED, FAILURE, SUCCESS = DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS
 TOYS = "analytics_exports_tests.toy_definitions"
