@@ -51,12 +51,14 @@ class Application(Adapters):
             workers=self.settings.run_workers,
             burst_exports=self.settings.burst_exports,
             burst_runs=self.settings.burst_runs,
+            hold=self.settings.hold,
         )
 
     @cached_property
     def draining(self) -> Draining:
         """Making many exports."""
-        return Draining(self.jobs, self.orchestrator, self.producing, self.settings.burst_runs)
+        settings = self.settings
+        return Draining(self.jobs, self.orchestrator, self.producing, settings.burst_runs, settings.hold)
 
     @cached_property
     def producing(self) -> Producing:

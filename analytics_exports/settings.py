@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     run_drain_seconds: float = Field(5, ge=0, description="Time runs may take to end when the service is stopped.")
     burst_exports: int = Field(6, ge=1, description="More pending exports than this at once are made together.")
     burst_runs: int = Field(2, ge=1, description="Runs at most among which pending exports are divided then.")
+    launch_seconds: float = Field(
+        60, gt=0, description="Time a launch may take until a worker has begun; then the export is launched anew."
+    )
     max_attempts: int = Field(3, ge=1, description="Attempts an export gets before it fails for good.")
     lease_seconds: float = Field(20, gt=0, description="A worker that is silent this long has lost its export.")
     export_memory: str = Field("256MB", description="Memory DuckDB may use for one export.")
@@ -130,6 +133,11 @@ class Settings(BaseSettings):
     def history(self) -> timedelta:
         """How long Dagster keeps what it did for an export: a day longer than its file."""
         return self.retention + timedelta(days=1)
+
+    @property
+    def hold(self) -> timedelta:
+        """How long an attempt that was handed out may take to be claimed."""
+        return timedelta(seconds=self.launch_seconds)
 
     @property
     def lease(self) -> timedelta:

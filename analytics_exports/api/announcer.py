@@ -12,7 +12,7 @@ from analytics_exports.domain.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-LISTEN_SECONDS = 1.0
+LISTEN_SECONDS = 0.2
 """How long the end of the process may have to wait for this thread."""
 
 RECONNECT_SECONDS = 0.5
@@ -34,7 +34,7 @@ class Announcer:
     def stop(self) -> None:
         """Stop listening."""
         self._stop.set()
-        self._thread.join(timeout=2 * LISTEN_SECONDS)
+        self._thread.join(timeout=2 * RECONNECT_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.is_set():

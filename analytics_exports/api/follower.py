@@ -5,13 +5,18 @@ It waits for Dagster to announce an event, and looks every few seconds anyway. S
 
 import logging
 import threading
+import time
 
 from analytics_exports.bootstrap import Application
 from analytics_exports.domain.errors import Unavailable
+from analytics_exports.ports import Signal
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
+STOP_SECONDS = 0.2
+"""How long the end of the process may have to wait for this thread."""
+
 RECONNECT_SECONDS = 1.0
 
 
@@ -47,4 +52,9 @@ class Follower:
         with self._application.decided_signal() as signal:
             while not self._stop.is_set():
                 self._application.readback.follow()
-                signal.wait(LOOK_SECONDS)
+                self._wait(signal)
+
+    def _wait(self, signal: Signal) -> None:
+        deadline = time.monotonic() + LOOK_SECONDS
+        while not signal.wait(STOP_SECONDS) and time.monotonic() < deadline and not self._stop.is_set():
+            pass

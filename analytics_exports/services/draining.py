@@ -47,7 +47,7 @@ class Draining:
     orchestrator: Orchestrator
     producing: Producing
     seats: int
-    hold: timedelta = timedelta(seconds=60)
+    hold: timedelta
 
     def drain(
         self, run_id: str, share: Sequence[Launch], signal: Signal, record: Callable[[Sequence[Published]], None]

@@ -56,7 +56,7 @@ class Launching:
     workers: int
     burst_exports: int
     burst_runs: int
-    hold: timedelta = timedelta(seconds=60)
+    hold: timedelta
 
     def wait(self, signal: Signal, seconds: float) -> Plan:
         """What to launch, as soon as there is something; an empty plan when there was nothing for so long."""

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import httpx
+from sqlalchemy import Engine
 
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
@@ -35,14 +36,13 @@ CALM_SECONDS = 120.0 * PATIENCE
 class Run:
     """Clients, faults and checks on one stack."""
 
-    def __init__(self, stack: Stack, users: list[DemoUser], seed: int) -> None:
+    def __init__(self, stack: Stack, users: list[DemoUser], engine: Engine, seed: int) -> None:
         self._stack, self._users, self._random = stack, users, Random(seed)
         self._truth = Truth(stack.settings.warehouse, stack.state, [user.id for user in users])
         self._nemesis = Nemesis(stack, self._truth, self._random, self._watch)
         self._dataset = self._find_dataset()
         self.faults: Counter[str] = Counter()
         self.seen = Seen()
-        engine = make_engine(stack.database_url)
         self.checker = Checker(engine, Path(stack.settings.artifact_root), self._truth)
         self._ending = Ending(stack, engine, self._nemesis.wait)
         self._left_out: list[str] = []
@@ -121,10 +121,14 @@ def chaos(seed: int) -> Iterator[Run]:
             small_disk(Path(settings.artifact_root)) as small,
             running_demo(settings, _say) as (stack, users),
         ):
-            run = Run(stack, users, seed)
+            engine = make_engine(stack.database_url)
+            run = Run(stack, users, engine, seed)
             if not small:
                 run.leave_out("disk_full")
-            yield run
+            try:
+                yield run
+            finally:
+                engine.dispose()
 
 
 def main(seed: int, rounds: int, faults: int) -> int:

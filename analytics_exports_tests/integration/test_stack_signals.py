@@ -19,7 +19,7 @@ from analytics_exports.stack.supervisor import Supervisor, stopping_on_signals
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
-OWNER = [sys.executable, "-m", "analytics_exports_tests.journeys.test_stack_signals"]
+OWNER = [sys.executable, "-m", "analytics_exports_tests.integration.test_stack_signals"]
 
 
 def owner(folder: Path, port: int) -> None:

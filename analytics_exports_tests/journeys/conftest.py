@@ -50,14 +50,17 @@ def desk(service: Service) -> Iterator[Desk]:
 def desk_of(service: Service, user: DemoUser) -> Iterator[Desk]:
     """This user, and an operator."""
     engine = make_engine(service.stack.database_url, application="test")
-    with service.client(user) as client:
-        yield Desk(service.stack, client, engine)
-    engine.dispose()
+    try:
+        with service.client(user) as client:
+            yield Desk(service.stack, client, engine)
+    finally:
+        engine.dispose()
 
 
 def settings_of(state: Path) -> Settings:
-    """Settings for a stack of one's own."""
+    """Settings for a stack of one's own; what is launched by a process that is killed is launched again soon."""
     return Settings(
+        launch_seconds=10,
         state_dir=state,
         api_port=free_port(),
         dagster_ui_port=free_port(),

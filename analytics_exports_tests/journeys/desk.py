@@ -39,9 +39,13 @@ class Desk:
     def __init__(self, stack: Stack, client: httpx.Client, engine: Engine) -> None:
         self.stack, self.client, self._engine = stack, client, engine
 
+    def quiet(self) -> None:
+        """Wait until no run is in progress that makes whatever is pending: the next export gets a run of its own."""
+        until(lambda: self.scalar(LISTENERS) > 1 and not self.scalar(BUSY_DRAINS))
+
     def ask(self) -> str:
         """Ask for an export that gets a run of its own."""
-        until(lambda: self.scalar(LISTENERS) > 1 and not self.scalar(BUSY_DRAINS))
+        self.quiet()
         return self.ask_anyhow()
 
     def ask_anyhow(self) -> str:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics_exports_tests.journeys.conftest import Service
+from analytics_exports_tests.journeys.desk import Desk
 from analytics_exports_tests.journeys.requests import dataset, downloaded, ended, finished
 
 YEAR = {"start_date": "2024-01-01", "end_date": "2024-12-31"}
@@ -63,7 +64,10 @@ def test_every_row_of_a_parquet_file_is_the_owners_and_none_is_missing(service: 
     assert {str(row["transaction_id"]): plain(row) for row in rows} == expected
 
 
-def test_one_id_leads_from_the_request_to_the_run_and_the_file(service: Service, client: httpx.Client) -> None:
+def test_one_id_leads_from_the_request_to_the_run_and_the_file(
+    service: Service, client: httpx.Client, desk: Desk
+) -> None:
+    desk.quiet()
     accepted = client.post("/exports", json={"dataset_id": dataset(client, "dim_accounts"), "format": "parquet"})
     asked = accepted.headers["X-Request-Id"]
     written = pq.read_metadata(io.BytesIO(downloaded(client, ended(client, accepted)))).metadata or {}

@@ -79,6 +79,7 @@ class Asking(threading.Thread):
 
 
 def test_without_the_folder_of_files_the_service_is_not_ready_and_what_is_pending_waits(desk: Desk) -> None:
+    desk.quiet()
     with ExitStack() as away:
         with desk.frozen("code server"):  # which launches what is pending
             job_id = desk.ask_anyhow()

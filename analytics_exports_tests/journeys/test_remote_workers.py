@@ -175,7 +175,7 @@ def test_exports_are_made_on_both_hosts(world: World, client: httpx.Client) -> N
     world.s3.gate.close()
     jobs = [world.ask(client) for _ in range(2)]
     until(lambda: world.s3.gate.waiting == 2)
-    assert [host.runs for host in world.hosts] == [1, 1]
+    until(lambda: [host.runs for host in world.hosts] == [1, 1])
     world.s3.gate.open()
 
     for job_id in jobs:
@@ -219,10 +219,10 @@ def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World,
     until(lambda: world.s3.gate.waiting)
     run_id = world.row(job_id).dagster_run_id
     assert client.delete(f"/exports/{job_id}").status_code == 202
-    world.s3.gate.open()
 
     assert world.ended(client, job_id)["status"] == "cancelled"
     until(lambda: world.run_status(run_id) == "CANCELED")
+    world.s3.gate.open()
     assert client.get(f"/exports/{job_id}/download").status_code == 409
     for job_id in [world.ask(client) for _ in range(2)]:
         assert world.ended(client, job_id)["status"] == "completed"
@@ -233,7 +233,7 @@ def test_the_export_of_a_lost_host_is_made_by_the_other(world: World, client: ht
     world.s3.gate.close()
     job_id = world.ask(client)
     until(lambda: world.s3.gate.waiting)
-    lost = next(host for host, runs in zip(world.hosts, before, strict=True) if host.runs > runs)
+    lost = until(lambda: next((host for host, runs in zip(world.hosts, before, strict=True) if host.runs > runs), None))
     run_id = world.row(job_id).dagster_run_id
     lost.kill()
     world.s3.gate.open()
