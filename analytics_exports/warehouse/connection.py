@@ -53,6 +53,9 @@ _HARDENING = {
 _RESERVED = frozenset({"main", "memory", "system", "temp"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
+INTERRUPTED = "Query interrupted"
+"""What DuckDB says when a signal's handler raised an exception."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -155,7 +158,8 @@ class Connection:
         if self.stopped.is_set():
             raise RunCancelled
         try:
-            yield
+            with _interruptible():
+                yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self.failed = True
             self.verify()
@@ -247,14 +251,29 @@ def _open(source: Source, relation: Relation, limits: Limits, folder: Path) -> d
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        folders = ", ".join(literal(f"{folder}/") for folder in source.attach(connection, relation))
-        connection.execute(f"SET GLOBAL allowed_directories = [{folders}]")
-        for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
-            connection.execute(f"SET GLOBAL {setting}")
+        with _interruptible():
+            folders = ", ".join(literal(f"{folder}/") for folder in source.attach(connection, relation))
+            connection.execute(f"SET GLOBAL allowed_directories = [{folders}]")
+            for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
+                connection.execute(f"SET GLOBAL {setting}")
     except duckdb.Error as error:
         connection.close()
         raise _refusal(error) from None
     return connection
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt for a signal that arrived during a statement in the main thread.
+
+    DuckDB replaces what the signal's handler raised by a RuntimeError, which would be taken for a defect.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == INTERRUPTED:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _refusal(error: duckdb.Error) -> ExportError:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 import duckdb
@@ -174,6 +174,26 @@ def test_a_scan_is_interrupted_from_another_thread_while_duckdb_sorts(path: Path
 
         assert not reader.is_alive()
     assert [type(error) for error in outcome] == [RunCancelled]
+
+
+class Stop(BaseException):
+    """As Dagster stops a run: raised by the handler of a signal."""
+
+
+def test_a_signal_that_arrives_during_a_statement_is_an_interrupt_and_no_defect(path: Path) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with duckdb.connect(path) as raw:
+            raw.execute("SET threads = 1")  # or the main thread may wait for another, which does not hear of signals
+            connection = Connection(raw, source_of(path).version())
+            Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            with pytest.raises(KeyboardInterrupt), connection.translated():
+                raw.execute("SELECT count(*) FROM range(1_000_000_000_000)")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_leaving_a_scan_stops_it_and_a_late_interrupt_does_nothing(path: Path) -> None:
