@@ -5,12 +5,14 @@ one build. Whoever changes files works on a copy.
 """
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from analytics_exports.stack.demo import DEMO, STAMP, project_version
 from analytics_exports.warehouse.build import build_warehouse
 from demo import generate
 
@@ -44,6 +46,15 @@ def built_demo(root: Path = REPOSITORY) -> DemoFiles:
             generate.write(files.sources)
             build_warehouse(root / "demo", files.warehouse, files.manifest, logs=folder, sources=files.sources)
     return files
+
+
+def place_demo(folder: Path) -> None:
+    """Copy it to where the demonstration has its own, as if that had been built by an earlier start."""
+    built = built_demo()
+    shutil.copytree(built.sources, folder / "sources")
+    for file in (built.warehouse, built.manifest, built.catalog):
+        shutil.copy(file, folder)
+    (folder / STAMP).write_text(project_version(DEMO), encoding="ascii")
 
 
 def _key(root: Path) -> str:

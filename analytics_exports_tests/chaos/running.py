@@ -23,6 +23,7 @@ from analytics_exports_tests.chaos.clients import Client, Seen
 from analytics_exports_tests.chaos.ending import Ending
 from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
+from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import settings_of
 from analytics_exports_tests.waiting import PATIENCE
 
@@ -117,6 +118,7 @@ def chaos(seed: int) -> Iterator[Run]:
     """A stack of its own to be broken."""
     with scratch_folder() as state:
         settings = settings_of(state).model_copy(update=SETTINGS)
+        place_demo(state / "demo")
         with (
             small_disk(Path(settings.artifact_root)) as small,
             running_demo(settings, _say) as (stack, users),

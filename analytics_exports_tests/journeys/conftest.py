@@ -15,6 +15,7 @@ from analytics_exports.stack.demo import DemoUser, running_demo
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
+from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.desk import Desk
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
@@ -35,8 +36,10 @@ class Service:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     """The whole service on the demo warehouse, from the first process to the last."""
-    with scratch_folder() as state, running_demo(settings_of(state), print) as (stack, users):
-        yield Service(stack, users)
+    with scratch_folder() as state:
+        place_demo(state / "demo")
+        with running_demo(settings_of(state), print) as (stack, users):
+            yield Service(stack, users)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,9 @@ def desk_of(service: Service, user: DemoUser) -> Iterator[Desk]:
 
 
 def settings_of(state: Path) -> Settings:
-    """Settings for a stack of one's own; what is launched by a process that is killed is launched again soon."""
+    """Settings for a stack of one's own, on which what a killed process has launched is launched again soon."""
     return Settings(
+        launch_wait_seconds=10,
         launch_seconds=10,
         state_dir=state,
         api_port=free_port(),

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +13,11 @@ import httpx
 import psutil
 import pytest
 
-from analytics_exports.stack.demo import DEMO, STAMP, project_version
 from analytics_exports.stack.environment import MARK
 from analytics_exports.stack.leftovers import marked, working_in
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
-from analytics_exports_tests.demo_warehouse import built_demo
+from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]
@@ -31,18 +29,9 @@ UP = "paste this"
 def environment() -> Iterator[dict[str, str]]:
     """One state folder for all tests of this module, with the warehouse already built, and ports of its own."""
     with scratch_folder() as state:
-        place_warehouse(state / "demo")
+        place_demo(state / "demo")
         ports = {f"ANALYTICS_EXPORTS_{name}": str(free_port()) for name in PORTS}
         yield os.environ | ports | {"ANALYTICS_EXPORTS_STATE_DIR": str(state)}
-
-
-def place_warehouse(folder: Path) -> None:
-    """Copy a demo warehouse built by an earlier run; building one is part of the other journeys."""
-    built = built_demo()
-    shutil.copytree(built.sources, folder / "sources")
-    for file in (built.warehouse, built.manifest, built.catalog):
-        shutil.copy(file, folder)
-    (folder / STAMP).write_text(project_version(DEMO), encoding="ascii")
 
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,15 +65,6 @@ def found(pattern: str, text: str) -> str:
     return match[1]
 
 
-def test_demo_exports_and_checks_and_leaves_nothing_running(environment: dict[str, str]) -> None:
-    done = run(environment, "demo")
-
-    assert done.returncode == 0, done.stderr
-    assert "every row against a query of the warehouse" in done.stdout
-    assert Path(found(r"File +(\S+)", done.stdout)).read_text(encoding="utf-8").startswith("user_id,")
-    assert processes(environment) == []
-
-
 def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(environment: dict[str, str]) -> None:
     with started(environment, "serve", "--demo") as serve, scratch_folder() as elsewhere:
         text = said(serve, UP) + said(serve, "dataset_id")
@@ -106,7 +86,9 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
     assert processes(environment) == []
 
 
-def test_demo_works_after_one_was_interrupted_and_one_was_killed_with_everything(environment: dict[str, str]) -> None:
+def test_demo_exports_and_checks_after_one_was_interrupted_and_one_was_killed_with_everything(
+    environment: dict[str, str],
+) -> None:
     with started(environment, "demo") as demo:
         said(demo, "The service is up")
         demo.send_signal(signal.SIGINT)
@@ -120,6 +102,8 @@ def test_demo_works_after_one_was_interrupted_and_one_was_killed_with_everything
                 process.kill()
         assert demo.wait(LIMIT_SECONDS) == -signal.SIGKILL
 
-    again = run(environment, "demo")
-    assert again.returncode == 0, again.stderr
+    done = run(environment, "demo")
+    assert done.returncode == 0, done.stderr
+    assert "every row against a query of the warehouse" in done.stdout
+    assert Path(found(r"File +(\S+)", done.stdout)).read_text(encoding="utf-8").startswith("user_id,")
     assert processes(environment) == []
