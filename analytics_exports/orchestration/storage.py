@@ -32,7 +32,12 @@ from dagster_postgres import (
     PostgresRunStorage,
     PostgresScheduleStorage,
 )
-from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from dagster_postgres.utils import (
+    DagsterPostgresException,
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_url_from_config,
+)
 from sqlalchemy import Connection, Engine, and_, event, literal, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
@@ -74,8 +79,11 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         token_provider = options.get("token_provider")
 
         def set_up() -> None:
-            with _alone(postgres_url, token_provider):
-                super(PooledPostgresStorage, self).__init__(postgres_url, *arguments, **options)
+            try:
+                with _alone(postgres_url, token_provider):
+                    super(PooledPostgresStorage, self).__init__(postgres_url, *arguments, **options)
+            except DagsterPostgresException as error:  # which says how often, but not what failed
+                raise (error.__cause__ or error) from None
 
         persist(retry_seconds, set_up)
         statements = _pooled(postgres_url, token_provider, pool_size=CONNECTIONS, isolation_level="AUTOCOMMIT")

@@ -204,6 +204,21 @@ def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
         assert other.get(link.removeprefix("/api/analytics")).status_code == 200
 
 
+def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
+    world.s3.gate.close()
+    job_id = world.ask_alone(client)
+    until(lambda: world.s3.gate.waiting)
+    run_id = world.row(job_id).dagster_run_id
+    assert client.delete(f"/exports/{job_id}").status_code == 202
+    world.s3.gate.open()  # a worker hears of it between the parts of an upload
+
+    assert world.ended(client, job_id)["status"] == "cancelled"
+    until(lambda: world.run_status(run_id) == "CANCELED")
+    assert client.get(f"/exports/{job_id}/download").status_code == 409
+    for job_id in [world.ask(client) for _ in range(2)]:
+        assert world.ended(client, job_id)["status"] == "completed"
+
+
 def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Client) -> None:
     ticks = "SELECT count(*) FROM dagster.job_ticks WHERE status = 'STARTED'"
     before = count(world.engine, ticks)
@@ -218,21 +233,6 @@ def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Clien
 def count(engine: Engine, statement: str) -> int:
     with engine.connect() as connection:
         return int(connection.execute(text(statement)).scalar_one())
-
-
-def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
-    world.s3.gate.close()
-    job_id = world.ask_alone(client)
-    until(lambda: world.s3.gate.waiting)
-    run_id = world.row(job_id).dagster_run_id
-    assert client.delete(f"/exports/{job_id}").status_code == 202
-    world.s3.gate.open()  # a worker hears of it between the parts of an upload
-
-    assert world.ended(client, job_id)["status"] == "cancelled"
-    until(lambda: world.run_status(run_id) == "CANCELED")
-    assert client.get(f"/exports/{job_id}/download").status_code == 409
-    for job_id in [world.ask(client) for _ in range(2)]:
-        assert world.ended(client, job_id)["status"] == "completed"
 
 
 def test_the_export_of_a_lost_host_is_made_by_the_other(world: World, client: httpx.Client) -> None:

@@ -28,6 +28,19 @@ EXPORTED = """
 SLOW = {"offline": False, "latency": 20, "downloadThroughput": 10**6, "uploadThroughput": 10**6}
 """Milliseconds, and bytes a second."""
 
+COMPLETE = """
+limit => new Promise((resolve, reject) => {
+  const shown = [["dialog .summary", "row"], ["dialog .preview", "the first rows"]];
+  const look = () => {
+    if (shown.every(([place, words]) => document.querySelector(place)?.textContent.includes(words))) resolve();
+    else if (performance.now() > limit) reject(new Error(document.querySelector("dialog")?.textContent));
+    else setTimeout(look, 5);
+  };
+  limit += performance.now();
+  look();
+})
+"""
+
 expect.set_options(timeout=LIMIT_SECONDS * 1000)
 
 
@@ -326,12 +339,11 @@ def test_a_dialog_that_is_closed_and_opened_again_at_once_never_waits_for_ever(v
     network.send("Network.emulateNetworkConditions", SLOW)
     page.get_by_role("button", name="Tags", exact=True).focus()
     page.keyboard.press("Enter")
-    for cycle in range(200):
-        expect(page.get_by_role("dialog", name="Export Tags"), f"cycle {cycle}").to_be_visible()
+    for _ in range(200):
+        page.wait_for_selector("dialog")
         page.keyboard.press("Escape")
         page.keyboard.press("Enter")
-        expect(page.locator(".summary"), f"cycle {cycle}").to_contain_text("row")
-        expect(page.locator(".preview"), f"cycle {cycle}").to_contain_text("the first rows")
+        page.evaluate(COMPLETE, LIMIT_SECONDS * 1000)
 
 
 ABORTED_ONCE = """
