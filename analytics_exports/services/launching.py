@@ -67,9 +67,9 @@ class Launching:
             if drains <= 0 and self.jobs.begun_since(STUCK):
                 free = 0
             limit = SHARE * drains if drains > 0 else min(free, self.burst_exports)
-            if free > 0 and self._can_store():
+            if free > 0:
                 last = signal.listeners() == 1  # asked first: what is taken and not launched waits for a minute
-                if launches := self.jobs.due(limit, self.hold):
+                if self._can_store() and (launches := self.jobs.due(limit, self.hold)):
                     return self._plan(launches, min(free, drains), last=last)
             left = deadline - time.monotonic()
             if left <= 0:

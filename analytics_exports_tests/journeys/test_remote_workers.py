@@ -123,7 +123,13 @@ def broker() -> Iterator[str]:
 def world(s3: S3) -> Iterator[World]:
     with ExitStack() as held:
         url, state = held.enter_context(broker()), held.enter_context(scratch_folder())
-        changes = {"artifact_store": s3.make_bucket().url, "broker_url": url, "lease_seconds": 3.0, "run_workers": 4}
+        changes = {
+            "artifact_store": s3.make_bucket().url,
+            "broker_url": url,
+            "lease_seconds": 3.0,
+            "run_workers": 4,
+            "launch_seconds": 60,
+        }
         settings = demo_settings(settings_of(state)).model_copy(update=changes)
         sources = settings.warehouse.with_name("sources")
         stack = Stack(settings, print)
