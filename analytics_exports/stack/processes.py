@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Child:
             )
         self._program = program
         self._deadline = math.inf
-        with rotated(program.log).open("wb") as log:
+        with rotated(program.log).open("wb") as log, blocked(program.stop_signal):
             self._process = subprocess.Popen(  # noqa: S603 (no shell, and the programs are our own)
                 launched(program),
                 env=dict(program.environment),
@@ -97,6 +97,19 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+@contextmanager
+def blocked(number: signal.Signals) -> Iterator[None]:
+    """Block a signal. A child started inside begins with it blocked, and gets it once ``launch.py`` unblocks it.
+
+    Without this, a parent that ignores the signal has children that lose it until ``launch.py`` has reset it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def launched(program: Program) -> list[str]:

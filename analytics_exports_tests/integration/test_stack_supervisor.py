@@ -15,7 +15,7 @@ import pytest
 from analytics_exports.stack.errors import AlreadyRunning, PortBusy, ServiceFailed
 from analytics_exports.stack.leftovers import marked, stop_processes
 from analytics_exports.stack.locks import FolderLock
-from analytics_exports.stack.processes import ManagedProcess, Program
+from analytics_exports.stack.processes import Child, ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port, is_free
 from analytics_exports_tests.waiting import LIMIT_SECONDS
@@ -124,6 +124,22 @@ def test_waiting_for_a_service_ends(said: list[str], tmp_path: Path) -> None:
         supervisor.stop()
 
     assert silent.pid is None
+
+
+@pytest.fixture
+def ignored() -> Iterator[None]:
+    """SIGTERM is ignored in this process, as Dagster leaves it in a process that ignores SIGINT."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("ignored")
+def test_a_service_hears_that_it_is_to_stop_as_soon_as_it_is_started(tmp_path: Path) -> None:
+    for _ in range(5):
+        child = Child(program(tmp_path, "-c", EVER, stop_seconds=LIMIT_SECONDS))
+        child.stop()
+        assert child.exit_code == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("share", [False, True], ids=["exclusive", "with SO_REUSEPORT"])
