@@ -6,6 +6,7 @@ Whatever happens, what stands under the served name is the whole file or nothing
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -35,23 +36,64 @@ from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.errors import ExportError
 from analytics_exports.domain.formats import Format
 
-store = LocalArtifactStore(sys.argv[1], max_bytes=2**30, reserve_bytes=0)
+PR_SET_PTRACER, ANYBODY = 0x59616D61, -1
 frame = pl.LazyFrame({"number": [1, 2], "text": ["a", "b"]})
-if strace := sys.argv[4:]:  # only from here on: imports make thousands of system calls
-    PR_SET_PTRACER, ANYBODY = 0x59616D61, -1
-    ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY)
-    tracer = subprocess.Popen([*strace, "-p", str(os.getpid())], stderr=subprocess.PIPE, text=True)
-    said = tracer.stderr.readline()
-    assert "attached" in said, said
-try:
-    with store.stage(sys.argv[2], int(sys.argv[3])) as staging:
-        staging.write(frame, Format.CSV, {}, lambda rows, size: None)
-        staging.publish()
-except ExportError as error:
-    print(json.dumps(error.code))
-else:
-    print(json.dumps("published"))
+ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY)
+
+def make(store, key):
+    try:
+        with store.stage(key, 1) as staging:
+            staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+            staging.publish()
+    except ExportError as error:
+        return error.code
+    return "published"
+
+for line in sys.stdin:
+    root, key, *strace = json.loads(line)
+    store = LocalArtifactStore(root, max_bytes=2**30, reserve_bytes=0)
+    with subprocess.Popen([*strace, "-p", str(os.getpid())], stderr=subprocess.PIPE, text=True) as tracer:
+        said = tracer.stderr.readline()
+        assert "attached" in said, said
+        result = make(store, key)
+        tracer.terminate()
+    print(json.dumps(result), flush=True)
 """
+
+
+class Maker:
+    """A process that makes files while it is traced, one after another; there is a new one when a fault killed it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def make(self, *order: str) -> str:
+        """What the process said of a file, or nothing when it was killed."""
+        process = self._process = self._process or subprocess.Popen(
+            [sys.executable, "-c", CHILD], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        if said := process.stdout.readline():
+            return str(json.loads(said))
+        self.close()
+        assert process.returncode == -signal.SIGKILL
+        return ""
+
+    def close(self) -> None:
+        if self._process is not None:
+            with self._process:
+                self._process.communicate()
+            self._process = None
+
+
+@pytest.fixture
+def maker() -> Iterator[Maker]:
+    maker = Maker()
+    yield maker
+    maker.close()
 
 
 class Place:
@@ -64,53 +106,41 @@ class Place:
         self._store.prepare()
         self.file.parent.mkdir(parents=True)
 
-    def make(self, attempt: int, *strace: str) -> str:
-        """Make the file in a process of its own; what it said, or nothing when it was killed."""
-        names = [str(self.file.parent), str(self.file), *map(str, self.others())]
-        traced = [str(STRACE), "-f", *(f"--trace-path={name}" for name in names), *strace] if strace else []
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, str(self.root), KEY, str(attempt), *traced],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in {0, -9, 137}, done.stderr
-        return str(json.loads(done.stdout)) if done.stdout else ""
+    def traced(self, maker: Maker, *strace: str) -> str:
+        """Make the file while the system calls that touch it are traced; what the process said."""
+        unfinished = self.file.with_name(f".{self.file.stem}.1.part")
+        names = (self.file.parent, self.file, unfinished)
+        return maker.make(str(self.root), KEY, str(STRACE), "-f", *(f"--trace-path={name}" for name in names), *strace)
 
-    def make_here(self, attempt: int) -> None:
+    def make_again(self) -> None:
         """Make the file in this process, where nothing fails."""
-        with self._store.stage(KEY, attempt) as staging:
+        with self._store.stage(KEY, 2) as staging:
             staging.write(FRAME, Format.CSV, {}, lambda rows, size: None)
             staging.publish()
-
-    def others(self) -> Iterator[Path]:
-        """The names under which the file may be written before it is published."""
-        return (self.file.with_name(f".{self.file.stem}.{attempt}.part") for attempt in (1, 2))
 
     def left(self) -> set[str]:
         """The files that are there."""
         return {path.name for path in self.file.parent.iterdir()}
 
 
-def calls(folder: Path) -> dict[str, int]:
+def calls(maker: Maker, folder: Path) -> dict[str, int]:
     """How often each system call touches the file or its folder, in the thread that does so most."""
     place = Place(folder / "traced")
     log = folder / "calls"
-    assert place.make(1, f"--trace={WATCHED}", f"--output={log}") == "published"
+    assert place.traced(maker, f"--trace={WATCHED}", f"--output={log}") == "published"
     found = Counter(re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.MULTILINE))
     return {name: max(count for (_, other), count in found.items() if other == name) for _, name in found}
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-def test_no_moment_leaves_half_a_file(tmp_path: Path) -> None:
-    points = [(name, number) for name, count in calls(tmp_path).items() for number in range(1, count + 1)]
+def test_no_moment_leaves_half_a_file(maker: Maker, tmp_path: Path) -> None:
+    points = [(name, number) for name, count in calls(maker, tmp_path).items() for number in range(1, count + 1)]
     assert {name for name, _ in points} >= {"openat", "write", "fsync"}
     outcomes: Counter[str] = Counter()
     for name, number in points:
         for fault in FAULTS:
             place = Place(tmp_path / f"{name} {number} {fault}")
-            said = place.make(1, f"--inject={name}:{fault}:when={number}", f"--output={tmp_path / 'log'}")
+            said = place.traced(maker, f"--inject={name}:{fault}:when={number}", f"--output={tmp_path / 'log'}")
             there = place.file.read_bytes() if place.file.exists() else None
             outcomes[said or "killed"] += 1
 
@@ -120,7 +150,7 @@ def test_no_moment_leaves_half_a_file(tmp_path: Path) -> None:
             assert there == CONTENT or said != "published", (name, number, fault)
             if said and name != "unlinkat":
                 assert place.left() <= {place.file.name}, (name, number, fault)
-            place.make_here(2)
+            place.make_again()
             assert place.file.read_bytes() == CONTENT
 
     # Now and then the calls are spread over the threads in another way than at first, and a fault finds none to strike.
