@@ -60,8 +60,16 @@ class Ending:
                 yield f"left: {job_id} has not expired"
             elif status == "expired" and job_id in partitions:
                 yield f"left: {job_id} has expired and is still a partition"
-        root = Path(self._stack.settings.artifact_root)
-        yield from (f"left: {file.name}" for file in root.rglob("*") if file.is_file() and file.name != MARKER)
+        yield from (f"left: {name}" for name in self._left(patience))
+
+    def _left(self, patience: float) -> list[str]:
+        """The files that are still there when workers have had time to clear away what was cancelled."""
+        root, deadline = Path(self._stack.settings.artifact_root), time.monotonic() + patience
+        while True:
+            left = [file.name for file in root.rglob("*") if file.is_file() and file.name != MARKER]
+            if not left or time.monotonic() > deadline:
+                return left
+            self._wait(0.2)
 
     def _run(self, job: str, patience: float) -> Iterator[str]:
         """Have Dagster run a job, by the web page's own request; again when a process was not yet back."""

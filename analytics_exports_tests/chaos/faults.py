@@ -28,7 +28,7 @@ KINDS = {
 }
 """What stands in the command line of each kind of process."""
 
-DISK_BYTES = 2**30
+DISK_BYTES = 2**29
 
 
 class Nemesis:
@@ -51,10 +51,12 @@ class Nemesis:
             "second_daemon": self._second_daemon,
             "disk_full": self._disk_full,
         }
+        self._next: list[str] = []
 
     def strike(self) -> str:
-        """One fault; its name."""
-        name = self._random.choice(sorted(self.faults))
+        """One fault, and none again before all others have had their turn; its name."""
+        self._next = self._next or self._random.sample(sorted(self.faults), len(self.faults))
+        name = self._next.pop()
         self.faults[name]()
         return name
 
@@ -129,7 +131,7 @@ class Nemesis:
         filler = folder / "filler"
         with suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
-                file.write(b"\0" * 2**16)
+                file.write(b"\0" * 2**20)
         self.wait(2)
         filler.unlink()
 

@@ -7,28 +7,27 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 import duckdb
+import polars as pl
 
 TABLE = "fct_transactions"
 COLUMNS = ["transaction_id", "user_id", "booking_date", "amount"]
 SHIFT = 1_000_000
-Row = tuple[str, str, date, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the warehouse: its file, and the rows of every owner in the order of dates."""
+    """One version of the warehouse: its file, and the rows of every owner, sorted."""
 
     file: Path
-    rows: dict[UUID, list[Row]]
+    rows: dict[UUID, pl.DataFrame]
 
-    def expected(self, owner: UUID, start: date, end: date) -> list[Row]:
+    def expected(self, owner: UUID, start: date, end: date) -> pl.DataFrame:
         """The rows of an export, sorted."""
-        return sorted(row for row in self.rows[owner] if start <= row[2] <= end)
+        return self.rows[owner].filter(pl.col("booking_date").is_between(start, end))
 
 
 class Truth:
@@ -59,12 +58,12 @@ class Truth:
             file.truncate()
 
 
-def _rows(file: Path, owner: UUID) -> list[Row]:
+def _rows(file: Path, owner: UUID) -> pl.DataFrame:
     with duckdb.connect(str(file), read_only=True) as connection:
         return _selected(connection, f"{TABLE} WHERE user_id::VARCHAR = '{owner}'")
 
 
-def rows_of_file(path: Path) -> list[Row]:
+def rows_of_file(connection: duckdb.DuckDBPyConnection, path: Path) -> pl.DataFrame:
     """The rows of a finished file, sorted."""
     texts = dict.fromkeys(COLUMNS, "VARCHAR")
     readers = {
@@ -72,10 +71,10 @@ def rows_of_file(path: Path) -> list[Row]:
         ".ndjson": f"read_json('{path}', format = 'newline_delimited', columns = {texts})",
         ".parquet": f"read_parquet('{path}')",
     }
-    with duckdb.connect() as connection:
-        return sorted(_selected(connection, readers[path.suffix]))
+    return _selected(connection, readers[path.suffix])
 
 
-def _selected(connection: duckdb.DuckDBPyConnection, source: str) -> list[Row]:
-    cells = "transaction_id::VARCHAR, user_id::VARCHAR, booking_date::DATE, amount::DECIMAL(18, 2)"
-    return connection.execute(f"SELECT {cells} FROM {source}").fetchall()
+def _selected(connection: duckdb.DuckDBPyConnection, source: str) -> pl.DataFrame:
+    types = dict(zip(COLUMNS, ("VARCHAR", "VARCHAR", "DATE", "DECIMAL(18, 2)"), strict=True))
+    cells = ", ".join(f"{name}::{type_} AS {name}" for name, type_ in types.items())
+    return pl.DataFrame(connection.sql(f"SELECT {cells} FROM {source} ORDER BY ALL").to_arrow_table())

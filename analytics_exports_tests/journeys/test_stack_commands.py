@@ -18,7 +18,7 @@ from analytics_exports.stack.leftovers import marked, working_in
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import place_demo
-from analytics_exports_tests.waiting import LIMIT_SECONDS
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]
 PORTS = ("API_PORT", "DAGSTER_UI_PORT", "CODE_SERVER_PORT", "POSTGRES_PORT")
@@ -86,11 +86,11 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
     assert processes(environment) == []
 
 
-def test_demo_exports_and_checks_after_one_was_interrupted_and_one_was_killed_with_everything(
+def test_demo_exports_and_checks_after_one_was_interrupted_early_and_one_was_killed_with_everything(
     environment: dict[str, str],
 ) -> None:
     with started(environment, "demo") as demo:
-        said(demo, "The service is up")
+        until(lambda: marked(MARK, environment["ANALYTICS_EXPORTS_STATE_DIR"]))  # services are being started
         demo.send_signal(signal.SIGINT)
         assert demo.wait(LIMIT_SECONDS) == 128 + signal.SIGINT
     assert processes(environment) == []
