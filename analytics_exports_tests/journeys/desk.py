@@ -30,7 +30,8 @@ BUSY_DRAINS = """
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
 """How PostgreSQL ends: after telling everybody, or at once and with a recovery at the next start."""
 
-LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
+"""Connections of the sensors that wait for exports; one goes when its tick is over."""
 
 
 class Desk:
@@ -41,7 +42,14 @@ class Desk:
 
     def quiet(self) -> None:
         """Wait until no run is in progress that makes whatever is pending: the next export gets a run of its own."""
-        until(lambda: self.scalar(LISTENERS) > 1 and not self.scalar(BUSY_DRAINS))
+        until(lambda: len(self.listeners()) > 1 and not self.scalar(BUSY_DRAINS))
+
+    def listeners(self) -> set[int]:
+        return {pid for (pid,) in self.rows(LISTENERS)}
+
+    def wait_out(self, listeners: set[int]) -> None:
+        """Wait until these are over: what takes an export for a daemon that was killed hands it to nobody."""
+        until(lambda: not listeners & self.listeners())
 
     def ask(self) -> str:
         """Ask for an export that gets a run of its own."""

@@ -63,12 +63,16 @@ def test_an_export_whose_worker_is_killed_is_made_again(desk: Desk, *, whole_poo
 
 @pytest.mark.parametrize("name", ["Dagster daemon", "code server"])
 def test_what_is_asked_for_while_dagster_is_killed_is_made_once_it_is_back(desk: Desk, name: str) -> None:
-    desk.process(name).kill()
+    process = desk.process(name)
+    process.kill()
+    until(lambda: gone(process))
+    before = desk.listeners()
     job_id = desk.ask_anyhow()
     job = desk.ended(job_id)
 
     assert job["status"] == "completed"
     assert downloaded(desk.client, job)
+    desk.wait_out(before)
 
 
 @pytest.mark.usefixtures("backfill")
