@@ -6,6 +6,7 @@ Exports are made by the test, one at a time with ``make``, so that every state c
 
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -90,7 +91,9 @@ class InTurn(httpx.HTTPTransport):
     """Sends each request to the next of several replicas, as a load balancer does."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__(
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )  # to load certificates takes longer than a test
         self._urls = cycle([httpx.URL(url) for url in urls])
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

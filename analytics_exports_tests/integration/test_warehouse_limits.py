@@ -1,6 +1,7 @@
 """What a reading may not do, may not use up, and may not give away."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,11 +48,12 @@ ENDLESS = dataset("endless", Column("number", "BIGINT"))
 WIDE = dataset("wide", Column("number", "BIGINT"), Column("text", "VARCHAR"))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with views that take for ever, fail, or try to read other files."""
-    path = tmp_path / "warehouse.duckdb"
-    (tmp_path / "private.txt").write_text(SECRET)
+    folder = tmp_path_factory.mktemp("built")
+    path = folder / "warehouse.duckdb"
+    (folder / "private.txt").write_text(SECRET)
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE plain AS SELECT 'me' AS user_id")
         connection.execute(
@@ -65,9 +67,15 @@ def path(tmp_path: Path) -> Path:
             f"CREATE VIEW broken AS SELECT user_id, ('{SECRET}' || random())::INTEGER AS cell FROM plain"
         )
         connection.execute(
-            f"CREATE VIEW nosy AS SELECT 'me' AS user_id, content FROM read_text('{tmp_path / 'private.txt'}')"
+            f"CREATE VIEW nosy AS SELECT 'me' AS user_id, content FROM read_text('{folder / 'private.txt'}')"
         )
     return path
+
+
+@pytest.fixture
+def path(built: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(built, tmp_path))
 
 
 def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:

@@ -44,7 +44,7 @@ from analytics_exports.warehouse.types import parse
 from analytics_exports_tests import factories
 
 often = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "40")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=int(os.environ.get("EXAMPLES", "25")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -87,9 +89,16 @@ class World:
 
 
 def build(path: Path) -> None:
-    """A warehouse file with the rows, built beside and renamed."""
+    """A warehouse file with the rows, written beside and renamed."""
     fresh = path.with_suffix(".fresh")
-    with duckdb.connect(str(fresh)) as connection:
+    fresh.write_bytes(content())
+    fresh.replace(path)
+
+
+@cache
+def content() -> bytes:
+    """What is in that file."""
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(Path(folder, "built.duckdb"))) as connection:
         columns = ", ".join(f"{column.name} {column.type}" for column in DATASET.columns)
         connection.execute(f"CREATE TABLE {DATASET.relation.name} ({columns})")
         names = [column.name for column in DATASET.columns]
@@ -97,7 +106,8 @@ def build(path: Path) -> None:
         connection.executemany(
             f"INSERT INTO {DATASET.relation.name} VALUES ({marks})", [[item[name] for name in names] for item in ROWS]
         )
-    fresh.replace(path)
+        connection.execute("CHECKPOINT")
+        return Path(folder, "built.duckdb").read_bytes()
 
 
 WRITER = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
