@@ -27,7 +27,7 @@ from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import settings_of
 from analytics_exports_tests.waiting import PATIENCE
 
-SETTINGS = {"lease_seconds": 6, "disk_reserve_bytes": 2**20, "max_attempts": 5}
+SETTINGS = {"lease_seconds": 6, "launch_seconds": 10, "disk_reserve_bytes": 2**20, "max_attempts": 5}
 """Leases short enough for a worker to lose its export within a round."""
 
 CLIENTS = 4
