@@ -38,7 +38,7 @@ def test_exports_complete_at_their_first_attempt_whenever_postgresql_is_restarte
         with asking:
             for restarts in range(RESTARTS):
                 until(lambda: len(asking.job_ids) > restarts)  # noqa: B023 - called at once
-                time.sleep(random.uniform(0, 1))  # a random point of the exports that are being made
+                time.sleep(random.uniform(0, 0.5))  # a random point of the exports that are being made
                 desk.restart_postgres(random.choice((FAST, IMMEDIATE)))
         for job_id in asking.job_ids:
             desk.ended(job_id)
