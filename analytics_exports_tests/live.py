@@ -91,9 +91,8 @@ class InTurn(httpx.HTTPTransport):
     """Sends each request to the next of several replicas, as a load balancer does."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        super().__init__(
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )  # to load certificates takes longer than a test
+        # An empty context: to load the certificates of all authorities takes longer than a test.
+        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self._urls = cycle([httpx.URL(url) for url in urls])
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

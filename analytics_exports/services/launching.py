@@ -13,7 +13,7 @@ from analytics_exports.domain.errors import StorageFull, StorageUnavailable
 from analytics_exports.domain.export import Launch
 from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator, Signal
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 """How often to look although nothing was announced: retries become due by time alone."""
 
 BUSY_LOOK_SECONDS = 0.5

@@ -48,7 +48,8 @@ SERVER_OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-EPHEMERAL_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+EPHEMERAL_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+"""For a server that is thrown away: nothing must survive a crash, and nothing lives long enough to be vacuumed."""
 
 
 class EmbeddedPostgres:

@@ -34,6 +34,7 @@ class Ask:
     format: str
     removed: bool = False
     ended: str = ""
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass

@@ -44,6 +44,12 @@ class Ending:
         except OperationalError:
             return False
 
+    def left_by_cancelled(self, asks: Sequence[Ask], patience: float) -> Iterator[str]:
+        """What workers have not cleared away of cancelled exports; before anything is swept, so that they must have."""
+        ids = [ask.job_id for ask in asks if ask.ended == "cancelled"]
+        files = self._left(patience, lambda name: any(job_id in name for job_id in ids))
+        yield from (f"half: {name} is left of a cancelled export" for name in files)
+
     def expire_all(self, asks: Sequence[Ask], patience: float) -> Iterator[str]:
         """Let everything expire and Dagster clear it away; yields what is wrong then."""
         for ask in asks:
@@ -60,13 +66,13 @@ class Ending:
                 yield f"left: {job_id} has not expired"
             elif status == "expired" and job_id in partitions:
                 yield f"left: {job_id} has expired and is still a partition"
-        yield from (f"left: {name}" for name in self._left(patience))
+        yield from (f"left: {name}" for name in self._left(patience, lambda name: name != MARKER))
 
-    def _left(self, patience: float) -> list[str]:
-        """The files that are still there when workers have had time to clear away what was cancelled."""
+    def _left(self, patience: float, which: Callable[[str], bool]) -> list[str]:
+        """The names of files that are still there when workers have had time to clear away what was cancelled."""
         root, deadline = Path(self._stack.settings.artifact_root), time.monotonic() + patience
         while True:
-            left = [file.name for file in root.rglob("*") if file.is_file() and file.name != MARKER]
+            left = [file.name for file in root.rglob("*") if file.is_file() and which(file.name)]
             if not left or time.monotonic() > deadline:
                 return left
             self._wait(0.2)

@@ -52,6 +52,8 @@ class Nemesis:
             "disk_full": self._disk_full,
         }
         self._next: list[str] = []
+        self.workers_killed_at = 0.0
+        """When workers last died in the midst of what they did, by the monotonic clock; 0 for never."""
 
     def strike(self) -> str:
         """One fault, and none again before all others have had their turn; its name."""
@@ -74,6 +76,8 @@ class Nemesis:
     def _kill(self, kind: str) -> None:
         for process in self._processes(KINDS[kind]):
             _send(process, signal.SIGKILL)
+        if kind == "run_pool":
+            self.workers_killed_at = time.monotonic()
 
     def _workers(self) -> list[psutil.Process]:
         pool = self._processes(KINDS["run_pool"])
@@ -82,6 +86,7 @@ class Nemesis:
     def _kill_worker(self) -> None:
         if workers := self._workers():
             _send(self._random.choice(workers), signal.SIGKILL)
+            self.workers_killed_at = time.monotonic()
 
     def _freeze_worker(self) -> None:
         """For longer than its lease, and then it goes on as if nothing had happened."""

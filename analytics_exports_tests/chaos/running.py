@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from analytics_exports.stack.demo import DemoUser, running_demo
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.chaos.checking import KINDS, Checker
-from analytics_exports_tests.chaos.clients import Client, Seen
+from analytics_exports_tests.chaos.clients import Ask, Client, Seen
 from analytics_exports_tests.chaos.ending import Ending
 from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
@@ -79,8 +79,10 @@ class Run:
             self._nemesis.wait(0.2)
         if any(client.is_alive() for client in clients):
             self.seen.wrong.append(f"lost: a client still waits {CALM_SECONDS} seconds after the last fault")
-        self.checker.check(self.seen.asks[begin:])
-        self.checker.wrong += self._ending.expire_all(self.seen.asks[begin:], CALM_SECONDS)
+        asks = self.seen.asks[begin:]
+        self.checker.check(asks)
+        self.checker.wrong += self._ending.left_by_cancelled(list(self._with_living_workers(asks)), CALM_SECONDS)
+        self.checker.wrong += self._ending.expire_all(asks, CALM_SECONDS)
 
     def report(self, seed: int) -> dict[str, Any]:
         """Everything that was counted. The run was good when ``wrong`` is empty."""
@@ -98,6 +100,10 @@ class Run:
             "clients_saw": dict(sorted(self.seen.counts.items())),
             "wrong": wrong,
         }
+
+    def _with_living_workers(self, asks: Sequence[Ask]) -> Iterator[Ask]:
+        """Those whose worker cannot have been killed: a dead one clears nothing away."""
+        return (ask for ask in asks if ask.at > self._nemesis.workers_killed_at)
 
     def _watch(self) -> None:
         self._stack.supervisor._restarts.clear()  # it gives up on what keeps dying, and here everything does

@@ -53,12 +53,13 @@ class Table:
     def pages(self, limit: int, selection: Selection = ALL) -> list[str]:
         rows: list[str] = []
         after = None
-        while True:
-            page = self.warehouse.page(self.dataset, ME, selection, limit=limit, after=after)
-            rows += page.rows
-            after = page.next
-            if after is None:
-                return rows
+        with self.warehouse.keep_open():  # there are many, and opening takes longer than reading
+            while True:
+                page = self.warehouse.page(self.dataset, ME, selection, limit=limit, after=after)
+                rows += page.rows
+                after = page.next
+                if after is None:
+                    return rows
 
 
 KEYS = {

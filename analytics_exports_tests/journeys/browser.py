@@ -12,7 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""The shell first: the same engine without the windows of a browser, for which the others use a core of their own."""
+
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 EXPECTED = "Failed to load resource: "
 """How Chromium reports an answer from 400 on, or none; the page shows those itself."""
