@@ -224,19 +224,6 @@ def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
         assert other.get(link.removeprefix("/api/analytics")).status_code == 200
 
 
-def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Client) -> None:
-    ticks = "SELECT count(*) FROM dagster.job_ticks WHERE status = 'STARTED'"
-    before = count(world.engine, ticks)
-    with process(world, "dagster._daemon", "run", "-w", REPOSITORY / "workspace.yaml"):
-        until(lambda: count(world.engine, ticks) > before)
-        jobs = [world.ask(client) for _ in range(6)]
-        assert {world.ended(client, job_id)["status"] for job_id in jobs} == {"completed"}
-
-    assert {world.row(job_id).attempt for job_id in jobs} == {1}
-    dead = world.listeners()
-    until(lambda: not dead & world.listeners())  # until then, what waits for the dead daemon takes exports
-
-
 def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
     job_id, run_id, _ = world.uploading(client)
     assert client.delete(f"/exports/{job_id}").status_code == 202
@@ -264,3 +251,15 @@ def test_the_export_of_a_lost_host_is_made_by_the_other(world: World, client: ht
     assert downloaded(client, job)
     assert world.row(job_id).attempt == 2
     until(lambda: world.run_status(run_id) == "FAILURE")
+
+
+def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Client) -> None:
+    """The last test: what waits for the second daemon, which is killed, would take exports of others."""
+    ticks = "SELECT count(*) FROM dagster.job_ticks WHERE status = 'STARTED'"
+    before = count(world.engine, ticks)
+    with process(world, "dagster._daemon", "run", "-w", REPOSITORY / "workspace.yaml"):
+        until(lambda: count(world.engine, ticks) > before)
+        jobs = [world.ask(client) for _ in range(6)]
+        assert {world.ended(client, job_id)["status"] for job_id in jobs} == {"completed"}
+
+    assert {world.row(job_id).attempt for job_id in jobs} == {1}
