@@ -42,7 +42,7 @@ PASSED, FAILED, NOTHING_FOUND = 0, 1, 5
 MOST_AGAIN = 3
 """More failures than this are no accident."""
 
-MEMORY, MEMORY_BYTES = Path("/dev/shm"), 3 * 2**30  # noqa: S108 - a folder of one's own is made in it
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 3 * 2**30
 """Where Linux keeps files in memory, and how much room there must be."""
 
 
