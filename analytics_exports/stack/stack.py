@@ -132,7 +132,7 @@ class Stack:
             *("-m", "dagster", "api", "grpc", "--module-name", DEFINITIONS, "--location-name", CODE_LOCATION),
             *("--host", LOOPBACK, "--port", str(port), "--max-workers", str(workers)),
             "--use-python-environment-entry-point",
-            stop_seconds=CODE_SERVER_STOP_SECONDS + 1,
+            stop_seconds=CODE_SERVER_STOP_SECONDS,  # it would wait for the sensors, as the daemon does
         )
         # It listens only once the definitions are loaded, and ends when they cannot be.
         return ManagedProcess(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -81,11 +82,14 @@ def test_serve_is_up_until_it_is_interrupted_and_has_folder_and_ports_to_itself(
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         assert httpx.post(address, headers=headers, content=body, timeout=LIMIT_SECONDS).status_code == 202
 
-        second = run(environment, "serve", "--demo")
+        with ThreadPoolExecutor() as pool:
+            states = (environment["ANALYTICS_EXPORTS_STATE_DIR"], str(elsewhere))
+            second, other = pool.map(
+                lambda state: run(environment | {"ANALYTICS_EXPORTS_STATE_DIR": state}, "serve", "--demo"), states
+            )
         assert (second.returncode, second.stdout) == (1, "")
         assert re.fullmatch(r"error: Another process uses .+\n", second.stderr)
 
-        other = run(environment | {"ANALYTICS_EXPORTS_STATE_DIR": str(elsewhere)}, "serve", "--demo")
         port = environment["ANALYTICS_EXPORTS_API_PORT"]
         assert (other.returncode, other.stdout) == (1, "")
         assert re.fullmatch(rf"error: Port {port} .+ANALYTICS_EXPORTS_API_PORT.+\n", other.stderr)
