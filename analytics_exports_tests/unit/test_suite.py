@@ -82,3 +82,22 @@ def test_a_journey_that_passes_the_second_time_is_named(
 
     assert suite.again() == code
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("given", "least", "kept"), [({}, 0, True), ({}, 2**60, False), ({"TMPDIR": "/tmp"}, 0, False)]
+)
+def test_files_are_kept_in_memory_where_there_is_room_and_no_other_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], least: int, *, kept: bool
+) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(suite, "MEMORY", tmp_path)
+    monkeypatch.setattr(suite, "MEMORY_BYTES", least)
+
+    with suite.environment() as variables:
+        made = [str(path) for path in tmp_path.iterdir()]
+        assert len(made) == kept
+        assert variables.get("TMPDIR") == (made[0] if made else given.get("TMPDIR"))
+    assert list(tmp_path.iterdir()) == []
