@@ -140,7 +140,8 @@ class Application(Adapters):
     @cached_property
     def readback(self) -> Readback:
         """Reading Dagster's event log back onto the jobs table."""
-        return Readback(self.jobs, self.orchestrator, self.settings.retention, self.settings.max_attempts)
+        settings = self.settings
+        return Readback(self.jobs, self.artifacts, self.orchestrator, settings.retention, settings.max_attempts)
 
     @cached_property
     def retention(self) -> Retention:

@@ -4,12 +4,14 @@ A projection with a stored cursor: idempotent, resumable, safe in several proces
 the same pass, so an export that was published while nobody was reading is completed and not made again.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from analytics_exports.domain.errors import RunCancelled, WorkerLost
-from analytics_exports.domain.export import Failure
-from analytics_exports.ports import JobStore, Materialised, Orchestrator, RunEnded
+from analytics_exports.domain.errors import RunCancelled, StorageUnavailable, WorkerLost
+from analytics_exports.domain.export import LIVE, Failure, JobId, Status
+from analytics_exports.ports import ArtifactStore, JobStore, Materialised, Orchestrator, RunEnded
+from analytics_exports.services.producing import artifact_key
 
 CURSOR = "dagster_events"
 """Name of the stored position in Dagster's event log."""
@@ -28,6 +30,7 @@ class Readback:
     """
 
     jobs: JobStore
+    artifacts: ArtifactStore
     orchestrator: Orchestrator
     retention: timedelta
     max_attempts: int
@@ -57,4 +60,15 @@ class Readback:
             self.jobs.run_ended(event.run_id, failure, self.max_attempts)
 
     def _complete(self, event: Materialised) -> bool:
-        return self.jobs.complete(event.claim, event.artifact, self.retention)
+        """Complete the export; whether its claim was still the current one."""
+        completed = self.jobs.complete(event.claim, event.artifact, self.retention)
+        if not completed:
+            self._drop_file(event.claim.job_id)
+        return completed
+
+    def _drop_file(self, job_id: JobId) -> None:
+        """Remove what was published of an export that was cancelled before it could be completed."""
+        job = self.jobs.load(job_id)
+        if job is not None and job.status not in {*LIVE, Status.COMPLETED}:
+            with suppress(StorageUnavailable):  # the sweep removes it later
+                self.artifacts.remove(artifact_key(job))

@@ -296,7 +296,7 @@ def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> Non
     job = world.submit()
     world.run(job)
     world.app.__dict__["readback"] = type(world.app.readback)(
-        world.app.jobs, world.app.orchestrator, timedelta(0), max_attempts=3
+        world.app.jobs, world.app.artifacts, world.app.orchestrator, timedelta(0), max_attempts=3
     )
     world.app.readback.follow()
 

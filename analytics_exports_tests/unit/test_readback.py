@@ -7,8 +7,10 @@ import pytest
 from analytics_exports.domain.errors import RunCancelled
 from analytics_exports.domain.export import Claim, Failure, Status
 from analytics_exports.ports import Materialised, RunEnded
+from analytics_exports.services.producing import artifact_key
 from analytics_exports.services.readback import CURSOR, PAGE, Readback
 from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 
@@ -20,13 +22,24 @@ class World:
 
     def __init__(self) -> None:
         self.jobs = FakeJobStore()
+        self.artifacts = FakeArtifactStore()
         self.dagster = FakeOrchestrator()
-        self.readback = Readback(self.jobs, self.dagster, DAY, max_attempts=2)
+        self.readback = Readback(self.jobs, self.artifacts, self.dagster, DAY, max_attempts=2)
 
     def running(self, run_id: str = "run") -> Claim:
         job = self.jobs.create(factories.principal(), factories.request())
         self.jobs.due(1000, LEASE)
         return self.jobs.claim(job.id, run_id, LEASE)[1]
+
+    def publish(self, claim: Claim) -> str:
+        """What a worker does when it has written a file; where the file is."""
+        key = artifact_key(self.jobs.rows[claim.job_id].job)
+        self.artifacts.files[key] = b""
+        self.dagster.log.append(Materialised(claim, factories.artifact()))
+        return key
+
+    def cancel(self, claim: Claim) -> None:
+        assert self.jobs.cancel(self.jobs.rows[claim.job_id].job.user_id, claim.job_id)
 
     def status(self, claim: Claim) -> Status:
         return self.jobs.rows[claim.job_id].job.status
@@ -52,7 +65,7 @@ def test_following_twice_changes_nothing(world: World) -> None:
     before = world.jobs.rows[claim.job_id].job
     world.jobs.pass_time(5)
     world.readback.follow()
-    Readback(world.jobs, FakeOrchestrator(), DAY, max_attempts=2).follow()
+    Readback(world.jobs, world.artifacts, FakeOrchestrator(), DAY, max_attempts=2).follow()
 
     assert world.jobs.rows[claim.job_id].job == before
 
@@ -72,6 +85,30 @@ def test_a_publication_of_another_claim_is_not_believed(world: World) -> None:
     world.readback.follow()
 
     assert world.status(claim) is Status.RUNNING
+
+
+def test_the_file_of_an_export_that_was_cancelled_after_its_publication_is_removed(world: World) -> None:
+    claim, other = world.running(), world.running()
+    key, kept = world.publish(claim), world.publish(other)
+    world.cancel(claim)
+    world.readback.follow()
+    world.dagster.log.append(Materialised(other, factories.artifact()))
+    world.readback.follow()
+
+    assert world.status(claim) is Status.CANCELLED
+    assert world.artifacts.files.keys() == {kept}
+    assert key != kept
+
+
+def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweep(world: World) -> None:
+    claim, other = world.running(), world.running()
+    world.publish(claim)
+    world.publish(other)
+    world.cancel(claim)
+    world.artifacts.away = True
+    world.readback.follow()
+
+    assert world.status(other) is Status.COMPLETED
 
 
 def test_a_failed_run_is_tried_again(world: World) -> None:
