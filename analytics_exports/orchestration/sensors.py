@@ -6,13 +6,22 @@ announce work are therefore armed in turn: one of them always answers at once.
 
 from collections.abc import Sequence
 
-from dagster import DefaultSensorStatus, RunRequest, SensorDefinition, SensorResult, SkipReason, sensor
+from dagster import (
+    DefaultSensorStatus,
+    RunRequest,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
 
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import Launch
 from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.jobs import export_job
 from analytics_exports.orchestration.partitions import exports
+from analytics_exports.orchestration.ticks import TickSequence
 
 REQUEST_TAG = "analytics_exports/request_id"
 """Tag of a run for one export: the HTTP request that asked for it."""
@@ -20,6 +29,7 @@ REQUEST_TAG = "analytics_exports/request_id"
 
 def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
     """One of the sensors that wait for exports to launch."""
+    ticks = TickSequence()
 
     @sensor(
         name=f"launch_exports_{number}",
@@ -28,13 +38,20 @@ def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
         default_status=DefaultSensorStatus.RUNNING,
         description="Waits for pending exports and materialises their partitions.",
     )
-    def launch() -> SensorResult | SkipReason:
+    def launch(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         app = application("sensor")
+        tick, lost = ticks.begin(context.cursor)
+        if lost:
+            app.jobs.release(lost)
         with app.pending_signal() as signal:
-            plan = app.launching.wait(signal, wait_seconds)
+            plan = app.launching.wait(signal, wait_seconds, lambda: ticks.is_over(tick))
         if not plan.launches:
             return SkipReason("No export is pending.")
+        if not ticks.take(tick, plan.launches):
+            app.jobs.release(plan.launches)
+            return SkipReason("The next tick has begun.")
         return SensorResult(
+            cursor=tick.cursor,
             run_requests=[*map(_single, plan.singles), *map(_drain, plan.shares)],
             dynamic_partitions_requests=[exports.build_add_request([str(launch.job_id) for launch in plan.launches])],
         )

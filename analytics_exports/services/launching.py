@@ -5,7 +5,7 @@ are pending at once, or come faster than there are sensors to answer, a few runs
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -58,10 +58,16 @@ class Launching:
     burst_runs: int
     hold: timedelta
 
-    def wait(self, signal: Signal, seconds: float) -> Plan:
-        """What to launch, as soon as there is something; an empty plan when there was nothing for so long."""
+    def wait(self, signal: Signal, seconds: float, is_over: Callable[[], bool] = lambda: False) -> Plan:
+        """What to launch, as soon as there is something; an empty plan when there was nothing for so long.
+
+        Args:
+            signal: Announces that an export is pending.
+            seconds: How long to wait.
+            is_over: Whether nobody waits for a plan any more; it is asked before each look.
+        """
         deadline = time.monotonic() + seconds
-        while True:
+        while not is_over():
             running = self.orchestrator.in_progress()
             free, drains = self.workers - running.runs, self.burst_runs - running.drains
             if drains <= 0 and self.jobs.begun_since(STUCK):
@@ -73,8 +79,9 @@ class Launching:
                     return self._plan(launches, min(free, drains), last=last)
             left = deadline - time.monotonic()
             if left <= 0:
-                return Plan()
+                break
             signal.wait(min(left, LOOK_SECONDS if free > 0 else BUSY_LOOK_SECONDS))
+        return Plan()
 
     def _can_store(self) -> bool:
         """Whether files can be written now. If not, what is pending waits instead of failing one after another."""

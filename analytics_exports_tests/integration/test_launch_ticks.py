@@ -2,32 +2,44 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from uuid import uuid4
 
-from dagster import SensorResult, SkipReason, build_sensor_context
+from dagster import SensorDefinition, SensorResult, SkipReason, build_sensor_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from analytics_exports.domain.export import Launch
+from analytics_exports.domain.export import JobId, Launch
 from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.orchestration.ticks import TickSequence
 from analytics_exports_tests.integration import test_drain as drains
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 world = drains.world  # the fixture
 SENSORS = 4
 
 
+def sensor(number: int = 1, wait_seconds: float = 0) -> SensorDefinition:
+    """One of the launch sensors, as after a start of the code server."""
+    repository = build_definitions(launch_sensors=SENSORS, launch_wait_seconds=wait_seconds).get_repository_def()
+    return repository.get_sensor_def(f"launch_exports_{number}")
+
+
 def tick(world: drains.World, number: int = 1) -> list[str]:
     """The run keys of the exports that one tick launches, alone or with others."""
-    repository = build_definitions(launch_sensors=SENSORS, launch_wait_seconds=0).get_repository_def()
-    sensor = repository.get_sensor_def(f"launch_exports_{number}")
-    result = sensor(build_sensor_context(instance=world.instance))
+    return told(world, sensor(number))[0]
+
+
+def told(world: drains.World, sensor: SensorDefinition, cursor: str | None = None) -> tuple[list[str], str | None]:
+    """The same of this sensor, and the cursor that Dagster stores with it; ``cursor`` is what it has stored before."""
+    result = sensor(build_sensor_context(instance=world.instance, cursor=cursor))
     if isinstance(result, SkipReason):
-        return []
+        return [], cursor
     assert isinstance(result, SensorResult)
     keys: list[str] = []
     for request in result.run_requests or []:
         keys += [request.run_key] if request.run_key else request.run_config["ops"]["drain"]["config"]["launches"]
-    return keys
+    return keys, result.cursor
 
 
 def test_a_tick_that_is_repeated_launches_nothing(world: drains.World) -> None:
@@ -37,7 +49,43 @@ def test_a_tick_that_is_repeated_launches_nothing(world: drains.World) -> None:
     assert tick(world) == []
 
 
-def test_what_a_lost_tick_had_taken_is_launched_as_a_new_attempt(world: drains.World) -> None:
+def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: drains.World) -> None:
+    job_ids = {world.pending(world.user()) for _ in range(2)}
+    one = sensor()
+
+    assert {Launch.of(key).job_id for key in told(world, one)[0]} == job_ids
+    again, cursor = told(world, one)  # Dagster has stored no cursor
+
+    assert set(again) == {f"{job_id}:1" for job_id in job_ids}
+    assert told(world, one, cursor) == ([], cursor)
+    assert told(world, one, cursor) == ([], cursor)
+
+
+def test_a_tick_takes_nothing_when_the_next_has_begun(world: drains.World) -> None:
+    """The daemon was killed and is back: of the two ticks that wait, one would tell its result to nobody."""
+    one = sensor(wait_seconds=LIMIT_SECONDS)
+    with ThreadPoolExecutor() as threads, world.app.pending_signal() as signal:
+        left_alone = threads.submit(told, world, one)
+        until(lambda: signal.listeners() == 2)
+        waiting = threads.submit(told, world, one)
+        assert left_alone.result(LIMIT_SECONDS) == ([], None)
+        job_id = world.pending(world.user())
+
+        assert waiting.result(LIMIT_SECONDS)[0] == [f"{job_id}:1"]
+
+
+def test_a_tick_keeps_nothing_that_it_takes_while_the_next_begins() -> None:
+    ticks = TickSequence()
+    one, _ = ticks.begin(None)
+    two, lost = ticks.begin(None)
+
+    assert lost == ()
+    assert not ticks.take(one, [Launch(JobId(uuid4()), 1)])
+    assert ticks.take(two, [])
+    assert ticks.begin(None)[1] == []
+
+
+def test_what_a_tick_of_another_code_server_took_is_launched_as_a_new_attempt(world: drains.World) -> None:
     job_id = world.pending(world.user())
     tick(world)
     with world.app.engine.begin() as connection:  # its result never reached Dagster, and the hold is over

@@ -47,10 +47,6 @@ class Desk:
     def listeners(self) -> set[int]:
         return {pid for (pid,) in self.rows(LISTENERS)}
 
-    def wait_out(self, listeners: set[int]) -> None:
-        """Wait until these are over: what takes an export for a daemon that was killed hands it to nobody."""
-        until(lambda: not listeners & self.listeners())
-
     def ask(self) -> str:
         """Ask for an export that gets a run of its own."""
         self.quiet()
