@@ -1,5 +1,6 @@
 """Fixtures for every tier, and a hermetic environment: nothing set outside reaches a test."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from itertools import count
@@ -31,6 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith((PREFIX, "DAGSTER_")) and name != f"{PREFIX}TEST_MANIFESTS":
             del os.environ[name]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, so the garbage collector looks for what comes after it only."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

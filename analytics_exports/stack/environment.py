@@ -16,7 +16,7 @@ MARK = f"{PREFIX}STACK"
 """Variable that tells our processes, and all that they start, from others; its value is the state folder."""
 
 DAGSTER_SCHEMA = "dagster"
-CODE_SERVER_STOP_SECONDS = 2
+CODE_SERVER_STOP_SECONDS = 1
 """How long the code server lets calls finish; sensors that wait for exports would take longer."""
 
 

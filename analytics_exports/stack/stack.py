@@ -168,9 +168,10 @@ class Stack:
         )
 
     def _daemon(self) -> ManagedProcess:
-        # It would wait for the sensors, which wait for exports; a tick that is cut off is begun again.
+        # It would wait for the sensors, which wait for exports. The code server is killed at the same moment: a tick
+        # that went on without the daemon would take exports, and nobody would launch them.
         arguments = ("-m", "dagster._daemon", "run", "-w", str(PROJECT / "workspace.yaml"))
-        program = self._python("dagster-daemon", *arguments, stop_seconds=CODE_SERVER_STOP_SECONDS - 0.5)
+        program = self._python("dagster-daemon", *arguments, stop_seconds=CODE_SERVER_STOP_SECONDS)
         return ManagedProcess("Dagster daemon", program, lambda: True)
 
     def _python(self, name: str, *arguments: str, stop_seconds: float = 10) -> Program:
