@@ -63,7 +63,6 @@ def desk_of(service: Service, user: DemoUser) -> Iterator[Desk]:
 def settings_of(state: Path) -> Settings:
     """Settings for a stack of one's own, on which what a killed process has launched is launched again soon."""
     return Settings(
-        launch_wait_seconds=10,
         launch_seconds=20,
         state_dir=state,
         api_port=free_port(),
