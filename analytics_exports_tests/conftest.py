@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith((PREFIX, "DAGSTER_")) and name != f"{PREFIX}TEST_MANIFESTS":
             del os.environ[name]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    gc.disable()
+    gc.disable()  # until everything is imported
 
 
 def pytest_collection_finish() -> None:

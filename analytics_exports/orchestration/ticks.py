@@ -31,7 +31,11 @@ class TickSequence:
         self._latest = Tick()
 
     def begin(self, stored_cursor: str | None) -> tuple[Tick, Sequence[Launch]]:
-        """Begin a tick; returns it with what the one before it took in vain."""
+        """Begin a tick; returns it, and what the one before it took if its result was lost.
+
+        Args:
+            stored_cursor: The cursor of the last result that Dagster has stored.
+        """
         tick = Tick()
         with self._lock:
             before, self._latest = self._latest, tick
@@ -42,7 +46,7 @@ class TickSequence:
         return tick is not self._latest
 
     def take(self, tick: Tick, launches: Sequence[Launch]) -> bool:
-        """Note what a tick took; false when it is over, and nobody would hear of it."""
+        """Note what a tick took; false when it is over, so that its result would be lost."""
         with self._lock:
             if tick is not self._latest:
                 return False

@@ -7,8 +7,10 @@ import re
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -30,8 +32,11 @@ BUSY_DRAINS = """
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT
 """How PostgreSQL ends: after telling everybody, or at once and with a recovery at the next start."""
 
-LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
+LISTENERS = "SELECT pid, query_start FROM pg_stat_activity WHERE application_name = 'listens to exports_pending'"
 """Connections of the sensors that wait for exports; one goes when its tick is over."""
+
+LOOKS = f"{LISTENERS} AND query LIKE 'SELECT count%' AND query_start > :since"
+"""Of these, the ones whose sensor has looked for exports since then: it counts them all first."""
 
 
 class Desk:
@@ -45,7 +50,18 @@ class Desk:
         until(lambda: len(self.listeners()) > 1 and not self.scalar(BUSY_DRAINS))
 
     def listeners(self) -> set[int]:
-        return {pid for (pid,) in self.rows(LISTENERS)}
+        return {pid for pid, _ in self.rows(LISTENERS)}
+
+    def wait_for_look(self, since: datetime) -> None:
+        """Wait until a sensor that looked for exports after ``since`` has done so, and looks again."""
+        looks = defaultdict(set)
+
+        def again() -> bool:
+            for pid, at in self.rows(LOOKS, since=since):
+                looks[pid].add(at)
+            return any(len(times) > 1 for times in looks.values())
+
+        until(again)
 
     def ask(self) -> str:
         """Ask for an export that gets a run of its own."""

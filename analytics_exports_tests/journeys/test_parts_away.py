@@ -9,7 +9,6 @@ from random import Random
 from typing import Self
 from uuid import uuid4
 
-from analytics_exports.services.launching import LOOK_SECONDS
 from analytics_exports_tests.journeys.conftest import Service, desk_of
 from analytics_exports_tests.journeys.desk import FAST, IMMEDIATE, Desk
 from analytics_exports_tests.journeys.requests import dataset, downloaded
@@ -26,9 +25,10 @@ def test_without_the_folder_of_files_the_service_is_not_ready_and_what_is_pendin
         with desk.frozen("code server"):  # which launches what is pending
             job_id = desk.ask_anyhow()
             away.enter_context(moved(Path(desk.stack.settings.artifact_root)))
+            since = desk.scalar("SELECT now()")
         ready = desk.client.get("/readyz")
         refused = desk.post("dim_accounts")
-        time.sleep(LOOK_SECONDS + 1)  # nothing is to happen, so there is nothing to wait for
+        desk.wait_for_look(since)
         waiting = desk.client.get(f"/exports/{job_id}").json()["status"], desk.attempt(job_id)
     job = desk.ended(job_id)
 
