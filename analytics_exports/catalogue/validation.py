@@ -1,10 +1,11 @@
 """One dbt model to one Dataset, or to everything that speaks against it.
 
-Names. The model, its schema, its database, its table, and every column that a filter uses are plain identifiers: ASCII
-letters, digits and underscores, at most 63. A column that nobody filters by may have any printable name, because real
-projects have spaces and umlauts there, but no quotation marks, backslashes, semicolons or angle brackets; one that has
-rejects the dataset, since a column must not go missing without a word. Two columns whose names differ in case alone are
-one name to DuckDB, and reject it too.
+Names. Every column that a filter uses is a plain identifier: ASCII letters, digits and underscores, at most 63. The
+names of the model, its database, schema and table have letters of any script, digits, underscores, dashes, dots and
+inner spaces, and begin with none of the last three: they are always quoted, and safe as the name of a folder or a file.
+A column that nobody filters by may have any printable name, because real projects have brackets and slashes there, but
+no quotation marks, backslashes, semicolons or angle brackets; one that has rejects the dataset, since a column must not
+go missing without a word. Two columns whose names differ in case alone are one name to DuckDB, and reject it too.
 
 Columns. A filter's column exists and has a type that fits; names are matched without regard to case and kept as the
 warehouse writes them. The owner column is ``user_id``.
@@ -30,8 +31,9 @@ from analytics_exports.domain.dataset import (
 )
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+RELATION_NAME = re.compile(r"\w([\w .-]*[\w.-])?")
 HOSTILE = frozenset("\"'`\\;<>")
-LONGEST_COLUMN = 128
+LONGEST_NAME = 128
 IN_MEMORY = frozenset({"memory", "system", "temp"})
 """DuckDB's own databases: what dbt builds there is gone when dbt ends."""
 
@@ -72,10 +74,14 @@ def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
 
 def _names(model: Model) -> Iterator[str]:
     relation = model.relation
-    parts = {"model": model.name, "database": relation.database, "schema": relation.schema, "table": relation.name}
-    for part, name in parts.items():
-        if not IDENTIFIER.fullmatch(name):
-            yield f"The name of its {part}, {shown(name)}, is not a plain identifier; rename it."
+    for part, name, remedy in (
+        ("model", model.name, "rename the model"),
+        ("database", relation.database, "rename the DuckDB file, after which dbt names it, in the dbt profile"),
+        ("schema", relation.schema, "change the schema in the dbt profile or in the model's config"),
+        ("table", relation.name, "change the alias in the model's config"),
+    ):
+        if len(name) > LONGEST_NAME or not RELATION_NAME.fullmatch(name):
+            yield f"The name of its {part}, {shown(name)}, holds characters that are not safe, or too many; {remedy}."
     if relation.database.lower() in IN_MEMORY:
         yield "Its database exists only while dbt runs; give the dbt profile the path of a file."
 
@@ -90,7 +96,7 @@ def _column_names(columns: Sequence[Column]) -> Iterator[str]:
 
 
 def _is_printable(name: str) -> bool:
-    return 0 < len(name) <= LONGEST_COLUMN and name == name.strip() and name.isprintable() and not HOSTILE & {*name}
+    return 0 < len(name) <= LONGEST_NAME and name == name.strip() and name.isprintable() and not HOSTILE & {*name}
 
 
 def _uses(meta: DatasetMeta) -> Iterator[tuple[str, str, roles.Role]]:

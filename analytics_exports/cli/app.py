@@ -79,11 +79,11 @@ def datasets(
 @app.command()
 def doctor(*, json: AsJson = False) -> None:
     """Look at everything an export needs; say what is wrong and the remedy. Exits 1 when something is."""
-    from analytics_exports.cli.doctor import as_json, as_text, examine
+    from analytics_exports.cli.doctor import Severity, as_json, as_text, examine
 
     findings = examine(read_settings())
     typer.echo(as_json(findings) if json else as_text(findings))
-    if any(finding.problem for finding in findings):
+    if any(finding.severity is Severity.PROBLEM for finding in findings):
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -55,6 +55,7 @@ def check_service(settings: Settings) -> None:
     except httpx.HTTPError:
         raise Unavailable("What has the port of the API is not this service.") from None
     if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise Unavailable("The service runs, and is not ready.")
+        unready = ", ".join(sorted(name for name, well in answer.json()["parts"].items() if not well))
+        raise Unavailable(f"The service runs, and is not ready: {unready}.")
     if answer.status_code != HTTPStatus.OK:
         raise Unavailable("What has the port of the API is not this service.")

@@ -8,8 +8,10 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 from analytics_exports.bootstrap import Application
+from analytics_exports.catalogue.lineage import read_lineage
 from analytics_exports.cli.checks import check_dbt, check_disk, check_service, check_users
 from analytics_exports.domain.errors import ExportError, StorageUnavailable
 from analytics_exports.settings import PREFIX, Settings
@@ -26,6 +28,14 @@ REMEDIES = {
 }
 
 
+class Severity(StrEnum):
+    """How bad it is: a warning keeps nobody from an export."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One part: ``problem`` and ``remedy`` are ``None`` when it is well."""
@@ -33,19 +43,20 @@ class Finding:
     part: str
     problem: str | None
     remedy: str | None
+    severity: Severity
 
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at each part, and at each model that is marked as a dataset and cannot be one."""
     with closing(Application(settings, "doctor")) as app:
-        return [*_parts(app), *_rejections(app)]
+        return [*_parts(app), *_rejections(app), *_lineage(app)]
 
 
 def as_text(findings: list[Finding]) -> str:
     """A line for each part, and its remedy below."""
     lines = []
     for finding in findings:
-        lines.append(f"{'ok     ' if finding.problem is None else 'problem'}  {finding.part}")
+        lines.append(f"{finding.severity:7}  {finding.part}")
         lines += [f"         {text}" for text in (finding.problem, finding.remedy) if text]
     return "\n".join(lines)
 
@@ -76,8 +87,8 @@ def _finding(part: str, question: Callable[[], object]) -> Finding:
     try:
         question()
     except ExportError as problem:
-        return Finding(part, str(problem), REMEDIES[part])
-    return Finding(part, None, None)
+        return Finding(part, str(problem), REMEDIES[part], Severity.PROBLEM)
+    return Finding(part, None, None, Severity.OK)
 
 
 def _rejections(app: Application) -> list[Finding]:
@@ -86,7 +97,14 @@ def _rejections(app: Application) -> list[Finding]:
     except ExportError:
         return []
     remedy = "Change the model or its meta in the dbt project, and run dbt."
-    return [Finding(f"dataset {rejection.name}", rejection.reason, remedy) for rejection in rejected]
+    return [Finding(f"dataset {rejection.name}", rejection.reason, remedy, Severity.PROBLEM) for rejection in rejected]
+
+
+def _lineage(app: Application) -> list[Finding]:
+    """What Dagster's asset graph cannot show; exports do not need it."""
+    remedy = "Run dbt; the asset graph shows the rest without it."
+    problems = read_lineage(app.settings.dbt_manifest).problems
+    return [Finding("asset graph", problem, remedy, Severity.WARNING) for problem in problems]
 
 
 def _check_store(app: Application) -> None:

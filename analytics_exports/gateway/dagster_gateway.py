@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from typing import Protocol, runtime_checkable
 
 from dagster import DagsterInstance
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
@@ -31,6 +32,14 @@ SENSORS = "SENSOR"
 
 SILENCE = timedelta(minutes=2)
 """How long the daemon may be silent; it reports every half a minute."""
+
+
+@runtime_checkable
+class KnowsItsWorkers(Protocol):
+    """A run launcher that can say how its workers are; Dagster's own have no such method."""
+
+    def problem(self) -> str | None:
+        """Why they cannot work now, for operators; ``None`` when they can."""
 
 
 @reconnecting(Orchestrator)
@@ -80,6 +89,13 @@ class DagsterGateway:
         with self._storage() as connection:
             if connection.scalar(select(beat.id).where(beat.daemon_type == SENSORS, lately)) is None:
                 raise OrchestratorUnavailable
+
+    def check_workers(self) -> None:
+        """Raise OrchestratorUnavailable with what the run launcher says of its workers, if it can say something."""
+        with unavailable_when_away():
+            launcher = self._instance().run_launcher
+        if isinstance(launcher, KnowsItsWorkers) and (problem := launcher.problem()):
+            raise OrchestratorUnavailable(problem)
 
     def in_progress(self) -> InProgress:
         """How many runs there are now."""

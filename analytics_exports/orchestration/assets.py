@@ -20,7 +20,7 @@ from dagster import (
 from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
-from analytics_exports.orchestration.lineage import OWNERS, datasets
+from analytics_exports.orchestration.lineage import OWNERS, TABLE, datasets
 from analytics_exports.orchestration.partitions import exports
 
 WAREHOUSE = "warehouse"
@@ -28,7 +28,7 @@ WAREHOUSE = "warehouse"
 
 def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
     """The warehouse, made of the dbt models ``models``."""
-    by_name = {spec.key.path[-1]: spec.key for spec in models}
+    by_table = {spec.metadata[TABLE]: spec.key for spec in models}
 
     @asset(
         name=WAREHOUSE,
@@ -52,7 +52,7 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
             )
         with DuckDBResource(database=":memory:").get_connection() as connection:
             tables = table_sizes(connection, app.settings.warehouse)
-        _report_models(context, by_name, tables)
+        _report_models(context, by_table, tables)
         return MaterializeResult(
             metadata={
                 "tables": MetadataValue.json(tables),
@@ -71,7 +71,7 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
 def _report_models(context: AssetExecutionContext, keys: Mapping[str, AssetKey], tables: Mapping[str, int]) -> None:
     """Say of each dbt model that has a table how many rows it has now."""
     for table, rows in tables.items():
-        key = keys.get(table.rpartition(".")[2])
+        key = keys.get(table)
         if key is not None:
             context.log_event(AssetMaterialization(key, metadata={"dagster/row_count": rows}))
 

@@ -1,9 +1,11 @@
 """All definitions as one object. Tests build their own with other resources instead of patching this one."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from dagster import Definitions
+from dagster import AssetSpec, Definitions
 
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.checks import datasets_are_offered
@@ -16,6 +18,8 @@ from analytics_exports.orchestration.resources import desk
 from analytics_exports.orchestration.schedules import expiry_schedule, sweep_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
+logger = logging.getLogger(__name__)
+
 
 def build_definitions(
     *,
@@ -24,7 +28,7 @@ def build_definitions(
     dbt_manifest: Path | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> Definitions:
-    """The code location.
+    """The code location. The dbt project is decoration: without it, everything else works.
 
     Args:
         launch_sensors: How many identical sensors wait for exports.
@@ -32,12 +36,24 @@ def build_definitions(
         dbt_manifest: The dbt project to show in the asset graph, as it is now; none is shown without.
         resources: Replacements for the default resources, by key.
     """
-    models = dbt_assets(dbt_manifest) if dbt_manifest else []
+    build = partial(_definitions, launch_sensors, launch_wait_seconds, resources or {})
+    try:
+        definitions = build(dbt_assets(dbt_manifest) if dbt_manifest else [])
+        definitions.get_repository_def()  # it is kept, so that this is not done twice
+    except Exception:
+        logger.exception("The asset graph cannot show the dbt project")
+        return build([])
+    return definitions
+
+
+def _definitions(
+    launch_sensors: int, launch_wait_seconds: float, resources: Mapping[str, object], models: Sequence[AssetSpec]
+) -> Definitions:
     return Definitions(
         assets=[*models, warehouse_asset(models), dataset_export],
         asset_checks=[datasets_are_offered],
         jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports, sweep_files],
         schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
-        resources={"desk": desk, "export_io_manager": export_io_manager, **(resources or {})},
+        resources={"desk": desk, "export_io_manager": export_io_manager, **resources},
     )

@@ -3,26 +3,36 @@
 Dagster does not run them one by one: the asset ``warehouse`` builds them all, and says how many rows each has.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dagster import AssetKey, AssetSpec, MetadataValue, TableColumn, TableSchema
 
-from analytics_exports.catalogue.lineage import LineageNode, read_lineage
+from analytics_exports.catalogue.lineage import LineageNode, read_lineage, safe_name
 
 PREFIX = "dbt"
 DATASET = "dataset"
+TABLE = "dagster/table_name"
+"""Dagster's name for where a table is."""
+
 OWNERS = ("team:analytics",)
 
+logger = logging.getLogger(__name__)
 
-def dbt_key(*path: str) -> AssetKey:
-    """The key of the asset that stands for this dbt node."""
-    return AssetKey([PREFIX, *path])
+
+def dataset_key(name: str) -> AssetKey:
+    """The key of the asset that stands for the dataset of this name."""
+    return AssetKey([PREFIX, safe_name(name)])
 
 
 def dbt_assets(manifest: Path) -> Sequence[AssetSpec]:
-    """An asset for each dataset of the project and for all that it was made from."""
-    return [_spec(node) for node in read_lineage(manifest)]
+    """An asset for each dataset of the project and for all that it was made from; logs what cannot be shown."""
+    lineage = read_lineage(manifest)
+    for problem in lineage.problems:
+        logger.warning("The asset graph is not complete: %s", problem)
+    return [_spec(node) for node in lineage.nodes]
 
 
 def datasets(specs: Sequence[AssetSpec]) -> Sequence[AssetKey]:
@@ -32,13 +42,16 @@ def datasets(specs: Sequence[AssetSpec]) -> Sequence[AssetKey]:
 
 def _spec(node: LineageNode) -> AssetSpec:
     columns = [TableColumn(name, description=text or None) for name, text in node.columns.items()]
+    metadata: dict[str, Any] = {TABLE: node.table}
+    if columns:
+        metadata["dagster/column_schema"] = MetadataValue.table_schema(TableSchema(columns))
     return AssetSpec(
-        dbt_key(*node.path),
-        deps=[dbt_key(*parent) for parent in node.parents],
+        AssetKey([PREFIX, *node.key]),
+        deps=[AssetKey([PREFIX, *parent]) for parent in node.parents],
         description=node.description or None,
         group_name="dbt_sources" if node.kind == "source" else "dbt",
         kinds={"dbt", node.kind},
         owners=OWNERS,
         tags={DATASET: "true"} if node.is_dataset else {},
-        metadata={"dagster/column_schema": MetadataValue.table_schema(TableSchema(columns))} if columns else {},
+        metadata=metadata,
     )

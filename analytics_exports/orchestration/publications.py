@@ -13,7 +13,7 @@ from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.codec import selection_to_json
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.gateway.materialisation import to_metadata
-from analytics_exports.orchestration.lineage import dbt_key
+from analytics_exports.orchestration.lineage import dataset_key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +28,7 @@ def publication(production: "Production", artifact: Artifact) -> dict[str, Metad
     address = f"{settings.api_url}{BASE_PATH}/exports/{production.job.id}"
     said: dict[str, MetadataValue] = {
         "dataset": MetadataValue.text(request.dataset_name),
-        "dataset_asset": MetadataValue.asset(dbt_key(request.dataset_name)),
+        "dataset_asset": MetadataValue.asset(dataset_key(request.dataset_name)),
         "format": MetadataValue.text(request.format.value),
         "filters": MetadataValue.json(selection_to_json(request.selection)),
         "duration_seconds": MetadataValue.float(round(seconds, 3)),

@@ -51,6 +51,9 @@ class Orchestrator(Protocol):
     def check(self) -> None:
         """Raise OrchestratorUnavailable when nothing would launch an export now."""
 
+    def check_workers(self) -> None:
+        """Raise OrchestratorUnavailable when no worker would make a run, as far as the run launcher knows."""
+
     def in_progress(self) -> InProgress:
         """How many runs there are now."""
 

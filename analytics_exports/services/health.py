@@ -1,4 +1,4 @@
-"""How each part is: the warehouse, the manifest, the database, the orchestrator and the artifact store."""
+"""How each part is: the warehouse, the manifest, the database, the orchestrator, its workers and the artifact store."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,14 +48,19 @@ class Health:
             _condition("manifest", self._manifest),
             self._database(),
             _condition("orchestrator", self.orchestrator.check),
+            _condition("run_workers", self.orchestrator.check_workers),
             _condition("artifact_store", self.artifacts.check),
         ]
         return Report(conditions, self._data_as_of(), self._rejected())
 
     def ready(self) -> Sequence[Condition]:
-        """The parts without which no request for an export can be taken."""
-        catalogue = _condition("manifest", self.catalogue.state)
-        return [self._database(), catalogue, _condition("artifact_store", self.artifacts.check)]
+        """The parts without which no request for an export can be taken, and those that would make it at once."""
+        return [
+            self._database(),
+            _condition("manifest", self.catalogue.state),
+            _condition("artifact_store", self.artifacts.check),
+            _condition("run_workers", self.orchestrator.check_workers),
+        ]
 
     def _database(self) -> Condition:
         return _condition("database", lambda: self.jobs.cursor("health"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from analytics_exports.domain.errors import DatabaseUnavailable
+from analytics_exports.domain.errors import DatabaseUnavailable, OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
 from analytics_exports.ports import InProgress, Materialised, RunEnded
 from analytics_exports_tests.factories import NOW
@@ -14,6 +14,7 @@ class FakeOrchestrator:
 
     def __init__(self) -> None:
         self.away = False
+        self.workers_problem: str | None = None
         self.now = NOW
         self.partitions: set[JobId] = set()
         self.registered_at: dict[JobId, datetime] = {}
@@ -43,6 +44,10 @@ class FakeOrchestrator:
 
     def check(self) -> None:
         self._reach()
+
+    def check_workers(self) -> None:
+        if self.workers_problem:
+            raise OrchestratorUnavailable(self.workers_problem)
 
     def in_progress(self) -> InProgress:
         self._reach()

@@ -28,7 +28,12 @@ ESTIMATE = "/exports/estimate"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+def orchestrator() -> FakeOrchestrator:
+    return FakeOrchestrator()
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator) -> TestClient:
     demo = built_demo()
     directory = FakeDirectory()
     caller = factories.principal(OWNER)
@@ -43,10 +48,28 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
         directory=directory,
         jobs=FakeJobStore(),
         artifacts=FakeArtifactStore(),
-        orchestrator=FakeOrchestrator(),
+        orchestrator=orchestrator,
     )
     headers = {"Authorization": "Bearer token"}
     return TestClient(create_app(services), f"http://localhost{BASE_PATH}", headers=headers)
+
+
+def test_run_workers_that_cannot_work_are_told_to_operators(
+    api: TestClient, orchestrator: FakeOrchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looks() -> tuple[dict[str, Any], int, bool]:
+        ready = api.get("/readyz")
+        return (
+            api.get("/status").json()["parts"]["run_workers"],
+            ready.status_code,
+            ready.json()["parts"]["run_workers"],
+        )
+
+    well = looks()
+    monkeypatch.setattr(orchestrator, "workers_problem", "They cannot.")
+
+    assert well == ({"ok": True, "detail": None}, 200, True)
+    assert looks() == ({"ok": False, "detail": "They cannot."}, 503, False)
 
 
 def rows(response: httpx.Response) -> list[dict[str, Any]]:

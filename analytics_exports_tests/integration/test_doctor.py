@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.cli.doctor import Finding, as_json, as_text, examine
+from analytics_exports.cli.doctor import Finding, Severity, as_json, as_text, examine
 from analytics_exports.database.models import User
 from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.settings import Settings
@@ -113,4 +113,17 @@ def test_a_model_that_was_left_out_is_named_with_its_reason(sound: Settings) -> 
     found = wrong(sound)
 
     assert list(found) == ["dataset dim_tags"]
+    assert found["dataset dim_tags"].severity is Severity.PROBLEM
     assert json.loads(as_json(list(found.values())))[0]["problem"] == found["dataset dim_tags"].problem
+
+
+def test_what_only_the_asset_graph_misses_is_a_warning(sound: Settings) -> None:
+    manifest = json.loads(sound.dbt_manifest.read_bytes())
+    source = next(iter(manifest["sources"]))
+    manifest["sources"][source]["description"] = 1
+    sound.dbt_manifest.write_text(json.dumps(manifest), encoding="utf-8")
+    (found,) = wrong(sound).values()
+
+    assert (found.part, found.severity) == ("asset graph", Severity.WARNING)
+    assert source in str(found.problem)
+    assert as_text([found]).startswith("warning  asset graph")

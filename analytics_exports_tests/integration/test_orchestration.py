@@ -41,7 +41,7 @@ from analytics_exports.orchestration.assets import dataset_export
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.io_managers import export_io_manager
-from analytics_exports.orchestration.lineage import dbt_key
+from analytics_exports.orchestration.lineage import dataset_key
 from analytics_exports.orchestration.requests import TEMPLATE, request_export
 from analytics_exports.orchestration.resources import desk
 from analytics_exports.orchestration.sensors import REQUEST_TAG, _single
@@ -166,7 +166,7 @@ def test_the_materialisation_says_what_was_written(world: World) -> None:
     assert metadata["dataset"] == MetadataValue.text("fct_transactions")
     assert metadata["filters"] == MetadataValue.json({"start_date": "2024-01-01"})
     assert metadata["format"] == MetadataValue.text("csv")
-    assert metadata["dataset_asset"] == MetadataValue.asset(dbt_key("fct_transactions"))
+    assert metadata["dataset_asset"] == MetadataValue.asset(dataset_key("fct_transactions"))
     assert metadata["status"] == MetadataValue.url(f"http://127.0.0.1:8000/api/analytics/exports/{job.id}")
     for plotted in ("duration_seconds", "rows_per_second"):
         assert isinstance(metadata[plotted].value, float)

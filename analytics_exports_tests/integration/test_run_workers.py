@@ -171,16 +171,23 @@ def test_changed_code_is_used_by_the_next_run_and_broken_code_is_not(
     monkeypatch.syspath_prepend(str(tmp_path))
     source.write_text(CHANGING.format(word="first"))
     with run_workers(database(postgres), tmp_path / "state", "changing", tmp_path, {"run_workers": 1}) as workers:
+        problem = workers.instance.run_launcher.problem  # type: ignore[attr-defined]
+        until(lambda: problem() is None)
         before = workers.launch("speaking")
         assert workers.ended(before) is SUCCESS
         source.write_text(CHANGING.format(word="the second"))
         after = workers.launch("speaking")
         assert workers.ended(after) is SUCCESS
         source.write_text("this is not Python")
-        until(lambda: "cannot be imported" in workers.log.read_text())
+        until(lambda: "cannot be imported" in str(problem()))
         still = workers.launch("speaking")
         assert workers.ended(still) is SUCCESS
 
+        source.write_text(CHANGING.format(word="the second"))
+        until(lambda: problem() is None)
+        workers.stop(signal.SIGKILL)
+
+        assert "not there" in problem()
         assert "first" in workers.messages(before)
         assert "the second" in workers.messages(after)
         assert "the second" in workers.messages(still)

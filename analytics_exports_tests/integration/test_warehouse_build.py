@@ -19,6 +19,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from analytics_exports.catalogue import DbtCatalogue
+from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.selection import Selection
+from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.build import PATH_VARIABLE, BuildFailed, BuildReport, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
 from analytics_exports_tests.waiting import until
@@ -163,13 +168,13 @@ def test_another_process_generates_the_same_bytes(demo: DemoFiles, tmp_path: Pat
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A project with one model, and where its build goes."""
+    """A project with one model, and where its build goes: a file whose name dbt has to quote."""
 
     folder: Path
 
     @property
     def warehouse(self) -> Path:
-        return self.folder / "live" / "analytics.duckdb"
+        return self.folder / "live" / "jaffle-shop.duckdb"
 
     @property
     def manifest(self) -> Path:
@@ -177,7 +182,7 @@ class Site:
 
     def scratch(self, suffix: str) -> Path:
         """Folder of one build."""
-        return self.warehouse.with_name(f".analytics.duckdb.build-{suffix}")
+        return self.warehouse.with_name(f".jaffle-shop.duckdb.build-{suffix}")
 
     def at_work(self) -> bool:
         """Whether a build has begun to write its file."""
@@ -203,6 +208,23 @@ class Site:
             (self.folder / "project" / name).write_text(json.dumps(content))
         (self.folder / "project" / "models" / "numbers.sql").write_text(sql)
 
+    def write_versions(self) -> None:
+        """Add a model in two versions, marked in the way in which dbt's users mark one."""
+        versions = {
+            "name": "customers",
+            "latest_version": 2,
+            "config": {"materialized": "table", "meta": {"dataset": True}},
+            "versions": [{"v": 1, "defined_in": "customers_v1"}, {"v": 2, "defined_in": "customers_v2"}],
+        }
+        files = {
+            "customers.yml": json.dumps({"models": [versions]}),
+            "customers_base.sql": "select 'alice' as user_id, 1 as customer_id",
+            "customers_v1.sql": "select * from {{ ref('customers_base') }}",
+            "customers_v2.sql": "select *, 'new' as segment from {{ ref('customers_base') }}",
+        }
+        for name, content in files.items():
+            (self.folder / "project" / "models" / name).write_text(content)
+
     def build(self, timeout: timedelta = timedelta(seconds=90)) -> BuildReport:
         return build_warehouse(
             self.folder / "project", self.warehouse, self.manifest, logs=self.folder / "logs", timeout=timeout
@@ -218,7 +240,7 @@ class Site:
         return {str(path.relative_to(self.folder)): (path.stat().st_ino, path.read_bytes()) for path in files}
 
 
-PUBLISHED = {"live/analytics.duckdb", "live/.analytics.duckdb.lock", "dbt/manifest.json", "dbt/catalog.json"}
+PUBLISHED = {"live/jaffle-shop.duckdb", "live/.jaffle-shop.duckdb.lock", "dbt/manifest.json", "dbt/catalog.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +265,14 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """
     site = Site(tmp_path_factory.mktemp("site"))
     site.write("select unnest(range(5)) as n")
+    site.write_versions()
     (site.scratch("killed") / "target").mkdir(parents=True)
-    (site.scratch("killed") / "analytics.duckdb").write_bytes(b"half")
+    (site.scratch("killed") / "jaffle-shop.duckdb").write_bytes(b"half")
     with duckdb.connect(site.warehouse) as writer:
         before = writer.execute(f"SELECT sum(n) FROM ({OLDER})").fetchall()
         writer.execute(f"CREATE TABLE numbers AS {OLDER}")
     with opened(site.warehouse) as reader, ThreadPoolExecutor(2) as pool:
-        site.warehouse.with_name("analytics.duckdb.wal").write_bytes(b"of another file")
+        site.warehouse.with_name("jaffle-shop.duckdb.wal").write_bytes(b"of another file")
         builds = [pool.submit(site.build)]
         until(lambda: not site.scratch("killed").exists() and (site.at_work() or builds[0].done()))
         builds.append(pool.submit(site.build))
@@ -263,7 +286,7 @@ def test_builds_of_one_warehouse_take_turns(outcome: Outcome) -> None:
     assert outcome.site.numbers() == [0, 1, 2, 3, 4]
     assert json.loads(outcome.site.manifest.read_bytes())["metadata"]["invocation_id"] == last.invocation_id
     assert first.invocation_id != last.invocation_id
-    assert (last.models, last.tests) == (1, 1)
+    assert (last.models, last.tests) == (4, 1)
     assert last.warehouse_bytes == live.st_size
     assert last.data_as_of.timestamp() == pytest.approx(live.st_mtime)
     assert 0 < last.seconds < 90
@@ -275,6 +298,24 @@ def test_a_reader_keeps_the_version_that_it_opened(outcome: Outcome) -> None:
 
 def test_nothing_is_left_of_a_killed_build_or_of_an_older_version(outcome: Outcome) -> None:
     assert set(outcome.site.published()) == PUBLISHED
+
+
+def test_the_latest_version_of_a_model_is_a_dataset_and_all_are_in_the_asset_graph(outcome: Outcome) -> None:
+    site = outcome.site
+    warehouse = DuckDBWarehouse(
+        site.warehouse, memory_limit="100MB", threads=1, seconds=60, spill_root=site.folder / "spill"
+    )
+    catalogue = DbtCatalogue(site.manifest, site.manifest.with_name("catalog.json"), warehouse.describe)
+    state = catalogue.state()
+    (dataset,) = state.datasets.values()
+    with warehouse.scan(dataset, OwnerScope("alice"), Selection()) as scan:
+        rows = scan.frame.collect().rows()
+    definitions = build_definitions(dbt_manifest=site.manifest)
+
+    assert (dataset.name, state.rejected) == ("customers", ())
+    assert rows == [("alice", 1, "new")]
+    shown = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert shown >= {"dbt/customers", "dbt/model/tiny/customers/v1", "dbt/customers_base"}
 
 
 def test_a_failing_data_test_publishes_nothing(outcome: Outcome) -> None:
@@ -293,7 +334,7 @@ def test_a_build_that_takes_too_long_publishes_nothing(tmp_path: Path) -> None:
     site.write("select 1 as n")
     with pytest.raises(BuildFailed, match="too long"):
         site.build(timeout=timedelta(milliseconds=1))
-    assert set(site.published()) == {"live/.analytics.duckdb.lock"}
+    assert set(site.published()) == {"live/.jaffle-shop.duckdb.lock"}
 
 
 def test_a_profile_that_writes_elsewhere_is_told_what_to_do(tmp_path: Path) -> None:
@@ -301,4 +342,4 @@ def test_a_profile_that_writes_elsewhere_is_told_what_to_do(tmp_path: Path) -> N
     site.write("select 1 as n", path=str(tmp_path / "elsewhere.duckdb"))
     with pytest.raises(BuildFailed, match=PATH_VARIABLE):
         site.build()
-    assert set(site.published()) == {"live/.analytics.duckdb.lock"}
+    assert set(site.published()) == {"live/.jaffle-shop.duckdb.lock"}

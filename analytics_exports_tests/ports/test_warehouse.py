@@ -37,7 +37,10 @@ from analytics_exports_tests import factories, postgres_tables
 from analytics_exports_tests.fakes.warehouse import FakeWarehouse
 from analytics_exports_tests.isolation.world import Row
 
-DATASET = factories.dataset()
+DATASET = factories.dataset(relation=Relation("analytics", "My Marts", "Größe.v1"))
+TABLE = f'"{DATASET.relation.schema}"."{DATASET.relation.name}"'
+"""A table whose names have to be quoted, as those of real projects do."""
+
 ME, OTHER = UUID(int=0xA), UUID(int=0xB)
 MINE = OwnerScope(str(ME))
 ALL = Selection()
@@ -100,11 +103,12 @@ def content() -> bytes:
     """What is in that file."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(Path(folder, "built.duckdb"))) as connection:
         columns = ", ".join(f"{column.name} {column.type}" for column in DATASET.columns)
-        connection.execute(f"CREATE TABLE {DATASET.relation.name} ({columns})")
+        connection.execute(f'CREATE SCHEMA "{DATASET.relation.schema}"')
+        connection.execute(f"CREATE TABLE {TABLE} ({columns})")
         names = [column.name for column in DATASET.columns]
         marks = ", ".join("?" for _ in names)
         connection.executemany(
-            f"INSERT INTO {DATASET.relation.name} VALUES ({marks})", [[item[name] for name in names] for item in ROWS]
+            f"INSERT INTO {TABLE} VALUES ({marks})", [[item[name] for name in names] for item in ROWS]
         )
         connection.execute("CHECKPOINT")
         return Path(folder, "built.duckdb").read_bytes()
@@ -131,9 +135,7 @@ def build_folder(folder: Path) -> Path:
     target = folder / DATASET.relation.schema / DATASET.relation.name
     target.mkdir(parents=True)
     with duckdb.connect(str(folder.with_suffix(".duckdb")), read_only=True) as connection:
-        connection.execute(
-            f"COPY {DATASET.relation.name} TO '{target}' (FORMAT parquet, PARTITION_BY (booking_date, status))"
-        )
+        connection.execute(f"COPY {TABLE} TO '{target}' (FORMAT parquet, PARTITION_BY (booking_date, status))")
     return max(target.rglob("*.parquet"))
 
 
@@ -149,7 +151,7 @@ def postgres_world(url: str) -> Iterator[World]:
         renamed.append(new)
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS main CASCADE")
+        connection.execute(f'DROP SCHEMA IF EXISTS "{DATASET.relation.schema}" CASCADE')
         postgres_tables.create(connection, DATASET.relation, DATASET.columns)
         names = [column.name for column in DATASET.columns]
         postgres_tables.fill(connection, DATASET.relation, [[item[name] for name in names] for item in ROWS])
@@ -237,6 +239,16 @@ def test_a_key_that_is_nobodys_gets_nothing(world: World, key: str) -> None:
 def test_a_filter_lets_the_right_rows_pass(world: World, selection: Selection, expected: list[int]) -> None:
     assert world.numbers(selection) == expected
     assert world.warehouse.count(DATASET, MINE, selection) == len(expected)
+
+
+def test_the_database_may_be_called_after_a_file_with_a_dash(world: World) -> None:
+    if world.kind == "postgres":
+        pytest.skip("there the name is that of the database")
+    dataset = replace(DATASET, relation=replace(DATASET.relation, database="jaffle-shop"))
+    if isinstance(world.warehouse, FakeWarehouse):
+        world.warehouse.load(dataset, ROWS)
+
+    assert [UUID(text).int for text in world.frame(ALL, dataset=dataset)["transaction_id"]] == IN_ORDER
 
 
 def test_columns_come_as_they_were_asked_for(world: World) -> None:

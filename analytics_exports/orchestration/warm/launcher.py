@@ -80,6 +80,14 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, NOBODY)
 
+    def problem(self) -> str | None:
+        """Why the run workers cannot work now, for operators; ``None`` when they can."""
+        try:
+            answer = ask(self._socket, {"do": "check"})
+        except (ConnectionError, FileNotFoundError, TimeoutError):
+            return "The run workers are not there, or do not answer."
+        return None if answer["ok"] else str(answer["problem"])
+
     def _ask(self, what: str, run_id: str) -> bool:
         """The pool's answer; no, when there is no pool, because then there are no workers either."""
         try:

@@ -77,6 +77,8 @@ class Pool:
                 send(client, self._answer(receive(client)))
 
     def _answer(self, message: Message) -> Message:
+        if message["do"] == "check":
+            return {"ok": self._staff.problem is None, "problem": self._staff.problem}
         run_id = str(message["run_id"])
         if message["do"] == "run":
             return {"ok": self._take(run_id)}

@@ -115,11 +115,16 @@ class Worker:
 
 
 class Staff:
-    """Keeps ``size`` workers at hand."""
+    """Keeps ``size`` workers at hand.
+
+    Attributes:
+        problem: Why a worker with the code as it is cannot work, for operators; ``None`` while that is not known.
+    """
 
     def __init__(self, size: int, options: Options, code: Code) -> None:
         """Have workers made as ``options`` say, anew when ``code`` changes; none is started before ``keep_up``."""
         self.workers: list[Worker] = []
+        self.problem: str | None = None
         self._size = size
         self._options = options
         self._code = code
@@ -214,8 +219,11 @@ class Staff:
         if coming.answer() is None:
             coming.close()
             self._not_before = time.monotonic() + RETRY_SECONDS
-            logger.error("The code cannot be imported; %s", "the old goes on" if self._template else "trying again")
+            goes_on = "the old goes on" if self._template else "trying again"
+            self.problem = f"The code of the run workers cannot be imported; {goes_on}. Their log says why."
+            logger.error(self.problem)
             return
+        self.problem = None
         old, self._template = self._template, coming
         for worker in self.workers:
             self.dismiss(worker)
@@ -236,6 +244,7 @@ class Staff:
             return self._lose(worker)
         if "ready" in message:
             worker.ready = True
+            self.problem = None
             return None
         if message["last"]:
             worker.leaving = True
@@ -252,6 +261,7 @@ class Staff:
         worker.connection.close()
         if not worker.ready:
             self._not_before = time.monotonic() + RETRY_SECONDS
+            self.problem = f"A run worker {how} before it could work; its log says why."
         self._close_if_unused(worker.template)
         return (worker, how) if worker.task else None
 
