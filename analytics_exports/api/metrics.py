@@ -28,6 +28,7 @@ STOCK = {
     "running": "Exports that are being made.",
     "files": "Files that can be downloaded.",
     "file_bytes": "Size of these files.",
+    "skipped_events": "Events of Dagster's log that could not be read back; they are tried again.",
     "overdue_seconds": "For how long the file that should be gone first is overdue.",
 }
 

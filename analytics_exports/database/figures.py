@@ -19,6 +19,7 @@ STOCK = text("""
     SELECT (SELECT count(*) FROM jobs WHERE status = 'pending') AS pending,
            (SELECT extract(epoch FROM now() - min(created_at)) FROM jobs WHERE status = 'pending') AS pending_seconds,
            (SELECT count(*) FROM jobs WHERE status = 'running') AS running,
+           (SELECT count(*) FROM skipped_events) AS skipped_events,
            kept.files, kept.bytes AS file_bytes, overdue.seconds AS overdue_seconds
     FROM (SELECT count(*) AS files, coalesce(sum((metadata->>'file_size_bytes')::bigint), 0) AS bytes
           FROM jobs WHERE status = 'completed') AS kept,
@@ -60,6 +61,7 @@ class PostgresFigures:
             running=row.running,
             files=row.files,
             file_bytes=int(row.file_bytes),
+            skipped_events=row.skipped_events,
             overdue_seconds=max(0.0, float(row.overdue_seconds or 0)),
         )
 

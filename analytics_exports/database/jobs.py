@@ -1,8 +1,8 @@
 """The JobStore on PostgreSQL: every transition is one compare-and-set UPDATE on the database's clock.
 
-An attempt is counted when it is handed out for launching (``due``), so each has a run key of its own and a launch that
-got lost can be repeated. A claim is the attempt plus a random token: whoever holds the token may heartbeat and publish.
-What owners do with their exports is in ``own_jobs``.
+A claim is the number of the attempt plus a random token: whoever holds the token may heartbeat and publish. What owners
+do with their exports is in ``own_jobs``, how they are handed out in ``queue``, the read-back's notes in
+``event_positions``.
 
 While PostgreSQL is away each method is repeated (``reconnecting``). Those that would do something else the second time
 find out first what became of the try before.
@@ -16,7 +16,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     and_,
     case,
     func,
@@ -24,45 +23,30 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
-    tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.codec import job_from_row
-from analytics_exports.database.models import Cursor, Job
+from analytics_exports.database.event_positions import EventPositions
+from analytics_exports.database.models import Job
 from analytics_exports.database.own_jobs import OwnJobs
-from analytics_exports.database.signals import PENDING
+from analytics_exports.database.queue import LaunchQueue
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, InternalFailure
-from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
+from analytics_exports.domain.export import TRANSIENT_FOR, Claim, ExportJob, Failure, JobId, Status
 from analytics_exports.ports import JobStore
 from analytics_exports.reconnecting import persist, reconnecting, unavailable_when_away
 
-FIRST_RETRY = timedelta(seconds=2)
-"""Wait before the second attempt; doubled for each further one."""
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
+"""Wait before the second attempt; doubled for each further one, up to the longest."""
 
-# Round-robin between users: everybody's first export goes before anybody's second. There are more candidates than are
-# taken, because others who ask at the same moment have locked the first ones.
-DUE = text("""
-    WITH waiting AS (
-        SELECT id, created_at, row_number() OVER (PARTITION BY user_id ORDER BY created_at, id) AS turn
-        FROM jobs WHERE status = 'pending' AND launch_after <= now()
-    ), chosen AS (
-        SELECT jobs.id, next.turn
-        FROM jobs JOIN (SELECT * FROM waiting ORDER BY turn, created_at, id LIMIT 8 * :limit) AS next USING (id)
-        WHERE jobs.status = 'pending' AND jobs.launch_after <= now()
-        ORDER BY next.turn, next.created_at, id LIMIT :limit FOR UPDATE OF jobs SKIP LOCKED
-    )
-    UPDATE jobs SET attempt = attempt + 1, launch_after = now() + :hold FROM chosen WHERE jobs.id = chosen.id
-    RETURNING jobs.id, jobs.attempt, chosen.turn, jobs.created_at, jobs.metadata->>'request_id' AS request_id
-""")
+JITTER = 0.5
+"""By what part a wait may be shorter at random, so that exports that failed together do not come back together."""
 
 
 @reconnecting(JobStore, but=("create", "due", "claim", "publishing"))
-class PostgresJobStore(OwnJobs):
+class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
     """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
     def load(self, job_id: JobId) -> ExportJob | None:
@@ -71,56 +55,24 @@ class PostgresJobStore(OwnJobs):
             row = session.get(Job, job_id)
             return None if row is None else job_from_row(row)
 
-    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
-        """Attempts to launch now, fair between users."""
-        rows: list[Row[Any]] = []
-
-        def hand_out() -> list[Row[Any]]:
-            """A try that got as far as its commit may have succeeded: then what it handed out is ours."""
-            if rows and (kept := self._handed_out(rows)):
-                return kept
-            with self._transaction() as session:
-                rows[:] = session.execute(DUE, {"limit": limit, "hold": hold})
-            return rows
-
-        found = sorted(persist(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id))
-        return [Launch(JobId(row.id), row.attempt, row.request_id) for row in found]
-
-    def _handed_out(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
-        """Those of ``rows`` whose attempt is the one in the table."""
-        same = tuple_(Job.id, Job.attempt).in_([(row.id, row.attempt) for row in rows])
-        with self._transaction() as session:
-            ids = set(session.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
-        return [row for row in rows if row.id in ids]
-
-    def release(self, launches: Collection[Launch]) -> None:
-        """Undo ``due`` for these attempts; nothing happens to those that are claimed, or handed out anew."""
-        held = tuple_(Job.id, Job.attempt).in_([(launch.job_id, launch.attempt) for launch in launches])
-        with self._transaction() as session:
-            undone = {"launch_after": func.now(), "attempt": Job.attempt - 1}
-            session.execute(update(Job).where(held, Job.status == Status.PENDING).values(undone))
-            session.execute(select(func.pg_notify(PENDING, "")))
-
-    def begun_since(self, age: timedelta) -> bool:
-        """Whether runs still begin exports."""
-        lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
-        with self._transaction() as session:
-            return bool(session.scalar(select(lately.exists())))
-
-    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
         """Take a pending export, or a completed one that is to be made again."""
-        return persist(self.retry_seconds, self._claim, job_id, run_id, lease, secrets.token_urlsafe(16))
+        token = secrets.token_urlsafe(16)
+        return persist(self.retry_seconds, self._claim, job_id, run_id, lease, token, remake=remake)
 
-    def _claim(self, job_id: JobId, run_id: str, lease: timedelta, token: str) -> tuple[ExportJob, Claim]:
+    def _claim(
+        self, job_id: JobId, run_id: str, lease: timedelta, token: str, *, remake: bool
+    ) -> tuple[ExportJob, Claim]:
         """Take it with this token, which an earlier try may have stored already."""
-        remake = and_(Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
+        pending = Job.status == Status.PENDING
+        again = and_(literal(remake), Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
         taken = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
         statement = (
             update(Job)
-            .where(Job.id == job_id, or_(Job.status == Status.PENDING, remake, taken))
+            .where(Job.id == job_id, or_(pending, again, taken))
             .values(
-                status=case((Job.status == Status.PENDING, Status.RUNNING.value), else_=Job.status),
-                attempt=func.greatest(Job.attempt, 1),
+                status=case((pending, Status.RUNNING.value), else_=Job.status),
+                attempt=Job.attempt + case((pending, 1), else_=0),
                 dagster_run_id=run_id,
                 worker_token=token,
                 lease_until=func.now() + lease,
@@ -188,7 +140,7 @@ class PostgresJobStore(OwnJobs):
             Job.lease_until: null(),
             Job.details: facts.concat(func.jsonb_build_object("expires_at", expires_at)),
         }
-        with self._transaction() as session:
+        with self._transaction("dagster") as session:
             statement = update(Job).where(_held(claim)).values(values).execution_options(synchronize_session=False)
             return session.scalar(statement.returning(Job.id)) is not None
 
@@ -204,7 +156,7 @@ class PostgresJobStore(OwnJobs):
     def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
         """End the attempts that this run still holds."""
         held = and_(Job.dagster_run_id == run_id, Job.status == Status.RUNNING)
-        with self._transaction() as session:
+        with self._transaction("dagster") as session:
             return len(session.scalars(_end(held, failure, max_attempts)).all())
 
     def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
@@ -239,18 +191,6 @@ class PostgresJobStore(OwnJobs):
         with self._transaction() as session:
             session.execute(statement.values(file_removed_at=func.now()))
 
-    def cursor(self, name: str) -> int:
-        """The stored position of a reader."""
-        with self._transaction() as session:
-            return session.scalar(select(Cursor.position).where(Cursor.name == name)) or 0
-
-    def advance(self, name: str, position: int) -> None:
-        """Store the position of a reader; an older one does not replace a newer one."""
-        new = upsert(Cursor).values(name=name, position=position)
-        furthest = func.greatest(Cursor.position, new.excluded.position)
-        with self._transaction() as session:
-            session.execute(new.on_conflict_do_update(index_elements=[Cursor.name], set_={"position": furthest}))
-
 
 def _held(claim: Claim) -> ColumnElement[bool]:
     """The row, as long as this claim is the current one and not ended."""
@@ -269,11 +209,15 @@ def _lease_over() -> ColumnElement[bool]:
 
 def _end(which: ColumnElement[bool], failure: Failure, max_attempts: int) -> Any:  # noqa: ANN401 - Update[tuple[UUID]] is not expressible
     """Back to pending with a growing wait when another attempt can help, failed otherwise."""
-    again = and_(literal(failure.retryable), Job.attempt < max_attempts)
+    since = func.coalesce(Job.failing_since, func.now())
+    patient = and_(literal(failure.transient), func.now() < since + TRANSIENT_FOR)
+    again = and_(literal(failure.retryable), or_(Job.attempt < max_attempts, patient))
+    doubled = FIRST_RETRY * func.power(2, func.least(func.greatest(Job.attempt - 1, 0), 10))
     values = {
         "status": case((again, Status.PENDING.value), else_=Status.FAILED.value),
         "completed_at": case((again, null()), else_=func.now()),
-        "launch_after": func.now() + FIRST_RETRY * func.power(2, func.greatest(Job.attempt - 1, 0)),
+        "launch_after": func.now() + func.least(doubled, LONGEST_RETRY) * (1 - JITTER * func.random()),
+        "failing_since": since,
         "lease_until": null(),
         "error_code": failure.code,
         "error_message": failure.message,

@@ -85,7 +85,11 @@ class Tag(Base):
 
 
 class Job(Base):
-    """One export. ``details`` is the JSONB column ``metadata``: what was asked for, and the facts of the file."""
+    """One export. ``details`` is the JSONB column ``metadata``: what was asked for, and the facts of the file.
+
+    ``launches`` counts how often it was handed out to be launched, ``attempt`` how often a worker claimed it. ``turn``
+    is its place in the queue (see ``queue``). ``failing_since`` is when the first of its attempts failed.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -103,14 +107,20 @@ class Job(Base):
             name="file",
         ),
         CheckConstraint("status <> 'running' OR (worker_token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"),
-        Index("ix_jobs_pending", "launch_after", postgresql_where=text("status = 'pending'")),
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_expiry", "expires_at", postgresql_where=text("status = 'completed'")),
         Index("ix_jobs_files", "id", postgresql_where=text("status = 'expired' AND file_removed_at IS NULL")),
         Index("ix_jobs_runs", "dagster_run_id", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_history", "user_id", text("created_at DESC"), text("id DESC")),
         Index("ix_jobs_live", "user_id", postgresql_where=text("status IN ('pending', 'running')")),
-        Index("ix_jobs_queue", "created_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_jobs_queue", "turn", "created_at", "id", postgresql_where=text("status = 'pending'")),
+        Index("ix_jobs_begun", "turn", postgresql_where=text("started_at IS NOT NULL")),
+        Index(
+            "ix_jobs_turns",
+            "user_id",
+            "turn",
+            postgresql_where=text("started_at IS NOT NULL OR status = 'pending'"),
+        ),
         Index(
             "uq_jobs_idempotency_key",
             "user_id",
@@ -133,7 +143,10 @@ class Job(Base):
     error_message: Mapped[str | None]
     retryable: Mapped[bool | None]
     attempt: Mapped[int] = mapped_column(server_default="0")
+    launches: Mapped[int] = mapped_column(server_default="0")
+    turn: Mapped[int] = mapped_column(server_default="0")
     launch_after: Mapped[datetime] = mapped_column(server_default=func.now())
+    failing_since: Mapped[datetime | None]
     worker_token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -147,7 +160,11 @@ class Job(Base):
 
 
 class JobEvent(Base):
-    """The audit trail: one row for each change of a job's status, written by the trigger and never changed."""
+    """The audit trail: one row for each change of a job's status, written by a trigger; another refuses changes.
+
+    ``actor`` is ``owner``, ``operator`` (who asked in an owner's name), ``worker``, ``dagster`` (its event log), or the
+    process that did it; ``actor_id`` the user's or the run's id.
+    """
 
     __tablename__ = "job_events"
 
@@ -155,6 +172,7 @@ class JobEvent(Base):
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     actor: Mapped[str]
+    actor_id: Mapped[str | None]
     from_status: Mapped[str | None]
     to_status: Mapped[str]
     attempt: Mapped[int]
@@ -191,3 +209,15 @@ class Cursor(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
+
+
+class SkippedEvent(Base):
+    """An event of Dagster's log, by its position, that could not be read back; it is tried again after a while."""
+
+    __tablename__ = "skipped_events"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str]
+    tries: Mapped[int] = mapped_column(server_default="1")
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+    try_after: Mapped[datetime] = mapped_column(index=True)

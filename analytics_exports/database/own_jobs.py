@@ -5,21 +5,22 @@ Every statement names the owner, so that an unknown and a foreign id take the sa
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, case, false, func, insert, null, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, insert, null, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.codec import job_from_row, request_to_json
 from analytics_exports.database.models import Download, Job
+from analytics_exports.database.queue import next_turn
+from analytics_exports.database.transactions import Transactions
 from analytics_exports.domain.access import Principal, UserId
 from analytics_exports.domain.errors import IdempotencyKeyInUse, IdempotencyKeyReused, TooManyExports
 from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, ExportRequest, JobId, Once, Status
-from analytics_exports.reconnecting import persist, unavailable_when_away
+from analytics_exports.reconnecting import persist
 
 PAST = func.coalesce(Job.expires_at <= func.now(), false())
 """Whether an export's time is over, although nobody may have noted it yet."""
@@ -27,17 +28,8 @@ PAST = func.coalesce(Job.expires_at <= func.now(), false())
 PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.value), else_=Job.status)
 
 
-class OwnJobs:
-    """The owner's half of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
-
-    def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
-        """Keep jobs in the database that ``engine`` connects to.
-
-        Args:
-            retry_seconds: For how long a method is repeated while PostgreSQL is away.
-        """
-        self.retry_seconds = retry_seconds
-        self._engine = engine
+class OwnJobs(Transactions):
+    """The owner's part of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
 
     def create(
         self,
@@ -58,16 +50,18 @@ class OwnJobs:
             "user_id": principal.user_id,
             "owner_key": principal.owner_key,
             "entity_id": request.dataset_id,
+            Job.turn: next_turn(principal.user_id),
             Job.details: details,
         }
         if once:
             values |= {Job.idempotency_key: once.key, Job.request_digest: once.request}
-        return persist(self.retry_seconds, self._store, principal.user_id, new_id, values, once, most)
+        return persist(self.retry_seconds, self._store, principal, new_id, values, once, most)
 
     def _store(
-        self, user_id: UserId, new_id: JobId, values: dict[Any, Any], once: Once | None, most: int | None
+        self, principal: Principal, new_id: JobId, values: dict[Any, Any], once: Once | None, most: int | None
     ) -> ExportJob:
         """Store these values, unless an earlier try of the same call has, whose answer was lost."""
+        user_id = principal.user_id
         new = (
             upsert(Job)
             .values(values)
@@ -75,7 +69,7 @@ class OwnJobs:
                 index_elements=[Job.user_id, Job.idempotency_key], index_where=Job.idempotency_key.is_not(None)
             )
         )
-        with self._transaction(actor="owner") as session:
+        with self._transaction(principal.actor, user_id) as session:
             if self.retry_seconds and (stored := session.get(Job, new_id)):
                 return job_from_row(stored)
             if once and not session.scalar(select(func.pg_try_advisory_xact_lock(key_lock(user_id, once)))):
@@ -118,13 +112,6 @@ class OwnJobs:
         with self._transaction() as session:
             return [job_from_row(row, past=past) for row, past in session.execute(statement)]
 
-    def ahead(self, job_id: JobId) -> int:
-        """How many pending exports were asked for before this one."""
-        asked = select(Job.created_at).where(Job.id == job_id).scalar_subquery()
-        statement = select(func.count()).where(Job.status == Status.PENDING, Job.created_at < asked)
-        with self._transaction() as session:
-            return session.scalar(statement) or 0
-
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled."""
         values = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
@@ -146,17 +133,10 @@ class OwnJobs:
     ) -> ExportJob | None:
         """Make a transition if the export is in a state for it; the export as it then is."""
         mine = and_(Job.id == job_id, Job.user_id == user_id)
-        with self._transaction(actor="owner") as session:
+        with self._transaction("owner", user_id) as session:
             session.execute(update(Job).where(mine, when).values(values))
             found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
             return None if found is None else job_from_row(found[0], past=found[1])
-
-    @contextmanager
-    def _transaction(self, actor: str | None = None) -> Iterator[Session]:
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            if actor:
-                session.execute(select(func.set_config("analytics_exports.actor", actor, True)))  # noqa: FBT003
-            yield session
 
 
 def key_lock(user_id: UserId, once: Once) -> int:

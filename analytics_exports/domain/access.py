@@ -43,11 +43,13 @@ class Principal:
         user_id: The caller's id here; part of file paths and of every job row.
         owner_key: The caller's value in the warehouse's owner column; the user id as text unless set otherwise.
         scopes: What the caller's token may be used for.
+        actor: In the audit trail: ``owner``, or ``operator`` for one who acts in the owner's name.
     """
 
     user_id: UserId
     owner_key: str
     scopes: frozenset[Scope]
+    actor: str = "owner"
 
     def owner_scope(self) -> OwnerScope:
         """The rows this caller may see."""

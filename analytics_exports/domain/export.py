@@ -11,7 +11,7 @@ clock; deciding which to make belongs to ``services``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
@@ -20,7 +20,7 @@ from uuid import UUID
 from analytics_exports.domain.access import OwnerScope, UserId
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import DatasetId
-from analytics_exports.domain.errors import ExportError
+from analytics_exports.domain.errors import ExportError, WorkerLost
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 
@@ -54,18 +54,29 @@ LIVE = frozenset({Status.PENDING, Status.RUNNING})
 """States in which an export still needs work."""
 
 
+TRANSIENT_FOR = timedelta(minutes=5)
+"""For how long exports that fail for a transient cause are tried again, at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an export failed: a stable code and a fixed sentence, never the text of an exception."""
+    """Why an export failed: a stable code and a fixed sentence, never the text of an exception.
+
+    Attributes:
+        retryable: Whether another attempt can help.
+        transient: Whether the cause lies outside of the export and passes: then attempts are not counted at first.
+    """
 
     code: str
     message: str
     retryable: bool
+    transient: bool = field(default=False, compare=False)
 
     @classmethod
     def of(cls, error: type[ExportError]) -> "Failure":
-        """The failure that ``error`` stands for."""
-        return cls(error.code, error.sentence(), error.retryable)
+        """The failure that ``error`` stands for. That a worker is lost may be the doing of what it made."""
+        transient = error.retryable and error is not WorkerLost
+        return cls(error.code, error.sentence(), error.retryable, transient)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,19 +178,19 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """An attempt that is due to be launched, and the request that it is for."""
+    """An export that was handed out to be launched, for which time, and the request that it is for."""
 
     job_id: JobId
-    attempt: int
+    number: int
     request_id: str | None = field(default=None, compare=False)
 
     @property
     def run_key(self) -> str:
-        """Dagster's deduplication key: one run for each attempt."""
-        return f"{self.job_id}:{self.attempt}"
+        """Dagster's deduplication key: one run for each hand-out."""
+        return f"{self.job_id}:{self.number}"
 
     @classmethod
     def of(cls, run_key: str) -> "Launch":
         """The launch that a run key stands for. Raises ValueError for any other text."""
-        job_id, _, attempt = run_key.rpartition(":")
-        return cls(JobId(UUID(job_id)), int(attempt))
+        job_id, _, number = run_key.rpartition(":")
+        return cls(JobId(UUID(job_id)), int(number))

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 from analytics_exports.domain.errors import OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import DRAIN_JOB, PARTITIONS, SCHEMA, event_log, pruning
-from analytics_exports.ports import InProgress, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports import InProgress, LoggedEvent, Materialised, Orchestrator
 from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
 IN_PROGRESS = [status.value for status in NOT_FINISHED_STATUSES]
@@ -104,10 +104,15 @@ class DagsterGateway:
         with self._storage() as connection:
             return InProgress(*connection.execute(counted).one())
 
-    def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
-        """The next events logged after position ``after``, and the position up to which that reads the log."""
+    def events(self, after: int, limit: int) -> Sequence[LoggedEvent]:
+        """The next events logged after position ``after``."""
         with self._storage() as connection:
             return event_log.read(connection, after, limit)
+
+    def event(self, position: int) -> LoggedEvent | None:
+        """The event at this position."""
+        with self._storage() as connection:
+            return next(iter(event_log.read(connection, position - 1, 1, up_to=position)), None)
 
     def materialisation(self, job_id: JobId) -> Materialised | None:
         """The latest publication of one export."""

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.gateway.materialisation import from_metadata
-from analytics_exports.ports import Materialised, RunEnded
+from analytics_exports.ports import LoggedEvent, Materialised, RunEnded
 
 logger = logging.getLogger(__name__)
 
@@ -26,26 +26,37 @@ FAILED = DagsterEventType.RUN_FAILURE
 events = SqlEventLogStorageTable.c
 
 
-def read(connection: Connection, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
-    """The next events after the position ``after``, oldest first, and the position up to which that reads the log."""
+def read(connection: Connection, after: int, limit: int, up_to: int | None = None) -> Sequence[LoggedEvent]:
+    """The next events after the position ``after``, oldest first. One that cannot be read says so, and hides no other.
+
+    Args:
+        up_to: The last position to look at; the end of the log without.
+    """
     decisive = or_(_of_exports(), events.dagster_event_type.in_([FAILED.value, CANCELLED.value]))
-    rows = connection.execute(
-        select(events.id, events.event).where(events.id > after, decisive).order_by(events.id).limit(limit)
-    ).all()
-    found = [_event(row.id, deserialize_value(row.event, EventLogEntry)) for row in rows]
-    return rows[-1].id if rows else after, [event for event in found if event]
+    within = events.id > after if up_to is None else events.id.between(after + 1, up_to)
+    rows = connection.execute(select(events.id, events.event).where(within, decisive).order_by(events.id).limit(limit))
+    return [_logged(row.id, row.event) for row in rows]
 
 
 def latest_publication(connection: Connection, job_id: JobId) -> Materialised | None:
-    """The newest publication of one export."""
+    """The newest publication of one export, if it can be read."""
     mine = and_(_of_exports(), events.partition == str(job_id))
     row = connection.execute(select(events.id, events.event).where(mine).order_by(events.id.desc()).limit(1)).first()
-    return _published(row.id, deserialize_value(row.event, EventLogEntry)) if row else None
+    event = _logged(row.id, row.event).event if row else None
+    return event if isinstance(event, Materialised) else None
 
 
 def _of_exports() -> ColumnElement[bool]:
     asset = AssetKey(EXPORT_ASSET).to_string()
     return and_(events.dagster_event_type == PUBLISHED.value, events.asset_key == asset)
+
+
+def _logged(position: int, stored: str) -> LoggedEvent:
+    """What is stored may be of another version of Dagster, or damaged."""
+    try:
+        return LoggedEvent(position, _event(position, deserialize_value(stored, EventLogEntry)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide the other events
+        return LoggedEvent(position, None, problem=type(error).__qualname__)
 
 
 def _event(number: int, entry: EventLogEntry) -> Materialised | RunEnded | None:

@@ -3,6 +3,7 @@
 It asks exactly as the API does, so all the same rules hold; the sensors make the export like any other.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from dagster import Config, Failure, MetadataValue, OpExecutionContext, in_process_executor, job, op
@@ -97,7 +98,7 @@ def _principal(app: Application, who: str) -> Principal:
     found = app.directory.member(PostgresUserStore(app.engine).find(who).id, USER_SCOPES)
     if found is None:
         raise UserNotFound("This user is disabled.")
-    return found
+    return replace(found, actor="operator")
 
 
 def _asked(wanted: Wanted) -> ExportCreate:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from dagster import InitResourceContext, resource
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from analytics_exports.bootstrap import Application, application
 from analytics_exports.domain.artifact import Artifact
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
 class Desk:
     """The productions that one run has begun and not finished: the asset puts one here, the IO manager takes it."""
 
-    def __init__(self, application: Application, run_id: str) -> None:
-        """Open the desk of the run ``run_id``."""
+    def __init__(self, application: Application, run_id: str, *, remake: bool = True) -> None:
+        """Open the desk of the run ``run_id``, which may make completed exports again if ``remake`` says so."""
         self._application = application
         self._run_id = run_id
+        self._remake = remake
         self._open: dict[str, Production] = {}
         self._published: dict[str, tuple[ExportJob, Artifact]] = {}
 
     def begin(self, partition_key: str) -> "Production":
         """Claim the export with this partition key and open its data."""
-        production = self._application.producing.begin(JobId(UUID(partition_key)), self._run_id)
+        job_id = JobId(UUID(partition_key))
+        production = self._application.producing.begin(job_id, self._run_id, remake=self._remake)
         self._open[partition_key] = production
         return production
 
@@ -55,9 +58,11 @@ class Desk:
 
 @resource(description="The productions in progress in this run.")
 def desk(context: InitResourceContext) -> Iterator[Desk]:
-    """A desk for the length of one run."""
+    """A desk for the length of one run. One that a sensor launched, perhaps late, makes only what is pending."""
     app = application("worker")
-    opened = Desk(app, context.run.run_id if context.run else "")
+    run = context.run
+    launched = run is not None and RUN_KEY_TAG in run.tags and run.parent_run_id is None  # not retried by hand
+    opened = Desk(app, run.run_id if run else "", remake=not launched)
     try:
         with app.warehouse.keep_open():  # for the checks, which look into the warehouse again
             yield opened

@@ -17,7 +17,7 @@ from analytics_exports.ports.figures import Ended, Figures, Stock
 from analytics_exports.ports.files import ArtifactStore, Staging, Written
 from analytics_exports.ports.jobs import Announcements, JobStore, Signal
 from analytics_exports.ports.people import Directory, TokenStore
-from analytics_exports.ports.runs import InProgress, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports.runs import InProgress, LoggedEvent, Materialised, Orchestrator, RunEnded
 
 __all__ = [
     "Announcements",
@@ -29,6 +29,7 @@ __all__ = [
     "Figures",
     "InProgress",
     "JobStore",
+    "LoggedEvent",
     "Materialised",
     "Orchestrator",
     "Page",

@@ -15,6 +15,7 @@ class Stock:
         running: Exports that are being made.
         files: Files that can be downloaded.
         file_bytes: Their size.
+        skipped_events: Events of Dagster's log that could not be read back.
         overdue_seconds: For how long the file that should have been removed first is overdue; 0 when none is.
     """
 
@@ -23,6 +24,7 @@ class Stock:
     running: int
     files: int
     file_bytes: int
+    skipped_events: int
     overdue_seconds: float
 
 

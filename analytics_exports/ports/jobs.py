@@ -58,19 +58,26 @@ class JobStore(Protocol):
         """Exports of this user, newest first; those after the one that was created then and has this id."""
 
     def ahead(self, job_id: JobId) -> int:
-        """How many pending exports of anybody's were asked for before this one."""
+        """How many pending exports of anybody's come before this one, as the queue is now."""
 
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
-        """Attempts to launch now, fair between users. Each is held for ``hold``: nobody else gets it meanwhile."""
+        """Exports to launch now. Each is held for ``hold``: nobody else gets it meanwhile.
+
+        Users take turns by what they have begun: the first export of somebody who has none in the queue comes before
+        the third of anybody else that waits.
+        """
 
     def release(self, launches: Collection[Launch]) -> None:
-        """Give back attempts that ``due`` handed out and that nobody will claim; they are due again as they were."""
+        """Give back what ``due`` handed out and nobody will claim; it is due again at once, with its turn."""
 
     def begun_since(self, age: timedelta) -> bool:
         """Whether an export is running that was begun no longer than ``age`` ago."""
 
-    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
-        """Take the next attempt: pending becomes running. A completed export can be claimed to be made again.
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
+        """Take the next attempt: pending becomes running.
+
+        Args:
+            remake: Whether a completed export may be claimed too, to be made again.
 
         Raises:
             ClaimLost: the export is in no state to be produced, or another worker has it.
@@ -87,7 +94,11 @@ class JobStore(Protocol):
         """Running becomes completed; ``False`` when the claim is not the current one. Safe to repeat."""
 
     def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
-        """End an attempt: back to pending when retryable and attempts are left, failed otherwise."""
+        """End an attempt: back to pending when another can help, failed otherwise.
+
+        Another can when the failure is retryable, and attempts are left or, for a transient cause, the first of the
+        attempts failed less than ``TRANSIENT_FOR`` ago. The waits between attempts grow.
+        """
 
     def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
         """The same for whatever a run that ended without a result still holds; returns how many exports."""
@@ -118,6 +129,18 @@ class JobStore(Protocol):
 
     def advance(self, name: str, position: int) -> None:
         """Store the position of a reader; it never goes back."""
+
+    def skip(self, position: int, reason: str) -> None:
+        """Note that the event at this position could not be read back; it is tried again after a growing wait."""
+
+    def skipped(self, limit: int) -> Sequence[int]:
+        """Positions of skipped events that are to be tried again now."""
+
+    def count_skipped(self) -> int:
+        """How many events are skipped now."""
+
+    def unskip(self, position: int) -> None:
+        """Note that a skipped event was read back after all, or is there no more."""
 
 
 class Signal(Protocol):

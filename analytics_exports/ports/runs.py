@@ -26,6 +26,20 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event at its position in Dagster's event log.
+
+    Attributes:
+        event: What it says; ``None`` when that is of no interest, or not known.
+        problem: Why it could not be read; ``None`` when it could.
+    """
+
+    position: int
+    event: Materialised | RunEnded | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InProgress:
     """Runs that were launched and have not ended: all of them, and those that make many exports."""
 
@@ -57,8 +71,11 @@ class Orchestrator(Protocol):
     def in_progress(self) -> InProgress:
         """How many runs there are now."""
 
-    def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
-        """The next events after position ``after``, oldest first, and the position up to which that reads the log."""
+    def events(self, after: int, limit: int) -> Sequence[LoggedEvent]:
+        """The next events after position ``after``, oldest first; none when that is the end of the log."""
+
+    def event(self, position: int) -> LoggedEvent | None:
+        """The event at this position; ``None`` when it is there no more."""
 
     def materialisation(self, job_id: JobId) -> Materialised | None:
-        """The latest publication of one export."""
+        """The latest publication of one export that can be read."""

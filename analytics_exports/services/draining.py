@@ -5,14 +5,16 @@ was published is recorded in batches, because writing it down one by one takes a
 """
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ExportError, StorageFull, StorageUnavailable
+from analytics_exports.domain.errors import DatabaseUnavailable, ExportError, StorageFull, StorageUnavailable
 from analytics_exports.domain.export import JobId, Launch
 from analytics_exports.ports import JobStore, Orchestrator, Signal
 from analytics_exports.services.producing import Producing, Production
@@ -116,21 +118,38 @@ class Draining:
             chunk = self._take(size)
 
     def _in_time(self, chunk: Sequence[Launch]) -> Iterator[JobId]:
-        """The exports of a chunk, as far as there is time for them."""
-        waiting, let_go = deque(chunk), time.monotonic() + 2 * CHUNK_SECONDS
+        """The exports of a chunk, as far as there is time for them. The rest is given back while one is being made."""
+        waiting = deque(chunk)
+        timer = threading.Timer(2 * CHUNK_SECONDS, self._give_back, (waiting,))
+        timer.daemon = True
+        timer.start()
         try:
             with self.producing.warehouse.keep_open():
-                while waiting and time.monotonic() < let_go:
-                    yield waiting.popleft().job_id
+                while launch := _next(waiting):
+                    yield launch.job_id
         finally:
-            if waiting:
-                self.jobs.release(waiting)
+            timer.cancel()
+            self._give_back(waiting)
+
+    def _give_back(self, waiting: deque[Launch]) -> None:
+        """Let others make what is still waiting. If that cannot be said now, they can after the hold."""
+        if left := list(iter(lambda: _next(waiting), None)):
+            with suppress(DatabaseUnavailable):
+                self.jobs.release(left)
 
     def _take(self, size: int) -> Sequence[Launch]:
         taken = self.jobs.due(size, self.hold)
         if taken:
             self.orchestrator.register([launch.job_id for launch in taken])
         return taken
+
+
+def _next(waiting: deque[Launch]) -> Launch | None:
+    """The first one, removed in one step, because two threads take from it; ``None`` when there is none."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _chunk_size(seconds: float) -> int:

@@ -49,6 +49,7 @@ class Health:
             self._database(),
             _condition("orchestrator", self.orchestrator.check),
             _condition("run_workers", self.orchestrator.check_workers),
+            _condition("read_back", self._read_back),
             _condition("artifact_store", self.artifacts.check),
         ]
         return Report(conditions, self._data_as_of(), self._rejected())
@@ -69,6 +70,10 @@ class Health:
         stale = self.catalogue.state().stale
         if stale:
             raise Unavailable(f"The last good manifest is in use: {stale}")
+
+    def _read_back(self) -> None:
+        if skipped := self.jobs.count_skipped():
+            raise Unavailable(f"{skipped} events of Dagster's log could not be read back; they are tried again.")
 
     def _data_as_of(self) -> datetime | None:
         try:

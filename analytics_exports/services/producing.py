@@ -49,14 +49,17 @@ class Producing:
     lease: timedelta
     max_attempts: int
 
-    def begin(self, job_id: JobId, run_id: str) -> "Production":
+    def begin(self, job_id: JobId, run_id: str, *, remake: bool = False) -> "Production":
         """Claim an export for this run and open the warehouse for it.
+
+        Args:
+            remake: Whether one that is completed is to be made again.
 
         Raises:
             ClaimLost: the export is in no state to be produced, or another worker has it.
             ExportError: why this attempt ended; the job row says so already.
         """
-        job, claim = self.jobs.claim(job_id, run_id, self.lease)
+        job, claim = self.jobs.claim(job_id, run_id, self.lease, remake=remake)
         production = Production(self, job, claim)
         try:
             production.open()

@@ -27,6 +27,7 @@ class FakeFigures:
             running=len([job for job in jobs if job.status is Status.RUNNING]),
             files=len(done),
             file_bytes=sum(job.artifact.file_size_bytes for job in done if job.artifact),
+            skipped_events=self._store.count_skipped(),
             overdue_seconds=max([0.0, *(self._since(job.expires_at) for job in [*done, *gone])]),
         )
 

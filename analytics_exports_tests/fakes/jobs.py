@@ -14,6 +14,7 @@ from analytics_exports.domain.errors import ClaimLost, IdempotencyKeyReused, Too
 from analytics_exports.domain.export import (
     LIVE,
     NEXT,
+    TRANSIENT_FOR,
     Claim,
     ExportFilter,
     ExportJob,
@@ -27,7 +28,7 @@ from analytics_exports.domain.export import (
 )
 from analytics_exports_tests.factories import NOW
 
-FIRST_RETRY = timedelta(seconds=2)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
 
 
 @dataclass
@@ -36,11 +37,19 @@ class Row:
 
     job: ExportJob
     launch_after: datetime
+    turn: int = 0
+    launches: int = 0
+    failing_since: datetime | None = None
     token: str | None = None
     lease_until: datetime | None = None
     file_removed: bool = False
     once: Once | None = None
     progress: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[int, datetime]:
+        """In the queue."""
+        return self.turn, self.job.created_at
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class FakeJobStore:
         self.rows: dict[JobId, Row] = {}
         self.changes: list[Change] = []
         self.downloads: list[tuple[JobId, int, int, bool]] = []
+        self.skips: dict[int, datetime] = {}
         self._cursors: dict[str, int] = {}
         self._numbers = count()
 
@@ -99,7 +109,7 @@ class FakeJobStore:
             retry_of=retry_of,
             request_id=request_id,
         )
-        self.rows[job.id] = Row(job, self.now, once=once)
+        self.rows[job.id] = Row(job, self.now, turn=self._next_turn(job.user_id), once=once)
         return job
 
     def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
@@ -131,45 +141,36 @@ class FakeJobStore:
         return [job for job in mine if after is None or (job.created_at, job.id) < after][:limit]
 
     def ahead(self, job_id: JobId) -> int:
-        asked = self.rows[job_id].job.created_at
-        jobs = [row.job for row in self.rows.values()]
-        return len([job for job in jobs if job.status is Status.PENDING and job.created_at < asked])
+        place = self.rows[job_id].place
+        return len([row for row in self._pending() if row.place < place])
 
     def begun_since(self, age: timedelta) -> bool:
         running = [row.job for row in self.rows.values() if row.job.status is Status.RUNNING]
         return any(job.started_at and job.started_at > self.now - age for job in running)
 
     def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
-        waiting = [
-            row for row in self.rows.values() if row.job.status is Status.PENDING and row.launch_after <= self.now
-        ]
-        waiting.sort(key=lambda row: row.job.created_at)
-        turns: dict[UserId, int] = {}
-        ranked = []
-        for row in waiting:
-            turns[row.job.user_id] = turns.get(row.job.user_id, 0) + 1
-            ranked.append((turns[row.job.user_id], row.job.created_at, row))
-        chosen = [row for _, _, row in sorted(ranked, key=lambda item: item[:2])[:limit]]
+        waiting = [row for row in self._pending() if row.launch_after <= self.now]
+        chosen = sorted(waiting, key=lambda row: row.place)[:limit]
         for row in chosen:
-            row.job = replace(row.job, attempt=row.job.attempt + 1)
+            row.launches += 1
             row.launch_after = self.now + hold
-        return [Launch(row.job.id, row.job.attempt, row.job.request_id) for row in chosen]
+        return [Launch(row.job.id, row.launches, row.job.request_id) for row in chosen]
 
     def release(self, launches: Collection[Launch]) -> None:
         for launch in launches:
             row = self.rows[launch.job_id]
-            if row.job.status is Status.PENDING and row.job.attempt == launch.attempt:
-                row.job = replace(row.job, attempt=launch.attempt - 1)
+            if row.job.status is Status.PENDING and row.launches == launch.number:
                 row.launch_after = self.now
 
-    def claim(self, job_id: JobId, run_id: str, lease: timedelta) -> tuple[ExportJob, Claim]:
+    def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
         row = self.rows.get(job_id)
-        if row is None or not (row.job.status is Status.PENDING or self._can_be_made_again(row)):
+        if row is None or not (row.job.status is Status.PENDING or (remake and self._can_be_made_again(row))):
             raise ClaimLost
+        attempt = row.job.attempt
         if row.job.status is Status.PENDING:
             self._move(row, Status.RUNNING)
+            attempt += 1
         started = row.job.started_at or self.now
-        attempt = max(row.job.attempt, 1)
         row.job = replace(row.job, attempt=attempt, run_id=run_id, started_at=started, failure=None)
         row.token, row.lease_until = uuid4().hex, self.now + lease
         return row.job, Claim(job_id, attempt, row.token)
@@ -263,6 +264,29 @@ class FakeJobStore:
     def advance(self, name: str, position: int) -> None:
         self._cursors[name] = max(position, self.cursor(name))
 
+    def skip(self, position: int, reason: str) -> None:
+        self.skips[position] = self.now + timedelta(seconds=2 if position in self.skips else 1)
+
+    def skipped(self, limit: int) -> Sequence[int]:
+        due = [position for position, again in self.skips.items() if again <= self.now]
+        return sorted(due, key=lambda position: self.skips[position])[:limit]
+
+    def count_skipped(self) -> int:
+        return len(self.skips)
+
+    def unskip(self, position: int) -> None:
+        del self.skips[position]
+
+    def _pending(self) -> list[Row]:
+        return [row for row in self.rows.values() if row.job.status is Status.PENDING]
+
+    def _next_turn(self, user_id: UserId) -> int:
+        begun = [row for row in self.rows.values() if row.job.started_at]
+        waiting = [row.turn for row in self._pending() if row.job.attempt == 0]
+        own = [row.turn + 1 for row in [*begun, *self._pending()] if row.job.user_id == user_id]
+        now = min(waiting) if waiting else max([0, *(row.turn for row in begun)])
+        return max([now, *own])
+
     def _held(self, claim: Claim) -> Row | None:
         row = self.rows.get(claim.job_id)
         current = (
@@ -281,10 +305,13 @@ class FakeJobStore:
         return row.lease_until is None or row.lease_until < self.now
 
     def _end(self, row: Row, failure: Failure, max_attempts: int) -> None:
-        again = failure.retryable and row.job.attempt < max_attempts
+        row.failing_since = row.failing_since or self.now
+        patient = failure.transient and self.now < row.failing_since + TRANSIENT_FOR
+        again = failure.retryable and (row.job.attempt < max_attempts or patient)
         self._move(row, Status.PENDING if again else Status.FAILED)
         row.job = replace(row.job, failure=failure, completed_at=None if again else self.now)
-        row.launch_after = self.now + FIRST_RETRY * 2 ** max(row.job.attempt - 1, 0)
+        doubled = FIRST_RETRY * 2 ** min(max(row.job.attempt - 1, 0), 10)
+        row.launch_after = self.now + min(doubled, LONGEST_RETRY)
         row.lease_until = None
 
     def _move(self, row: Row, status: Status) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from analytics_exports.domain.errors import DatabaseUnavailable, OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.ports import InProgress, Materialised, RunEnded
+from analytics_exports.ports import InProgress, LoggedEvent, Materialised, RunEnded
 from analytics_exports_tests.factories import NOW
 
 
@@ -21,6 +21,7 @@ class FakeOrchestrator:
         self.terminated: list[str] = []
         self.running = InProgress(0, 0)
         self.drains: set[str] = set()
+        self.damaged: set[int] = set()
         self.log: list[Materialised | RunEnded] = []
 
     def register(self, job_ids: Iterable[JobId]) -> None:
@@ -53,15 +54,25 @@ class FakeOrchestrator:
         self._reach()
         return self.running
 
-    def events(self, after: int, limit: int) -> tuple[int, Sequence[Materialised | RunEnded]]:
+    def events(self, after: int, limit: int) -> Sequence[LoggedEvent]:
         self._reach()
-        page = self.log[after : after + limit]
-        return after + len(page), page
+        return [self._logged(position) for position in range(after + 1, len(self.log) + 1)][:limit]
+
+    def event(self, position: int) -> LoggedEvent | None:
+        self._reach()
+        return self._logged(position) if position <= len(self.log) else None
+
+    def _logged(self, position: int) -> LoggedEvent:
+        problem = "Damaged" if position in self.damaged else None
+        return LoggedEvent(position, None if problem else self.log[position - 1], problem)
 
     def materialisation(self, job_id: JobId) -> Materialised | None:
         self._reach()
-        mine = [event for event in self.log if isinstance(event, Materialised) and event.claim.job_id == job_id]
-        return mine[-1] if mine else None
+        for position in range(len(self.log), 0, -1):
+            event = self.log[position - 1]
+            if isinstance(event, Materialised) and event.claim.job_id == job_id:
+                return None if position in self.damaged else event
+        return None
 
     def _reach(self) -> None:
         if self.away:

@@ -213,7 +213,7 @@ def test_progress_moves_while_an_export_is_made(world: Live) -> None:
     owner = world.user()
     first, second = owner.asked(), owner.asked()
     position = owner.status(first)["progress"]["queue_position"]
-    assert owner.status(second)["progress"]["queue_position"] == position + 1
+    assert owner.status(second)["progress"]["queue_position"] > position
 
     world.services.jobs.due(1000, timedelta(seconds=9))
     _, claim = world.services.jobs.claim(first, "run", timedelta(seconds=9))
@@ -331,6 +331,10 @@ def test_who_did_what_is_kept(world: Live) -> None:
     owner = world.user()
     job_id = owner.asked()
     owner.http.delete(f"/exports/{job_id}")
-    trail = "SELECT string_agg(actor || ':' || to_status, ' ' ORDER BY id) FROM job_events WHERE job_id = :id"
+    trail = "SELECT array_agg(actor || ' ' || actor_id || ' ' || to_status ORDER BY id) FROM job_events"
+    user_id = world.scalar("SELECT user_id::text FROM jobs WHERE id = :id", id=job_id)
 
-    assert world.scalar(trail, id=job_id) == "owner:pending owner:cancelled"
+    assert world.scalar(f"{trail} WHERE job_id = :id", id=job_id) == [
+        f"owner {user_id} pending",
+        f"owner {user_id} cancelled",
+    ]

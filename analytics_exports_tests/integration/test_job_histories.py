@@ -8,17 +8,20 @@ from itertools import pairwise
 from random import Random
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine, text
 
-from analytics_exports.domain.errors import ClaimLost, DatasetChanged, TooManyExports, WarehouseChanged
-from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Status
+from analytics_exports.database import jobs
+from analytics_exports.domain.errors import ClaimLost, DatasetChanged, TooManyExports, WarehouseChanged, WorkerLost
+from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
 from analytics_exports_tests import factories
 from analytics_exports_tests.ports.test_jobs import World, in_memory, in_postgresql
 
 LEASE, HOLD, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
+LOST = Failure.of(WorkerLost)
 FAILURES = {"transient": Failure.of(WarehouseChanged), "permanent": Failure.of(DatasetChanged)}
 SOME = 3
 
@@ -38,14 +41,38 @@ class Side:
         self.owner = world.make_user()
         self.ids: list[JobId] = [world.store.create(self.owner, factories.request()).id for _ in range(SOME)]
         self.claims: list[list[Claim]] = [[] for _ in range(SOME)]
+        self.launches: list[Launch] = []
 
-    def claim(self, which: int) -> bool:
+    def claim(self, which: int, *, remake: bool = False) -> bool:
+        run_id = self.run(len(self.claims[which]))
         try:
-            claim = self.world.store.claim(self.ids[which], self.run(len(self.claims[which])), LEASE)[1]
+            claim = self.world.store.claim(self.ids[which], run_id, LEASE, remake=remake)[1]
         except ClaimLost:
             return False
         self.claims[which].append(claim)
         return True
+
+    def take(self, limit: int) -> list[tuple[int, int]]:
+        """Which exports a sensor gets, and for which time each. Other tests' exports are given back."""
+        taken = self.world.store.due(1000, HOLD)
+        mine = [launch for launch in taken if launch.job_id in self.ids]
+        self.launches += mine[:limit]
+        self.world.store.release([launch for launch in taken if launch not in mine[:limit]])
+        return [(self.ids.index(launch.job_id), launch.number) for launch in mine]
+
+    def publish(self, claim: Claim) -> bool:
+        try:
+            with self.world.store.publishing(claim):
+                return True
+        except ClaimLost:
+            return False
+
+    def reap(self) -> list[int]:
+        """End the attempts whose lease is over, as the read-back does."""
+        over = [claim for _, claim in self.world.store.overdue(1000) if claim.job_id in self.ids]
+        for claim in over:
+            assert self.world.store.give_up(claim, LOST, 3)
+        return sorted(self.ids.index(claim.job_id) for claim in over)
 
     def run(self, number: int) -> str:
         return f"run {number} of {self.owner.user_id}"
@@ -80,9 +107,29 @@ class Lockstep(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.both(lambda side: side.world.pass_time(seconds))
 
+    @rule(limit=st.integers(1, SOME))
+    def a_sensor_takes(self, limit: int) -> None:
+        self.both(lambda side: side.take(limit))
+
+    @rule()
+    def a_sensor_gives_back(self) -> None:
+        self.both(lambda side: side.world.store.release(side.launches))
+
     @rule(which=EXPORTS)
     def a_worker_claims(self, which: int) -> None:
         self.both(lambda side: side.claim(which))
+
+    @rule(which=EXPORTS)
+    def a_completed_export_is_made_again(self, which: int) -> None:
+        self.both(lambda side: side.claim(which, remake=True))
+
+    @rule(which=EXPORTS, back=OLD)
+    def a_worker_publishes(self, which: int, back: int) -> None:
+        self.with_claim(which, back, Side.publish)
+
+    @rule()
+    def the_reaper_comes(self) -> None:
+        self.both(Side.reap)
 
     @rule(which=EXPORTS, back=OLD)
     def a_heart_beats(self, which: int, back: int) -> None:
@@ -122,7 +169,8 @@ def told(job: ExportJob | None) -> Status | None:
     return job.status if job else None
 
 
-def test_memory_and_postgresql_agree_on_every_life(engine: Engine) -> None:
+def test_memory_and_postgresql_agree_on_every_life(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "JITTER", 0)
     bounded = settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(type("Here", (Lockstep,), {"engine": engine}), settings=bounded)
     check_histories(engine)

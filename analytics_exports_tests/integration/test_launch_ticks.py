@@ -56,7 +56,7 @@ def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: d
     assert {Launch.of(key).job_id for key in told(world, one)[0]} == job_ids
     again, cursor = told(world, one)  # Dagster has stored no cursor
 
-    assert set(again) == {f"{job_id}:1" for job_id in job_ids}
+    assert set(again) == {f"{job_id}:2" for job_id in job_ids}
     assert told(world, one, cursor) == ([], cursor)
     assert told(world, one, cursor) == ([], cursor)
 
@@ -85,7 +85,7 @@ def test_a_tick_keeps_nothing_that_it_takes_while_the_next_begins() -> None:
     assert ticks.begin(None)[1] == []
 
 
-def test_what_a_tick_of_another_code_server_took_is_launched_as_a_new_attempt(world: drains.World) -> None:
+def test_what_a_tick_of_another_code_server_took_is_launched_again(world: drains.World) -> None:
     job_id = world.pending(world.user())
     tick(world)
     with world.app.engine.begin() as connection:  # its result never reached Dagster, and the hold is over
@@ -111,7 +111,7 @@ def test_sensors_that_look_at_the_same_moment_share_what_is_pending(world: drain
 
     assert len(set(launched)) == len(launched)
     assert {Launch.of(key).job_id for key in launched} <= pending
-    assert {Launch.of(key).attempt for key in launched} <= {1}
+    assert {Launch.of(key).number for key in launched} <= {1}
     while keys := tick(world):
         launched += keys
     assert {Launch.of(key).job_id for key in launched} == pending

@@ -19,8 +19,9 @@ from analytics_exports.domain.errors import (
     IdempotencyKeyReused,
     TooManyExports,
     WarehouseChanged,
+    WorkerLost,
 )
-from analytics_exports.domain.export import Claim, ExportFilter, Failure, JobId, Once, Progress, Status
+from analytics_exports.domain.export import Claim, ExportFilter, Failure, JobId, Launch, Once, Progress, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import JobStore
 from analytics_exports_tests import factories
@@ -73,10 +74,13 @@ def in_postgresql(engine: Engine) -> World:
 
     def pass_time(seconds: float) -> None:
         """Moving all stored times back is the same as moving the clock forward."""
-        columns = ("launch_after", "lease_until", "started_at", "expires_at")
+        columns = ("launch_after", "lease_until", "started_at", "expires_at", "failing_since")
         moved = ", ".join(f"{column} = {column} - make_interval(secs => :s)" for column in columns)
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE jobs SET {moved}"), {"s": seconds})
+            connection.execute(
+                text("UPDATE skipped_events SET try_after = try_after - make_interval(secs => :s)"), {"s": seconds}
+            )
 
     return World(PostgresJobStore(engine), make_user, pass_time)
 
@@ -106,7 +110,7 @@ def test_an_export_is_found_by_its_owner_alone(world: World) -> None:
     assert world.store.find(UserId(uuid4()), JobId(uuid4())) is None
 
 
-def test_each_attempt_is_handed_out_once_until_its_hold_is_over(world: World) -> None:
+def test_each_export_is_handed_out_once_until_its_hold_is_over(world: World) -> None:
     job_id = world.pending()
 
     assert [launch.run_key for launch in world.store.due(10, HOLD)] == [f"{job_id}:1"]
@@ -131,13 +135,27 @@ def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
     assert [launch.job_id for launch in world.store.due(3, HOLD)] == [first, new, second]
 
 
+def test_launches_that_are_lost_use_up_no_attempt(world: World) -> None:
+    job_id = world.pending()
+    for number in range(1, 60):
+        assert [launch.number for launch in world.store.due(10, HOLD)] == [number]
+        world.pass_time(61)
+    job, claim = world.store.claim(job_id, "run", LEASE)
+
+    assert job.attempt == claim.attempt == 1
+    assert world.store.give_up(claim, Failure.of(WorkerLost), 2)
+    assert world.status(job_id) is Status.PENDING
+
+
 def test_what_is_given_back_is_due_at_once(world: World) -> None:
     kept, returned, claimed = [world.pending() for _ in range(3)]
     launches = {launch.job_id: launch for launch in world.store.due(3, HOLD)}
     world.store.claim(claimed, "run", LEASE)
     world.store.release([launches[returned], launches[claimed]])
 
-    assert world.store.due(10, HOLD) == [launches[returned]]
+    again = Launch(returned, launches[returned].number + 1)
+    assert world.store.due(10, HOLD) == [again]
+    world.store.release([launches[returned]])
     assert world.store.due(10, HOLD) == []
     assert world.status(kept) is Status.PENDING
 
@@ -224,21 +242,62 @@ def test_a_published_file_completes_its_export_after_the_lease(world: World) -> 
     assert world.store.complete(claim, factories.artifact(), DAY)
 
 
-def test_a_transient_failure_waits_longer_each_time_until_the_attempts_are_used(world: World) -> None:
+def fail(world: World, claim: Claim, failure: Failure, wait: float) -> Claim | None:
+    """End an attempt; the claim of the next one, which becomes due in so many seconds or somewhat sooner."""
+    assert world.store.give_up(claim, failure, 3)
+    if world.status(claim.job_id) is Status.FAILED:
+        return None
+    world.pass_time(wait / 2 - 0.5)
+    assert world.store.due(10, HOLD) == []
+    world.pass_time(wait / 2 + 0.5)
+    assert len(world.store.due(10, HOLD)) == 1
+    return world.store.claim(claim.job_id, "again", LEASE)[1]
+
+
+def test_a_lost_worker_waits_longer_each_time_until_the_attempts_are_used(world: World) -> None:
+    lost = Failure.of(WorkerLost)
     claim = world.running()
     for wait in (2, 4):
-        assert world.store.give_up(claim, TRANSIENT, 3)
-        assert world.status(claim.job_id) is Status.PENDING
-        world.pass_time(wait - 0.5)
-        assert world.store.due(10, HOLD) == []
-        world.pass_time(1)
-        assert len(world.store.due(10, HOLD)) == 1
-        claim = world.store.claim(claim.job_id, "again", LEASE)[1]
-    world.store.give_up(claim, TRANSIENT, 3)
+        again = fail(world, claim, lost, wait)
+        assert again
+        claim = again
+    assert fail(world, claim, lost, 8) is None
 
     job = world.store.load(claim.job_id)
     assert job is not None
-    assert (job.status, job.failure, job.attempt) == (Status.FAILED, TRANSIENT, 3)
+    assert (job.status, job.failure, job.attempt) == (Status.FAILED, lost, 3)
+
+
+def test_a_transient_failure_is_tried_for_five_minutes_whatever_the_attempts(world: World) -> None:
+    claim, waited = world.running(), 0
+    for wait in (2, 4, 8, 16, 32, 60, 60, 60, 60):
+        again = fail(world, claim, TRANSIENT, wait)
+        assert again
+        claim, waited = again, waited + wait
+    assert waited > 300
+    assert fail(world, claim, TRANSIENT, 60) is None
+
+    job = world.store.load(claim.job_id)
+    assert job is not None
+    assert (job.status, job.failure, job.attempt) == (Status.FAILED, TRANSIENT, 10)
+
+
+def test_a_long_attempt_leaves_others_to_a_transient_failure(world: World) -> None:
+    claim = world.running()
+    world.pass_time(3600)
+    assert fail(world, claim, TRANSIENT, 2)
+
+
+def test_the_wait_does_not_grow_beyond_all_bounds(world: World) -> None:
+    claim = world.running()
+    for _ in range(70):
+        assert world.store.give_up(claim, TRANSIENT, 1000)
+        claim = world.store.claim(claim.job_id, "again", LEASE)[1]
+    assert claim.attempt == 71
+    assert world.store.give_up(claim, TRANSIENT, 1000)
+    world.pass_time(60)
+
+    assert len(world.store.due(10, HOLD)) == 1
 
 
 def test_a_permanent_failure_ends_the_export(world: World) -> None:
@@ -300,7 +359,9 @@ def test_a_cancelled_claim_is_lost(world: World) -> None:
 def test_a_completed_export_can_be_made_again_and_keeps_its_expiry(world: World) -> None:
     first = world.completed()
     before = world.store.load(first.job_id)
-    again = world.store.claim(first.job_id, "again", LEASE)[1]
+    with pytest.raises(ClaimLost):
+        world.store.claim(first.job_id, "late", LEASE)
+    again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
     assert world.store.complete(again, factories.artifact(row_count=3), DAY)
 
     job = world.store.load(first.job_id)
@@ -312,7 +373,7 @@ def test_a_completed_export_can_be_made_again_and_keeps_its_expiry(world: World)
 
 def test_failing_to_make_a_completed_export_again_leaves_it_as_it_was(world: World) -> None:
     first = world.completed()
-    again = world.store.claim(first.job_id, "again", LEASE)[1]
+    again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
     assert world.store.give_up(again, PERMANENT, 3)
 
     job = world.store.load(first.job_id)
@@ -330,7 +391,7 @@ def test_an_export_is_expired_for_its_owner_at_once(world: World) -> None:
     assert found is not None
     assert found.status is Status.EXPIRED
     with pytest.raises(ClaimLost):
-        world.store.claim(job.id, "late", LEASE)
+        world.store.claim(job.id, "late", LEASE, remake=True)
 
 
 def test_expired_exports_are_returned_until_their_file_is_gone(world: World) -> None:
@@ -342,6 +403,21 @@ def test_expired_exports_are_returned_until_their_file_is_gone(world: World) -> 
     world.store.file_removed([old.job_id])
     assert world.store.expire(10) == []
     assert (world.status(old.job_id), world.status(kept.job_id)) == (Status.EXPIRED, Status.RUNNING)
+
+
+def test_a_skipped_event_is_tried_again_after_growing_waits(world: World) -> None:
+    world.store.skip(7, "Damaged")
+    assert (world.store.count_skipped(), world.store.skipped(10)) == (1, [])
+    world.pass_time(1)
+    assert world.store.skipped(10) == [7]
+    world.store.skip(7, "Damaged")
+    world.store.skip(8, "Damaged")
+    assert (world.store.count_skipped(), world.store.skipped(10)) == (2, [])
+    world.pass_time(300)
+    assert world.store.skipped(10) == [8, 7]
+
+    world.store.unskip(7)
+    assert (world.store.count_skipped(), world.store.skipped(10)) == (1, [8])
 
 
 def test_a_cursor_never_goes_back(world: World) -> None:
@@ -430,11 +506,14 @@ def test_an_export_past_its_time_is_listed_as_expired(world: World) -> None:
         assert [item.id for item in world.store.list_own(job.user_id, ExportFilter(statuses=statuses), 9)] == found
 
 
-def test_those_ahead_were_asked_for_before(world: World) -> None:
-    first, second, third = (world.pending() for _ in range(3))
+def test_those_ahead_are_launched_before(world: World) -> None:
+    busy = world.make_user()
+    first, second, third = (world.pending(busy) for _ in range(3))
+    other = world.pending()
+    assert [world.store.ahead(job_id) for job_id in (first, other, second, third)] == [0, 1, 2, 3]
     world.store.claim(first, "run", LEASE)
 
-    assert [world.store.ahead(job_id) for job_id in (second, third)] == [0, 1]
+    assert [world.store.ahead(job_id) for job_id in (other, second, third)] == [0, 1, 2]
 
 
 def test_progress_is_that_of_the_running_attempt(world: World) -> None:

@@ -50,6 +50,9 @@ class World:
         self.fake.running = InProgress(self.fake.running.runs - 1, drains)
         self.fake.log.append(RunEnded(run_id, cancelled))
 
+    def damage(self, position: int) -> None:
+        self.fake.damaged.add(position)
+
     def stopping(self, run_id: str) -> bool:
         return run_id in self.fake.terminated
 
@@ -85,6 +88,10 @@ class DagsterWorld(World):
         metadata = to_metadata(claim, factories.artifact())
         event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
         self.instance.report_runless_asset_event(event)
+
+    def damage(self, position: int) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE dagster.event_logs SET event = '{}' WHERE id = :id"), {"id": position})
 
     def start(self, job_id: JobId | None) -> str:
         tags = {PARTITION_NAME_TAG: str(job_id)} if job_id else {}
@@ -191,11 +198,27 @@ def test_events_come_in_their_order_each_once(world: World) -> None:
         Materialised(claims[2], factories.artifact()),
         RunEnded(stopped, cancelled=True),
     ]
-    position, first = world.orchestrator.events(0, 3)
-    last, rest = world.orchestrator.events(position, 3)
-    assert [*first, *rest] == expected
-    assert world.orchestrator.events(last, 3) == (last, [])
-    assert world.orchestrator.events(0, 10) == (last, expected)
+    first = world.orchestrator.events(0, 3)
+    rest = world.orchestrator.events(first[-1].position, 3)
+    assert [logged.event for logged in (*first, *rest)] == expected
+    assert world.orchestrator.events(rest[-1].position, 3) == []
+    assert world.orchestrator.events(0, 10) == [*first, *rest]
+    assert [world.orchestrator.event(logged.position) for logged in first] == first
+    assert world.orchestrator.event(rest[-1].position + 1) is None
+
+
+def test_an_event_that_cannot_be_read_says_so_and_hides_no_other(world: World) -> None:
+    claims = [claim() for _ in range(3)]
+    for each in claims:
+        world.publish(each)
+    damaged = world.orchestrator.events(0, 10)[1].position
+    world.damage(damaged)
+
+    before, unread, after = world.orchestrator.events(0, 10)
+    assert (before.event, after.event) == tuple(Materialised(claims[i], factories.artifact()) for i in (0, 2))
+    assert (unread.position, unread.event) == (damaged, None)
+    assert unread.problem
+    assert world.orchestrator.materialisation(claims[1].job_id) is None
 
 
 def test_the_latest_publication_of_an_export_is_found(world: World) -> None:

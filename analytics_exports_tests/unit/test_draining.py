@@ -1,6 +1,6 @@
 """Many exports in one run: each is made, fails and is cancelled by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import _GeneratorContextManager
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from analytics_exports_tests.fakes.jobs import FakeJobStore
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 from analytics_exports_tests.fakes.signal import FakeSignal
 from analytics_exports_tests.fakes.warehouse import FakeScan, FakeWarehouse
+from analytics_exports_tests.waiting import until
 
 COLUMNS = Selection(columns=("booking_date", "amount"))
 LEASE, HOLD = timedelta(seconds=20), timedelta(seconds=60)
@@ -30,14 +31,16 @@ class Stopped(BaseException):
 
 
 class InterruptedWarehouse(FakeWarehouse):
-    """Does not survive the scan number ``last``."""
+    """Does not survive the scan number ``last``; ``meanwhile`` happens during each."""
 
     last = 1_000
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
 
     def scan(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> _GeneratorContextManager[FakeScan]:
         self.last -= 1
         if self.last < 0:
             raise Stopped
+        self.meanwhile()
         return super().scan(dataset, scope, selection)
 
 
@@ -120,7 +123,7 @@ def test_when_no_file_can_be_written_one_export_loses_an_attempt_and_the_others_
 
     assert world.drain(world.share(25)) == 0
     assert world.status(first) is Status.PENDING
-    assert {launch.run_key for launch in world.share(30)} == {f"{job_id}:1" for job_id in others}
+    assert {launch.job_id for launch in world.share(30)} == set(others)
 
 
 def test_an_export_that_was_cancelled_is_left_out(world: World) -> None:
@@ -172,8 +175,21 @@ def test_one_run_too_many_gives_back_what_it_was_given(world: World) -> None:
     share = world.share(3)
 
     assert world.drain(share, FakeSignal(seats=0)) == 0
-    assert world.share(3) == share
+    assert [launch.job_id for launch in world.share(3)] == [launch.job_id for launch in share]
     assert {world.status(job_id) for job_id in pending} == {Status.PENDING}
+
+
+def test_what_waits_behind_a_long_export_is_given_back_while_that_is_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "CHUNK_SECONDS", 0.01)
+    pending = world.pending(25)
+    others: list[Launch] = []
+    world.warehouse.meanwhile = lambda: others.extend(until(lambda: world.share(30)))
+    world.drain(world.share(25))
+
+    assert [launch.job_id for launch in others] == pending[1:]
+    assert world.made == pending[:1]
 
 
 def test_a_run_that_is_stopped_records_what_it_published_and_gives_back_the_rest(world: World) -> None:

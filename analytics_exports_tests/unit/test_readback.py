@@ -1,6 +1,7 @@
 """The projection of the event log onto the jobs table."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_attempts_are_bounded(world: World) -> None:
     world.jobs.pass_time(100)
     world.readback.follow()
     world.jobs.pass_time(100)
-    assert [launch.attempt for launch in world.jobs.due(1, LEASE)] == [2]
+    assert [launch.number for launch in world.jobs.due(1, LEASE)] == [2]
     world.jobs.claim(claim.job_id, "again", LEASE)
     world.jobs.pass_time(100)
     world.readback.follow()
@@ -165,3 +166,67 @@ def test_a_publication_that_became_visible_late_is_found_before_the_export_is_ma
     world.readback.follow()
 
     assert world.status(claim) is Status.COMPLETED
+
+
+def test_an_event_that_cannot_be_read_is_in_nobodys_way_and_is_tried_again(world: World) -> None:
+    lost, other = world.running(), world.running()
+    world.dagster.log += [Materialised(claim, factories.artifact()) for claim in (lost, other)]
+    world.dagster.damaged = {1}
+    world.readback.follow()
+
+    assert (world.status(lost), world.status(other)) == (Status.RUNNING, Status.COMPLETED)
+    assert world.jobs.count_skipped() == 1
+    world.dagster.damaged = set()
+    world.jobs.pass_time(2)
+    world.readback.follow()
+    assert world.status(lost) is Status.COMPLETED
+    assert world.jobs.count_skipped() == 0
+
+
+@pytest.mark.parametrize("method", ["complete", "run_ended", "load"])
+def test_an_event_that_the_tables_do_not_take_is_in_nobodys_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    poisoned, other = world.running("poisoned"), world.running()
+    world.cancel(poisoned)
+    usual = getattr(world.jobs, method)
+
+    def refuse(what: object, *arguments: object) -> object:
+        if what in (poisoned, poisoned.job_id, "poisoned"):
+            raise ArithmeticError
+        return usual(what, *arguments)
+
+    monkeypatch.setattr(world.jobs, method, refuse)
+    world.publish(poisoned)
+    world.dagster.log.append(RunEnded("poisoned", cancelled=False))
+    world.publish(other)
+    world.readback.follow()
+
+    assert world.status(other) is Status.COMPLETED
+    assert world.jobs.count_skipped() == 1
+
+
+def test_a_skipped_event_that_dagster_has_deleted_is_forgotten(world: World) -> None:
+    world.jobs.skip(77, "Damaged")
+    world.jobs.pass_time(2)
+    world.readback.follow()
+
+    assert world.jobs.count_skipped() == 0
+
+
+def test_a_row_that_cannot_be_ended_keeps_no_other_from_being_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, other = world.running(), world.running()
+    usual = world.jobs.give_up
+
+    def refuse(claim: Claim, *arguments: Any) -> bool:
+        if claim == stuck:
+            raise ArithmeticError
+        return usual(claim, *arguments)
+
+    monkeypatch.setattr(world.jobs, "give_up", refuse)
+    world.jobs.pass_time(21)
+    world.readback.follow()
+
+    assert (world.status(stuck), world.status(other)) == (Status.RUNNING, Status.PENDING)

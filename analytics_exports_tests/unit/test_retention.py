@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from analytics_exports.domain.errors import OutOfMemory
+from analytics_exports.domain.errors import OutOfMemory, StorageUnavailable
 from analytics_exports.domain.export import Claim, ExportJob, Failure
 from analytics_exports.domain.formats import Format
 from analytics_exports.services.producing import artifact_key
@@ -85,3 +85,34 @@ def test_files_of_cancelled_and_unknown_exports_go(world: World) -> None:
 
     assert world.retention.sweep() == 2
     assert not world.artifacts.files
+
+
+def test_a_file_that_cannot_be_removed_keeps_no_other_from_going(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [world.running() for _ in range(3)]
+    for _, claim in jobs:
+        world.jobs.complete(claim, factories.artifact(), DAY)
+    world.jobs.pass_time(DAY.total_seconds() + 1)
+    removed: list[str] = []
+
+    def remove(key: str) -> None:
+        if not removed:
+            removed.append("the first is stuck")
+            raise StorageUnavailable
+        removed.append(key)
+
+    monkeypatch.setattr(world.artifacts, "remove", remove)
+
+    assert world.retention.expire() == 3
+    assert len(removed) == 4
+
+
+def test_nothing_is_expired_twice_while_the_store_is_away(world: World) -> None:
+    _, claim = world.running()
+    world.jobs.complete(claim, factories.artifact(), DAY)
+    world.jobs.pass_time(DAY.total_seconds() + 1)
+    world.artifacts.away = True
+    with pytest.raises(StorageUnavailable):
+        world.retention.expire()
+    world.artifacts.away = False
+
+    assert world.retention.expire() == 1

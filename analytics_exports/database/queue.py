@@ -1,0 +1,92 @@
+"""The queue of pending exports: who is next, handing out and giving back. Part of the JobStore.
+
+Users take turns (start-time fair queueing; Goyal, Vin and Cheng 1996). Each export has a turn, given when it is stored:
+one after the user's latest that waits or has begun, but not before the turn of now, which is that of the first export
+in the queue. So somebody who has nothing in the queue comes after at most one export of each other user, and whoever
+has many does not lose by it what they have not used. A take reads no more of the queue than it takes.
+
+A hand-out has a number of its own, which makes a run key that no other has. It is no attempt: those are counted when a
+worker claims the export.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_, update
+
+from analytics_exports.database.models import Job
+from analytics_exports.database.signals import PENDING
+from analytics_exports.database.transactions import Transactions
+from analytics_exports.domain.access import UserId
+from analytics_exports.domain.export import JobId, Launch, Status
+from analytics_exports.reconnecting import persist
+
+# ``attempt`` counted hand-outs before there was ``launches``: a run key must not come twice.
+DUE = text("""
+    WITH chosen AS (
+        SELECT id, turn FROM jobs WHERE status = 'pending' AND launch_after <= now()
+        ORDER BY turn, created_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE jobs SET launches = greatest(launches, attempt) + 1, launch_after = now() + :hold
+    FROM chosen WHERE jobs.id = chosen.id
+    RETURNING jobs.id, jobs.launches, jobs.turn, jobs.created_at, jobs.metadata->>'request_id' AS request_id
+""")
+
+
+def next_turn(user_id: UserId) -> ColumnElement[int]:
+    """SQL for the turn of a new export of this user."""
+    waiting = select(func.min(Job.turn)).where(Job.status == Status.PENDING, Job.attempt == 0)
+    begun = select(func.max(Job.turn)).where(Job.started_at.is_not(None))
+    own = or_(Job.started_at.is_not(None), Job.status == Status.PENDING)
+    after_own = select(func.max(Job.turn) + 1).where(Job.user_id == user_id, own)
+    now = func.coalesce(waiting.scalar_subquery(), begun.scalar_subquery(), 0)
+    return func.greatest(now, after_own.scalar_subquery())
+
+
+class LaunchQueue(Transactions):
+    """The sensors' and runs' part of ``ports.JobStore``. Methods raise DatabaseUnavailable without PostgreSQL."""
+
+    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
+        """Exports to launch now, fair between users."""
+        rows: list[Row[Any]] = []
+
+        def hand_out() -> list[Row[Any]]:
+            """A try that got as far as its commit may have succeeded: then what it handed out is ours."""
+            if rows and (kept := self._handed_out(rows)):
+                return kept
+            with self._transaction() as session:
+                rows[:] = session.execute(DUE, {"limit": limit, "hold": hold})
+            return rows
+
+        found = sorted(persist(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id))
+        return [Launch(JobId(row.id), row.launches, row.request_id) for row in found]
+
+    def _handed_out(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
+        """Those of ``rows`` whose hand-out is the one in the table."""
+        same = tuple_(Job.id, Job.launches).in_([(row.id, row.launches) for row in rows])
+        with self._transaction() as session:
+            ids = set(session.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
+        return [row for row in rows if row.id in ids]
+
+    def release(self, launches: Collection[Launch]) -> None:
+        """Give these hand-outs back; nothing happens to exports that are claimed, or handed out anew."""
+        held = tuple_(Job.id, Job.launches).in_([(launch.job_id, launch.number) for launch in launches])
+        with self._transaction() as session:
+            back = update(Job).where(held, Job.status == Status.PENDING).values(launch_after=func.now())
+            session.execute(back)
+            session.execute(select(func.pg_notify(PENDING, "")))
+
+    def begun_since(self, age: timedelta) -> bool:
+        """Whether runs still begin exports."""
+        lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
+        with self._transaction() as session:
+            return bool(session.scalar(select(lately.exists())))
+
+    def ahead(self, job_id: JobId) -> int:
+        """How many pending exports come before this one, as the queue is now."""
+        place = select(Job.turn, Job.created_at).where(Job.id == job_id).subquery()
+        before = tuple_(Job.turn, Job.created_at) < tuple_(place.c.turn, place.c.created_at)
+        statement = select(func.count()).select_from(Job).join(place, before).where(Job.status == Status.PENDING)
+        with self._transaction() as session:
+            return session.scalar(statement) or 0
