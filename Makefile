@@ -73,8 +73,8 @@ bench-scale: setup ## Measure what grows with the service. ROWS=1000,100000 (up 
 	@$(BIN)/python benchmarks/queueing.py
 	@$(BIN)/python -m benchmarks.scale $(if $(ROWS),--rows $(ROWS))
 
-bench-launch: setup ## Measure the way from a request to a file. EXPORTS=40 BURST=1000 NAIVE=5 PARTITIONS=100000 ROWS=1000000
-	@$(BIN)/python -m benchmarks.launch $(foreach size,EXPORTS BURST NAIVE PARTITIONS ROWS,$(if $($(size)),\
+bench-launch: setup ## Measure the way from a request to a file. EXPORTS=40 BURST=1000 BACKFILL=200 NAIVE=5 PARTITIONS=100000 ROWS=1000000
+	@$(BIN)/python -m benchmarks.launch $(foreach size,EXPORTS BURST BACKFILL NAIVE PARTITIONS ROWS,$(if $($(size)),\
 	  --$(shell echo $(size) | tr A-Z a-z) $($(size))))
 
 format: setup ## Format the code.

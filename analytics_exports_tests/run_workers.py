@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.run_coordinator import SubmitRunContext
 
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
@@ -25,6 +27,9 @@ from analytics_exports.orchestration.warm.pool import Patience
 imports = ["analytics_exports.orchestration.storage", sys.argv[1]]
 main(imports, warm_up="", packages=sys.argv[1:], patience=Patience(cancel=1.0, stop=0.5))
 """
+
+NOWHERE = GrpcServerCodeLocationOrigin(host="localhost", port=1)
+"""A code server that nobody asks: the workers load the code themselves."""
 
 EMPTY: Mapping[str, int] = {}
 
@@ -55,13 +60,23 @@ class Workers:
         self._pool.send_signal(number)
         return self._pool.wait(LIMIT_SECONDS)
 
-    def launch(self, job: str) -> str:
-        """Hand a run to the pool; returns its id."""
-        run = self.instance.create_run_for_job(
-            self._job(job).get_definition(), job_code_origin=self._job(job).get_python_origin()
-        )
-        self.instance.launch_run(run.run_id, None)  # type: ignore[arg-type]
+    def launch(self, job: str, **tags: str) -> str:
+        """Submit a run; returns its id."""
+        run = self.create(job, **tags)
+        self.submit(run)
         return run.run_id
+
+    def create(self, job: str, **tags: str) -> DagsterRun:
+        """A run that nobody was told of."""
+        return self.instance.create_run_for_job(
+            self._job(job).get_definition(),
+            job_code_origin=self._job(job).get_python_origin(),
+            remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(NOWHERE, "toys"), job),
+            tags=tags,
+        )
+
+    def submit(self, run: DagsterRun) -> None:
+        self.instance.run_coordinator.submit_run(SubmitRunContext(run, None))  # type: ignore[arg-type]
 
     def status(self, run_id: str) -> DagsterRunStatus:
         run = self.instance.get_run_by_id(run_id)

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from analytics_exports.domain.errors import OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.gateway import DRAIN_JOB, PARTITIONS, SCHEMA, event_log, pruning
+from analytics_exports.gateway import DRAIN_JOB, EXPORT_JOB, PARTITIONS, SCHEMA, event_log, pruning
 from analytics_exports.ports import InProgress, LoggedEvent, Materialised, Orchestrator
 from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
@@ -98,9 +98,10 @@ class DagsterGateway:
             raise OrchestratorUnavailable(problem)
 
     def in_progress(self) -> InProgress:
-        """How many runs there are now."""
+        """How many runs of sensors' there are now. Those of backfills wait behind them."""
         drains = func.count().filter(RunsTable.c.pipeline_name == DRAIN_JOB)
-        counted = select(func.count(), drains).where(RunsTable.c.status.in_(IN_PROGRESS))
+        ours = RunsTable.c.pipeline_name.in_([EXPORT_JOB, DRAIN_JOB])
+        counted = select(func.count(), drains).where(RunsTable.c.status.in_(IN_PROGRESS), ours)
         with self._storage() as connection:
             return InProgress(*connection.execute(counted).one())
 

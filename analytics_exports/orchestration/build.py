@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from dagster import AssetSpec, Definitions
+from dagster import AssetSpec, Definitions, in_process_executor
 
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.checks import datasets_are_offered
@@ -55,5 +55,6 @@ def _definitions(
         jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports, sweep_files],
         schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
+        executor=in_process_executor,  # for runs of assets; the default starts another interpreter for each step
         resources={"desk": desk, "export_io_manager": export_io_manager, **resources},
     )

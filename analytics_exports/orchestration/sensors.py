@@ -22,6 +22,7 @@ from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.jobs import export_job
 from analytics_exports.orchestration.partitions import exports
 from analytics_exports.orchestration.ticks import TickSequence
+from analytics_exports.orchestration.warm.coordinator import submit_overlooked
 
 REQUEST_TAG = "analytics_exports/request_id"
 """Tag of a run for one export: the HTTP request that asked for it."""
@@ -64,9 +65,10 @@ def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
     default_status=DefaultSensorStatus.RUNNING,
     description="Reads the event log back onto the jobs table while no API does.",
 )
-def read_back() -> SkipReason:
-    """The same pass that the API makes on each event."""
+def read_back(context: SensorEvaluationContext) -> SkipReason:
+    """The same pass that the API makes on each event; and a look for runs that wait though no run worker has them."""
     application("sensor").readback.follow()
+    submit_overlooked(context.instance)
     return SkipReason("The jobs table is up to date.")
 
 

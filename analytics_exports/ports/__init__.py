@@ -12,7 +12,7 @@ here: signatures, and what a caller may rely on. What does not: anything that kn
 LazyFrame, named for the type checker only.
 """
 
-from analytics_exports.ports.data import Catalogue, Estimate, Page, Scan, Warehouse
+from analytics_exports.ports.data import Begun, Catalogue, Estimate, Page, Scan, Warehouse
 from analytics_exports.ports.figures import Ended, Figures, Stock
 from analytics_exports.ports.files import ArtifactStore, Staging, Written
 from analytics_exports.ports.jobs import Announcements, JobStore, Signal
@@ -22,6 +22,7 @@ from analytics_exports.ports.runs import InProgress, LoggedEvent, Materialised, 
 __all__ = [
     "Announcements",
     "ArtifactStore",
+    "Begun",
     "Catalogue",
     "Directory",
     "Ended",

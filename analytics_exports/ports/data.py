@@ -1,5 +1,6 @@
 """What can be exported, and the rows of it: the catalogue and the warehouse."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +79,10 @@ class Estimate:
     text_bytes: int
 
 
+Begun = Callable[[Callable[[], None]], object]
+"""Is given a function that interrupts what has begun."""
+
+
 class Warehouse(Protocol):
     """The rows. Every way to them takes an OwnerScope, and a selection that was checked against the dataset."""
 
@@ -107,8 +112,15 @@ class Warehouse(Protocol):
         cursor that does not belong to this dataset, scope and selection.
         """
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> int:
-        """How many rows the scan has. Raises as ``page`` does."""
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
+        """How many rows the scan has.
+
+        Args:
+            begun: Told how to interrupt the count, from any thread, before it reads; then it raises RunCancelled.
+
+        Raises:
+            ExportError: as ``page`` does.
+        """
 
     def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:
         """How large an export of the scan would be. Raises as ``page`` does."""

@@ -41,7 +41,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """Runs that were launched and have not ended: all of them, and those that make many exports."""
+    """Runs that sensors launched and that have not ended: all of them, and those that make many exports."""
 
     runs: int
     drains: int

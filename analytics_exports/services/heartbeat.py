@@ -5,7 +5,7 @@ It beats once a second while there is progress to tell, and otherwise often enou
 claim once more.
 
 An export that takes longer than one beat also gets a count of its rows, in a thread of its own, so that people see how
-far it has come; short ones are not slowed down by it.
+far it has come; short ones are not slowed down by it. The count is interrupted when the work ends or has to stop.
 """
 
 import threading
@@ -17,9 +17,11 @@ from typing import Self
 
 from analytics_exports.domain.errors import DatabaseUnavailable, ExportError
 from analytics_exports.domain.export import Claim
-from analytics_exports.ports import JobStore
+from analytics_exports.ports import Begun, JobStore
 
 PROGRESS_SECONDS = 1.0
+COUNT_STOP_SECONDS = 1.0
+"""How long the end of the work waits for the count to notice that it was interrupted."""
 
 
 class Heartbeat:
@@ -37,7 +39,9 @@ class Heartbeat:
         self._lease = lease
         self._written = {"rows_written": 0, "bytes_written": 0}
         self._stop_work: Callable[[], None] = lambda: None
-        self._count: Callable[[], int] | None = None
+        self._count: Callable[[Begun], int] | None = None
+        self._counting: threading.Thread | None = None
+        self._stop_counting: Callable[[], None] = lambda: None
         self._total: dict[str, int] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -48,16 +52,23 @@ class Heartbeat:
         return self
 
     def __exit__(self, *_: "type[BaseException] | BaseException | TracebackType | None") -> None:
-        """Stop beating, and wait for a beat in progress."""
+        """Stop beating, wait for a beat in progress, and interrupt the count."""
         self._done.set()
         self._thread.join()
+        if self._counting is not None:
+            self._stop_counting()
+            self._counting.join(COUNT_STOP_SECONDS)
 
     def stop_when_lost(self, stop: Callable[[], None]) -> None:
         """Call ``stop`` from the beating thread when the claim is lost."""
         self._stop_work = stop
 
-    def count_with(self, count: Callable[[], int]) -> None:
-        """Find out by ``count`` how many rows there will be, once the work takes longer than a beat."""
+    def count_with(self, count: Callable[[Begun], int]) -> None:
+        """Find out by ``count`` how many rows there will be, once the work takes longer than a beat.
+
+        Args:
+            count: Tells, as it begins, how it is interrupted (see ``ports.Warehouse.count``).
+        """
         self._count = count
 
     def progress(self, rows: int, size: int) -> None:
@@ -75,6 +86,7 @@ class Heartbeat:
             if not self._beat(told):
                 self.lost = True
                 self._stop_work()
+                self._stop_counting()
                 return
 
     def _known(self) -> dict[str, int]:
@@ -83,11 +95,18 @@ class Heartbeat:
     def _begin_counting(self) -> None:
         count, self._count = self._count, None
         if count is not None:
-            threading.Thread(target=self._note_total, args=(count,), name="row-count", daemon=True).start()
+            self._counting = threading.Thread(target=self._note_total, args=(count,), name="row-count", daemon=True)
+            self._counting.start()
 
-    def _note_total(self, count: Callable[[], int]) -> None:
+    def _note_total(self, count: Callable[[Begun], int]) -> None:
         with suppress(ExportError):  # then there is no percentage; the export itself tells what is wrong
-            self._total = {"rows_total": count()}
+            self._total = {"rows_total": count(self._count_begun)}
+
+    def _count_begun(self, interrupt: Callable[[], None]) -> None:
+        """Keep how the count is interrupted; do so at once when the work ended while the warehouse was being opened."""
+        self._stop_counting = interrupt
+        if self._done.is_set() or self.lost:
+            interrupt()
 
     def _beat(self, progress: dict[str, int]) -> bool:
         try:

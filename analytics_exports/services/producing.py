@@ -115,7 +115,7 @@ class Production:
         scan = services.warehouse.scan(*rows)
         self._scan = self._held.enter_context(scan)
         self._heartbeat.stop_when_lost(self._scan.interrupt)
-        self._heartbeat.count_with(lambda: services.warehouse.count(*rows))
+        self._heartbeat.count_with(lambda begun: services.warehouse.count(*rows, begun))
 
     def publish(self, frame: "pl.LazyFrame") -> Artifact:
         """Write ``frame``, check it, and make it visible.

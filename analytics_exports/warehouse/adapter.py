@@ -11,7 +11,7 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, Dataset, Relation
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import Estimate, Page
+from analytics_exports.ports import Begun, Estimate, Page
 from analytics_exports.warehouse.answers import Answers
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.connection import Limits
@@ -61,9 +61,11 @@ class SessionWarehouse(ABC):
                 data_as_of=connection.version.modified,
             )
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> int:
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
         """Count the rows."""
         with self._connect(dataset.relation) as connection:
+            if begun:
+                begun(connection.interrupt)
             return Answers(connection, Compiler(_fit(dataset, connection), scope, selection), scope).count()
 
     def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from analytics_exports.parent import ending_with_us
+
 PATH_VARIABLE = "ANALYTICS_EXPORTS_BUILD_PATH"
 """The dbt profile takes the path of the DuckDB file from this environment variable."""
 
@@ -142,7 +144,7 @@ def _run_dbt(project: Path, target: Path, environment: Mapping[str, str], log: P
     try:
         with log.open("wb") as output:
             subprocess.run(  # noqa: S603 (no shell, and the program is our own)
-                [*command, *flags, *private],
+                ending_with_us([*command, *flags, *private]),
                 cwd=project,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -24,7 +25,7 @@ from analytics_exports.domain.errors import (
     WarehouseUnavailable,
 )
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import Estimate, Page
+from analytics_exports.ports import Begun, Estimate, Page
 from analytics_exports_tests.factories import NOW
 from analytics_exports_tests.isolation.oracle import expected
 from analytics_exports_tests.isolation.world import Row
@@ -125,7 +126,12 @@ class FakeWarehouse:
             data_as_of=self.built_at,
         )
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> int:
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
+        interrupted = Event()
+        if begun:
+            begun(interrupted.set)
+        if interrupted.is_set():
+            raise RunCancelled
         return len(self._select(dataset, scope, selection)[1])
 
     def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:

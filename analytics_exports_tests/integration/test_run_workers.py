@@ -5,14 +5,17 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import psutil
 import pytest
-from dagster import DagsterRunStatus
-from dagster._core.launcher import WorkerStatus
+from dagster import DagsterEvent, DagsterRunStatus
+from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
+from analytics_exports.orchestration.warm import coordinator, launcher
+from analytics_exports.orchestration.warm.coordinator import submit_overlooked
 from analytics_exports.orchestration.warm.protocol import socket_path
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports_tests.conftest import TEMPLATE
@@ -20,6 +23,7 @@ from analytics_exports_tests.run_workers import Workers, gone, run_workers
 from analytics_exports_tests.waiting import until
 
 CANCELED, FAILURE, SUCCESS = DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS
+OF_BACKFILL = {"dagster/backfill": "some"}
 TOYS = "analytics_exports_tests.toy_definitions"
 numbers = count()
 
@@ -76,17 +80,67 @@ def test_a_run_that_does_not_listen_is_killed_and_counts_as_cancelled(workers: W
     assert gone(worker)
 
 
-def test_a_run_that_waits_for_a_worker_can_be_cancelled(workers: Workers) -> None:
+def test_a_run_that_waits_for_a_worker_is_queued_and_can_be_cancelled(workers: Workers) -> None:
     busy = [workers.launch("waiting") for _ in range(2)]
     for run in busy:
         workers.begun(run)
     run = workers.launch("quick")
-    assert workers.instance.run_launcher.terminate(run)
+    assert workers.status(run) is DagsterRunStatus.QUEUED
+    assert workers.instance.run_coordinator.cancel_run(run)
 
     assert workers.ended(run) is CANCELED
     for run in busy:
         workers.instance.run_launcher.terminate(run)
         assert workers.ended(run) is CANCELED
+
+
+def test_runs_of_a_backfill_leave_one_worker_to_others(workers: Workers) -> None:
+    backfill = [workers.launch("waiting", **OF_BACKFILL) for _ in range(2)]
+    workers.begun(backfill[0])
+    asked_for = workers.launch("quick")
+
+    assert workers.ended(asked_for) is SUCCESS
+    assert workers.status(backfill[1]) is DagsterRunStatus.QUEUED
+    workers.instance.run_launcher.terminate(backfill[0])
+    workers.begun(backfill[1])
+    workers.instance.run_launcher.terminate(backfill[1])
+    assert {workers.ended(run) for run in backfill} == {CANCELED}
+
+
+def test_a_run_that_is_handed_over_twice_is_made_once(workers: Workers) -> None:
+    run_id = workers.launch("quick")
+    assert workers.ended(run_id) is SUCCESS
+    run = workers.instance.get_run_by_id(run_id)
+    assert run is not None
+    workers.instance.run_launcher.launch_run(LaunchRunContext(run, None))
+    assert workers.ended(workers.launch("quick")) is SUCCESS
+
+    assert sum("Started process" in message for message in workers.messages(run_id)) == 1
+    assert workers.status(run_id) is SUCCESS
+
+
+def test_a_run_that_was_queued_when_its_submitter_was_killed_is_made(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = workers.create("quick")
+    workers.instance.report_dagster_event(DagsterEvent.job_enqueue(run), run.run_id)
+    submit_overlooked(workers.instance)
+    assert workers.status(run.run_id) is DagsterRunStatus.QUEUED
+
+    monkeypatch.setattr(coordinator, "OVERLOOKED", timedelta(0))
+    submit_overlooked(workers.instance)
+    assert workers.ended(run.run_id) is SUCCESS
+
+
+def test_a_run_that_no_pool_takes_has_failed(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "LAUNCH_SECONDS", 0)
+    run = workers.create("quick")
+    workers.stop(signal.SIGKILL)
+    with pytest.raises(TimeoutError):
+        workers.submit(run)
+    workers.start()
+
+    assert workers.status(run.run_id) is FAILURE
 
 
 def test_a_run_that_nobody_has_is_cancelled_at_once(workers: Workers) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import psutil
 import pytest
 
 from analytics_exports.catalogue import DbtCatalogue
@@ -26,6 +27,7 @@ from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.build import PATH_VARIABLE, BuildFailed, BuildReport, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
+from analytics_exports_tests.run_workers import gone
 from analytics_exports_tests.waiting import until
 from demo.generate import LARGEST, USERS
 
@@ -335,6 +337,29 @@ def test_a_build_that_takes_too_long_publishes_nothing(tmp_path: Path) -> None:
     with pytest.raises(BuildFailed, match="too long"):
         site.build(timeout=timedelta(milliseconds=1))
     assert set(site.published()) == {"live/.jaffle-shop.duckdb.lock"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes end with their parent on Linux only")
+def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.write("select 1 as n")
+    paths = [site.folder / "project", site.warehouse, site.manifest, site.folder / "logs"]
+    with subprocess.Popen([sys.executable, "-c", BUILD, *paths]) as builder:
+        (dbt,) = until(lambda: psutil.Process(builder.pid).children())
+        until(lambda: "run_dbt.py" in dbt.cmdline()[2])
+        builder.kill()
+
+    until(lambda: gone(dbt))
+    assert not site.warehouse.exists()
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from analytics_exports.warehouse.build import build_warehouse
+project, warehouse, manifest, logs = map(Path, sys.argv[1:])
+build_warehouse(project, warehouse, manifest, logs=logs)
+"""
 
 
 def test_a_profile_that_writes_elsewhere_is_told_what_to_do(tmp_path: Path) -> None:

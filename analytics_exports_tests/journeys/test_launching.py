@@ -2,6 +2,7 @@
 
 import pytest
 
+from analytics_exports.orchestration.checks import EXPORT_CHECKS
 from analytics_exports_tests.journeys.desk import Desk
 from analytics_exports_tests.journeys.requests import downloaded
 from analytics_exports_tests.run_workers import gone
@@ -34,13 +35,25 @@ mutation($params: LaunchBackfillParams!) {
   }
 }
 """
-OF_BACKFILL = "SELECT array_agg(run_id) FROM dagster.run_tags WHERE key = 'dagster/backfill' AND value = :backfill"
+OF_BACKFILL = """
+    FROM dagster.runs JOIN dagster.run_tags USING (run_id) WHERE key = 'dagster/backfill' AND value = :backfill
+"""
+STATUSES = f"SELECT status, count(*) {OF_BACKFILL} GROUP BY status"
+STEP_PROCESSES = f"""
+    SELECT count(*) FROM dagster.event_logs WHERE dagster_event_type IN ('STEP_WORKER_STARTING', 'STEP_WORKER_STARTED')
+    AND run_id IN (SELECT run_id {OF_BACKFILL})
+"""
+PROCESSES = """
+    SELECT count(*) FROM dagster.event_logs WHERE run_id = :run
+    AND (dagster_event_type LIKE 'STEP_WORKER%' OR event LIKE '%Started process for run%')
+"""
+MANY = 150
 
 
 @pytest.fixture(scope="module")
 def backfill(desk: Desk) -> str:
-    """A backfill over two exports. Dagster looks for new ones when its daemon starts, and else twice a minute."""
-    keys = [desk.ask_anyhow() for _ in range(2)]
+    """A backfill over many exports. Dagster looks for new ones when its daemon starts, and else twice a minute."""
+    keys = [desk.ask_anyhow() for _ in range(MANY)]
     assert {desk.ended(key)["status"] for key in keys} == {"completed"}
     asset = {"path": ["dataset_export"]}
     found = desk.graphql(BACKFILL, params={"assetSelection": [asset], "partitionNames": keys})
@@ -61,9 +74,12 @@ def test_an_export_whose_worker_is_killed_is_made_again(desk: Desk, *, whole_poo
     assert desk.run_ended(run) == "FAILURE"
 
 
-@pytest.mark.usefixtures("backfill")
 @pytest.mark.parametrize("name", ["code server", "Dagster daemon"])
-def test_what_is_asked_for_while_dagster_is_killed_is_made_once_it_is_back(desk: Desk, name: str) -> None:
+def test_what_is_asked_for_while_dagster_is_killed_is_made_once_it_is_back(
+    desk: Desk, name: str, request: pytest.FixtureRequest
+) -> None:
+    if name == "Dagster daemon":
+        request.getfixturevalue("backfill")
     desk.quiet()  # a run that makes whatever is pending would need no daemon
     process = desk.process(name)
     process.kill()
@@ -75,14 +91,33 @@ def test_what_is_asked_for_while_dagster_is_killed_is_made_once_it_is_back(desk:
     assert downloaded(desk.client, job)
 
 
-def test_a_backfill_uses_the_same_workers(desk: Desk, backfill: str) -> None:
-    runs = until(lambda: two(desk.scalar(OF_BACKFILL, backfill=backfill)))
-    for run in runs:
-        desk.made_by_workers(run)
+def test_a_backfill_is_made_by_the_same_workers_and_holds_nobody_up(desk: Desk, backfill: str) -> None:
+    def statuses() -> dict[str, int]:
+        return dict(desk.rows(STATUSES, backfill=backfill))
+
+    until(lambda: statuses().get("SUCCESS"))
+    assert desk.ended(desk.ask_anyhow())["status"] == "completed"
+    meanwhile = statuses()
+    until(lambda: statuses().get("SUCCESS") == MANY or "FAILURE" in statuses())
+
+    assert statuses() == {"SUCCESS": MANY}
+    assert meanwhile["SUCCESS"] < MANY
+    assert not desk.scalar(STEP_PROCESSES, backfill=backfill)
 
 
-def two(found: list[str] | None) -> list[str] | None:
-    return found if found and len(found) == 2 else None
+def test_an_export_that_is_materialised_on_the_page_is_made_by_the_same_workers(desk: Desk) -> None:
+    job_id = desk.ask_anyhow()
+    before = desk.ended(job_id)
+    asset = {"path": ["dataset_export"]}
+    checks = [{"assetKey": asset, "name": spec.name} for spec in EXPORT_CHECKS]
+    selector = {**SELECTOR, "jobName": "__ASSET_JOB", "assetSelection": [asset], "assetCheckSelection": checks}
+    tags = [{"key": "dagster/partition", "value": job_id}, {"key": "dagster/partition_set", "value": "__ASSET_JOB"}]
+    materialise = {"selector": selector, "mode": "default", "runConfigData": "{}", "executionMetadata": {"tags": tags}}
+    run = desk.graphql(LAUNCH, params=materialise)["run"]["runId"]
+    desk.made_by_workers(run)
+
+    assert desk.scalar(PROCESSES, run=run) == 1
+    assert desk.ended(job_id)["sha256"] == before["sha256"]
 
 
 def test_an_export_that_its_owner_cancels_stops_its_worker(desk: Desk) -> None:

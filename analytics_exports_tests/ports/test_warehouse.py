@@ -348,6 +348,12 @@ def test_a_cursor_belongs_to_one_request(world: World) -> None:
         world.warehouse.page(DATASET, MINE, ALL, limit=1, after="not a cursor")
 
 
+def test_a_count_can_be_interrupted(world: World) -> None:
+    assert world.warehouse.count(DATASET, MINE, ALL) == len(IN_ORDER)
+    with pytest.raises(RunCancelled):
+        world.warehouse.count(DATASET, MINE, ALL, lambda interrupt: interrupt())
+
+
 def test_an_estimate_has_the_exact_rows(world: World) -> None:
     estimate = world.warehouse.estimate(DATASET, MINE, ALL)
 

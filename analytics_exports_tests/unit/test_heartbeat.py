@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from analytics_exports.domain.errors import WarehouseUnavailable
+from analytics_exports.domain.errors import RunCancelled, WarehouseUnavailable
 from analytics_exports.domain.export import Claim
+from analytics_exports.ports import Begun
 from analytics_exports.services import heartbeat
 from analytics_exports.services.heartbeat import Heartbeat
 from analytics_exports_tests import factories
@@ -45,14 +46,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_how_much_there_is_becomes_known_while_it_is_written() -> None:
     store = ToldJobStore({"rows_written": 10, "bytes_written": 99, "rows_total": 40})
     with Heartbeat(store, store.running(), LEASE) as beating:
-        beating.count_with(lambda: 40)
+        beating.count_with(lambda begun: 40)
         beating.progress(10, 99)
 
         assert store.told.wait(LIMIT_SECONDS)
 
 
 def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
-    def unknown() -> int:
+    def unknown(begun: Begun) -> int:
         asked.set()
         raise WarehouseUnavailable
 
@@ -64,6 +65,46 @@ def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
 
         assert store.told.wait(LIMIT_SECONDS)
         assert not beating.lost
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_count_is_interrupted_when_the_work_ends_or_its_claim_is_gone(*, lost: bool) -> None:
+    store, counting, interrupted = ToldJobStore({}), threading.Event(), threading.Event()
+    claim = store.running()
+
+    def count(begun: Begun) -> int:
+        begun(interrupted.set)
+        counting.set()
+        assert interrupted.wait(LIMIT_SECONDS)
+        raise RunCancelled
+
+    held = Claim(claim.job_id, claim.attempt, "another") if lost else claim
+    with Heartbeat(store, held, timedelta(0) if lost else LEASE) as beating:
+        beating.count_with(count)
+        assert counting.wait(LIMIT_SECONDS)
+        assert lost or not interrupted.is_set()
+        assert not lost or interrupted.wait(LIMIT_SECONDS)
+
+    assert interrupted.is_set()
+
+
+def test_a_count_that_begins_when_the_work_has_ended_is_interrupted_at_once() -> None:
+    store, opened, ended = ToldJobStore({}), threading.Event(), threading.Event()
+    interrupted = threading.Event()
+
+    def count(begun: Begun) -> int:
+        opened.set()
+        assert ended.wait(LIMIT_SECONDS)
+        begun(interrupted.set)
+        raise RunCancelled
+
+    with Heartbeat(store, store.running(), LEASE) as beating:
+        beating.count_with(count)
+        assert opened.wait(LIMIT_SECONDS)
+        ended_later = threading.Timer(0.05, ended.set)
+        ended_later.start()
+
+    assert interrupted.wait(LIMIT_SECONDS)
 
 
 def test_work_whose_claim_is_gone_is_stopped() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from analytics_exports.bootstrap import Application
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
-from benchmarks.launch import burst, filling, singly
+from benchmarks.launch import backfill, burst, filling, singly
 from benchmarks.launch.stacks import BROKER, CeleryStack, NaiveStack, Service, running
 
 REPEAT = 100
@@ -27,6 +27,22 @@ def tell(figure: str, design: str, figures: Mapping[str, Any]) -> None:
     """Print one line."""
     load = round(os.getloadavg()[0], 2)
     print(json.dumps({"benchmark": "launch", "figure": figure, "design": design, **figures, "load": load}), flush=True)
+
+
+def tell_backfill(figures: Mapping[str, Any]) -> None:
+    """Print the figures of a backfill, a line for each."""
+    exports, failed = figures["exports"], figures["failed"]
+    if failed:
+        raise RuntimeError(f"{failed} runs of the backfill failed.")
+    for figure, stat, value, unit in (
+        (f"backfill_{exports}_s", "total", figures["seconds"], "s"),
+        (f"backfill_{exports}_runs_per_s", "mean", figures["runs_per_s"], "1/s"),
+        (f"backfill_{exports}_cpu_s", "mean", figures["cpu_s_per_export"], "s"),
+        (f"backfill_{exports}_new_export_s", "p50", figures["new_export_p50_s"], "s"),
+        (f"backfill_{exports}_new_export_s", "max", figures["new_export_max_s"], "s"),
+    ):
+        line = {"figure": figure, "arm": "ours", "stat": stat, "value": value, "unit": unit, "n": exports}
+        print(json.dumps(line), flush=True)
 
 
 def say(text: str) -> None:
@@ -107,6 +123,7 @@ def measure(service: Service, arguments: argparse.Namespace) -> None:
             OURS,
             {**figures, "ratio_to_plain_loop": round(figures["cpu_s_per_export"] / floor["cpu_s_per_export"], 2)},
         )
+    tell_backfill(backfill.backfill(service, arguments.backfill))
     filling.fill(service.engine, service.ended(service.ask())["job_id"], arguments.partitions, arguments.rows)
     large = sizes(service, arguments.exports // 2)
     tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **large})
@@ -139,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.launch", description=__doc__)
     parser.add_argument("--exports", type=int, default=40, help="exports one at a time")
     parser.add_argument("--burst", type=int, default=1000, help="exports at once")
+    parser.add_argument("--backfill", type=int, default=200, help="exports that are made again by one backfill")
     parser.add_argument("--naive", type=int, default=5, help="exports one at a time, with Dagster as it comes")
     parser.add_argument("--partitions", type=int, default=100_000, help="live exports that are there already")
     parser.add_argument("--rows", type=int, default=1_000_000, help="exports that are in the table already")

@@ -8,7 +8,7 @@ machine the runs are as dead, and the file says so.
 import os
 from pathlib import Path
 
-WAITING, BEGUN, ENDED = "+", ">", "-"
+WAITING, BACKFILL, BEGUN, ENDED = "+", "~", ">", "-"
 
 
 class Journal:
@@ -17,7 +17,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Go on with the journal at ``path``, in a folder that exists."""
         self.in_hand: dict[str, str] = {}
-        """Each run that has not ended, WAITING or BEGUN, in the order in which they came."""
+        """Each run that has not ended, in the order in which they came; BACKFILL is one of a backfill that waits."""
 
         for line in path.read_text(encoding="ascii").splitlines() if path.exists() else ():
             self._note(line[:1], line[1:])

@@ -6,11 +6,13 @@ matter of that one entry.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from dagster import DagsterInstance, DagsterRun, Field, StringSource
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from analytics_exports.orchestration.warm.protocol import ask, socket_path
@@ -54,10 +56,16 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             TimeoutError: there is no pool, or it is about to stop.
         """
         deadline = time.monotonic() + LAUNCH_SECONDS
-        while not self._ask("run", context.dagster_run.run_id):
+        while not self._hand_over(context.dagster_run):
             if time.monotonic() > deadline:
                 raise TimeoutError("The run workers are not there.")
             time.sleep(PAUSE_SECONDS)
+
+    def _hand_over(self, run: DagsterRun) -> bool:
+        """Whether the pool has the run. One that does not answer in time may have it: it takes a run once."""
+        with suppress(TimeoutError):
+            return self._ask("run", run.run_id, backfill=BACKFILL_ID_TAG in run.tags)
+        return False
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt the run; whether it had not ended already."""
@@ -88,9 +96,9 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return "The run workers are not there, or do not answer."
         return None if answer["ok"] else str(answer["problem"])
 
-    def _ask(self, what: str, run_id: str) -> bool:
+    def _ask(self, what: str, run_id: str, **more: bool) -> bool:
         """The pool's answer; no, when there is no pool, because then there are no workers either."""
         try:
-            return bool(ask(self._socket, {"do": what, "run_id": run_id})["ok"])
+            return bool(ask(self._socket, {"do": what, "run_id": run_id, **more})["ok"])
         except (ConnectionError, FileNotFoundError):
             return False

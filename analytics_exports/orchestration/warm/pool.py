@@ -1,22 +1,20 @@
 """The pool: takes runs from launchers, gives them to workers, and sees to it that each comes to an end.
 
-One thread and no waiting: it turns what it hears into tasks, and tasks into work for whoever is idle. A task is a run
-to make, or a run to bury: one whose worker ended without a word, declared failed or cancelled in Dagster. The journal
+One thread and no waiting: it turns what it hears into tasks, and tasks into work for whoever is idle. The journal
 says which runs are in hand, so that a pool that follows a kill takes up what was waiting and buries what had begun.
 """
 
 import logging
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
-from analytics_exports.orchestration.warm.journal import BEGUN, ENDED, WAITING, Journal
+from analytics_exports.orchestration.warm.journal import BACKFILL, BEGUN, ENDED, WAITING, Journal
 from analytics_exports.orchestration.warm.protocol import Message, listen, receive, send
 from analytics_exports.orchestration.warm.staff import Staff, Worker
+from analytics_exports.orchestration.warm.tasks import Task, WaitingTasks, burial_task, is_burial, run_task
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +42,15 @@ class Pool:
         self._staff = staff
         self._patience = patience
         self._stop_at: float | None = None
-        self._tasks: deque[dict[str, Any]] = deque()
+        self._tasks = WaitingTasks()
         self._journal = Journal(path.with_name("journal"))
         for run_id, step in self._journal.in_hand.items():
             lost = step == BEGUN
-            self._tasks.append(_burial(run_id, "The run workers were killed.") if lost else _run(run_id))
+            self._tasks.add(
+                burial_task(run_id, "The run workers were killed.")
+                if lost
+                else run_task(run_id, backfill=step == BACKFILL)
+            )
 
     def serve(self) -> None:
         """Work until told to stop, then end in good order."""
@@ -81,55 +83,59 @@ class Pool:
             return {"ok": self._staff.problem is None, "problem": self._staff.problem}
         run_id = str(message["run_id"])
         if message["do"] == "run":
-            return {"ok": self._take(run_id)}
+            return {"ok": self._take(run_id, backfill=bool(message.get("backfill")))}
         if message["do"] == "cancel":
             return {"ok": self._cancel(run_id)}
         return {"ok": run_id in self._journal.in_hand}
 
-    def _take(self, run_id: str) -> bool:
+    def _take(self, run_id: str, *, backfill: bool) -> bool:
         if self._stop_at:
             return False
         if run_id not in self._journal.in_hand:
-            self._journal.add(WAITING, run_id)
-            self._tasks.append(_run(run_id))
+            self._journal.add(BACKFILL if backfill else WAITING, run_id)
+            self._tasks.add(run_task(run_id, backfill=backfill))
             self._staff.look()
         return True
 
     def _cancel(self, run_id: str) -> bool:
         """Stop a run that is in hand; whether it is."""
-        with suppress(ValueError):
-            self._tasks.remove(_run(run_id))
-            self._tasks.appendleft(_burial(run_id, "Cancelled before a run worker had begun.", cancelled=True))
+        if self._tasks.remove_run(run_id):
+            self._tasks.add_first(burial_task(run_id, "Cancelled before a run worker had begun.", cancelled=True))
             return True
-        worker = next((one for one in self._staff.workers if one.task == _run(run_id)), None)
+        busy = [worker for worker in self._staff.workers if worker.task and not is_burial(worker.task)]
+        worker = next((worker for worker in busy if worker.task and worker.task["run_id"] == run_id), None)
         if worker:
             worker.interrupt(self._patience.cancel)
         return worker is not None
 
     def _dispatch(self) -> None:
         """Hand out what can be: burials at once, runs when a worker is idle and has the newest code."""
-        while self._tasks:
-            burial = self._tasks[0]["do"] == "bury"
-            if not burial and (self._stop_at or self._staff.renewing):
+        while self._tasks.burials and (worker := self._staff.idle() or self._staff.extra()):
+            self._assign(worker, self._tasks.burials.popleft())
+        if self._stop_at or self._staff.renewing:
+            return
+        while worker := self._staff.idle():
+            busy = [other.task for other in self._staff.workers if other.task]
+            task = self._tasks.next_run(busy, self._staff.size)
+            if task is None:
                 return
-            worker = self._staff.idle() or (self._staff.extra() if burial else None)
-            if worker is None:
-                return
-            task = self._tasks.popleft()
-            self._journal.add(BEGUN, task["run_id"])
-            worker.assign(task)
+            self._assign(worker, task)
+
+    def _assign(self, worker: Worker, task: Task) -> None:
+        self._journal.add(BEGUN, task["run_id"])
+        worker.assign(task)
 
     def _note(self, worker: Worker, how: str | None) -> None:
         """A worker has done its task, or ended with it: then ``how``."""
         task, worker.task = worker.task or {}, None
         if how is None:
             self._journal.add(ENDED, task["run_id"])
-        elif task["do"] == "bury":
-            self._tasks.appendleft(task)
+        elif is_burial(task):
+            self._tasks.add_first(task)
         else:
             cancelled = worker.kill_at is not None
             logger.error("Run worker %s %s", worker.pid, how)
-            self._tasks.appendleft(_burial(task["run_id"], f"Run worker {worker.pid} {how}.", cancelled=cancelled))
+            self._tasks.add_first(burial_task(task["run_id"], f"Run worker {worker.pid} {how}.", cancelled=cancelled))
 
     def _finished(self) -> bool:
         """Whether a pool that was told to stop can; kills what has not ended in time."""
@@ -139,15 +145,6 @@ class Pool:
         now = time.monotonic()
         if now > self._stop_at:
             for worker in busy:
-                if worker.task and worker.task["do"] == "run":
+                if worker.task and not is_burial(worker.task):
                     worker.kill()
-        burials = any(task["do"] == "bury" for task in self._tasks)
-        return not (busy or burials) or now > self._stop_at + BURY_SECONDS
-
-
-def _run(run_id: str) -> dict[str, Any]:
-    return {"do": "run", "run_id": run_id}
-
-
-def _burial(run_id: str, reason: str, *, cancelled: bool = False) -> dict[str, Any]:
-    return {"do": "bury", "run_id": run_id, "reason": reason, "cancelled": cancelled}
+        return not (busy or self._tasks.burials) or now > self._stop_at + BURY_SECONDS

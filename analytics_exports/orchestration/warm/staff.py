@@ -118,6 +118,7 @@ class Staff:
     """Keeps ``size`` workers at hand.
 
     Attributes:
+        size: How many workers there should be.
         problem: Why a worker with the code as it is cannot work, for operators; ``None`` while that is not known.
     """
 
@@ -125,7 +126,7 @@ class Staff:
         """Have workers made as ``options`` say, anew when ``code`` changes; none is started before ``keep_up``."""
         self.workers: list[Worker] = []
         self.problem: str | None = None
-        self._size = size
+        self.size = size
         self._options = options
         self._code = code
         self._version = code.version()
@@ -184,7 +185,7 @@ class Staff:
             return
         if self._template is None and self._coming is None:
             self._coming = Template(self._options)
-        while self._template and len([one for one in self.workers if not one.leaving]) < self._size:
+        while self._template and len([one for one in self.workers if not one.leaving]) < self.size:
             self._hire()
 
     def look(self) -> None:

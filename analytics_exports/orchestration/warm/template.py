@@ -22,7 +22,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from analytics_exports.orchestration.warm.parent import die_with
+from analytics_exports.parent import die_with
 
 FORK, REAP = b"F", b"R"
 REQUEST, ANSWER = struct.Struct("!ci"), struct.Struct("!i")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts
 
@@ -21,6 +21,7 @@ from analytics_exports.orchestration.warm.protocol import Message, receive, send
 
 logger = logging.getLogger(__name__)
 
+NOT_BEGUN = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED)
 BURY_ATTEMPTS, BURY_PAUSE_SECONDS = 30, 1.0
 
 
@@ -63,12 +64,25 @@ def _perform(instance: DagsterInstance, message: Message) -> None:
     run_id = message["run_id"]
     try:
         if message["do"] == "run":
-            _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+            _make(instance, run_id)
         else:
             _bury(instance, run_id, message["reason"], cancelled=message["cancelled"])
     except Exception:
         logger.exception("Run %s could not be worked on", run_id)
         _bury(instance, run_id, "The run could not be worked on; the log of the run workers says why.", cancelled=False)
+
+
+def _make(instance: DagsterInstance, run_id: str) -> None:
+    """Make a run that has not begun; one that was handed over twice, or is cancelled already, has."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status is DagsterRunStatus.CANCELING:
+        _bury(instance, run_id, "Cancelled before a run worker had begun.", cancelled=True)
+    if run is None or run.status not in (*NOT_BEGUN, DagsterRunStatus.STARTING):
+        return
+    if run.status in NOT_BEGUN:
+        starting = DagsterEvent(event_type_value=DagsterEventType.RUN_STARTING.value, job_name=run.job_name)
+        instance.report_dagster_event(starting, run_id)
+    _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
 
 
 def _bury(instance: DagsterInstance, run_id: str, reason: str, *, cancelled: bool) -> None:
