@@ -15,7 +15,7 @@ from dagster_shared.yaml_utils import load_yaml_from_path
 from analytics_exports.settings import PREFIX, Settings
 from analytics_exports_tests.chart import render
 
-LAUNCHER = "run_launcher"
+LAUNCHER, COORDINATOR = "run_launcher", "run_coordinator"
 BROKER = {f"{PREFIX}BROKER_URL": "redis://127.0.0.1:9/0", f"{PREFIX}RESULTS_URL": "redis://127.0.0.1:9/0"}
 DAGSTERS = {f"{PREFIX}{name}" for name in ("DAGSTER_URL", "DAGSTER_STATE", "CODE_SERVER_HOST", "CODE_SERVER_PORT")}
 """Variables that only the files of Dagster read."""
@@ -44,10 +44,12 @@ def pods(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["celery", "kubernetes"])
-def test_an_instance_file_differs_only_in_its_launcher(repository: Path, name: str) -> None:
+def test_an_instance_file_differs_only_in_its_launcher_and_who_queues_runs(repository: Path, name: str) -> None:
     local, other = read(repository / "dagster.yaml"), read(repository / f"deploy/dagster/{name}.yaml")
 
     assert local.pop(LAUNCHER) != other.pop(LAUNCHER)
+    assert local.pop(COORDINATOR)["class"] == "PoolRunCoordinator"
+    assert other.pop(COORDINATOR)["class"] == "DefaultRunCoordinator"
     assert local == other
 
 
