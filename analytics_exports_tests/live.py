@@ -164,7 +164,7 @@ class Live:
             path = Path(self.services.settings.artifact_root) / artifact.output_path
             path.chmod(0o600)
             os.truncate(path, size)
-            artifact = replace(artifact, file_size_bytes=size)
+            artifact = replace(artifact, file_size_bytes=size, version="")  # it is another file now
         self.orchestrator.log.append(Materialised(production.claim, artifact))
         self.services.readback.follow()
         return job_id

@@ -12,12 +12,17 @@ CHUNK = 2**16
 
 
 class LossyProxy:
-    """Forwards connections; ``lose`` makes it cut the next one on which a client sends certain words."""
+    """Forwards connections; ``lose`` makes it cut the next one on which a client sends certain words.
+
+    ``fall_silent`` makes it forward nothing more on the connections that there are, which stay open.
+    """
 
     def __init__(self, database_url: str) -> None:
         self._url = make_url(database_url)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._words = b""
+        self._silent_before = 0
+        self._accepted = 0
         self.lost = 0
 
     @property
@@ -30,19 +35,24 @@ class LossyProxy:
         """Lose the answer to the next message with these words."""
         self._words = words.encode()
 
+    def fall_silent(self) -> None:
+        """As when something between has forgotten these connections; new ones work."""
+        self._silent_before = self._accepted
+
     def serve(self) -> None:
         """Accept connections until the proxy is closed."""
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+                self._accepted += 1
+                threading.Thread(target=self._forward, args=(client, self._accepted), daemon=True).start()
 
     def close(self) -> None:
         """Accept no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _forward(self, client: socket.socket) -> None:
+    def _forward(self, client: socket.socket, number: int) -> None:
         server = socket.create_connection((str(self._url.host), int(self._url.port or 0)))
         with client, server, selectors.DefaultSelector() as both, suppress(OSError):
             both.register(client, selectors.EVENT_READ, server)
@@ -52,6 +62,8 @@ class LossyProxy:
                     data = key.fileobj.recv(CHUNK)  # type: ignore[union-attr]
                     if not data:
                         return
+                    if number <= self._silent_before:
+                        continue
                     key.data.sendall(data)
                     if key.fileobj is client and self._words and self._words in data:
                         self._words = b""

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from analytics_exports.artifacts.files import Limits, free_bytes, translated
 from analytics_exports.artifacts.keys import FOLDER, Key, whose
-from analytics_exports.artifacts.staging import LocalStaging
+from analytics_exports.artifacts.staging import LocalStaging, version_of
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable
+from analytics_exports.ports import StoredFile
 
 MARKER = ".exports-root"
 
@@ -70,7 +70,7 @@ class LocalArtifactStore:
             held.callback(staging.close)
             yield staging
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str) -> StoredFile | None:
         """A published file: a regular one, not reached through any link below the root."""
         parsed = Key.parse(key)
         with self._exports() as exports, translated():
@@ -81,10 +81,11 @@ class LocalArtifactStore:
                 if error.errno in _ABSENT:
                     return None
                 raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
             return None
-        return os.fdopen(descriptor, "rb")
+        return StoredFile(os.fdopen(descriptor, "rb"), version_of(found))
 
     def link(self, key: str, lifetime: timedelta) -> None:
         """A folder gives no addresses."""

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def version_of(status: os.stat_result) -> str:
+    """What tells a file from any other: a rename keeps both numbers."""
+    return f"{status.st_ino:x}-{status.st_mtime_ns:x}"
+
+
 class LocalStaging:
     """Implements the port ``Staging`` in an open folder."""
 
@@ -59,13 +64,14 @@ class LocalStaging:
             os.fsync(self._descriptor)
             with self._reopened() as finished:
                 found = writing.count(finished, chosen)
-            size = os.fstat(self._descriptor).st_size
-        if found != content.row_count or size != file.size:
+            status = os.fstat(self._descriptor)
+        if found != content.row_count or status.st_size != file.size:
             raise InternalFailure
         return Written(
             row_count=content.row_count,
             file_size_bytes=file.size,
             sha256=file.sha256,
+            version=version_of(status),
             columns=content.columns,
             parts=content.parts,
             warnings=content.warnings,

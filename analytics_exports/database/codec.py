@@ -43,8 +43,14 @@ def selection_to_json(selection: Selection) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}
 
 
-def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
-    """The export that a row stands for; ``past`` says that its time is over, whether or not somebody noted it yet."""
+def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> ExportJob:
+    """The export that a row stands for.
+
+    Args:
+        past: Whether its time is over, whether or not somebody noted it yet.
+        leased: Whether a claim on it is alive.
+    """
+    replacement = row.details.get("replacement")
     failure = None
     if row.error_code and row.error_message:
         failure = Failure(row.error_code, row.error_message, retryable=bool(row.retryable))
@@ -57,6 +63,8 @@ def job_from_row(row: Job, *, past: bool = False) -> ExportJob:
         attempt=row.attempt,
         run_id=row.dagster_run_id,
         artifact=Artifact.from_plain(row.details) if "output_path" in row.details else None,
+        replacement=None if replacement is None else Artifact.from_plain(replacement),
+        replacing=leased and row.status == Status.COMPLETED,
         failure=failure,
         created_at=row.created_at,
         started_at=row.started_at,

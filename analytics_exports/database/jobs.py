@@ -41,6 +41,9 @@ from analytics_exports.reconnecting import persist, reconnecting, unavailable_wh
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
 """Wait before the second attempt; doubled for each further one, up to the longest."""
 
+REPLACEMENT = "replacement"
+"""Key of ``metadata``: the facts of a file that takes the place of another at this moment."""
+
 JITTER = 0.5
 """By what part a wait may be shorter at random, so that exports that failed together do not come back together."""
 
@@ -72,7 +75,7 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
             .where(Job.id == job_id, or_(pending, again, taken))
             .values(
                 status=case((pending, Status.RUNNING.value), else_=Job.status),
-                attempt=Job.attempt + case((pending, 1), else_=0),
+                attempt=Job.attempt + case((taken, 0), else_=1),
                 dagster_run_id=run_id,
                 worker_token=token,
                 lease_until=func.now() + lease,
@@ -99,19 +102,34 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
             return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
 
     @contextmanager
-    def publishing(self, claim: Claim) -> Iterator[None]:
+    def publishing(self, claim: Claim, replacement: Artifact | None = None) -> Iterator[None]:
         """Hold the row, so that nobody can cancel or take over between the check and the file becoming visible.
 
         The lock goes with the connection. When that is lost inside the block, the claim is looked at once more. If it
         is still there it was there all the time: a token is never given out again.
+
+        The facts of a replacement are noted before, so that readers know the file as soon as it is there, and take the
+        place of the artifact's with the end of the block.
         """
+        if replacement is not None:
+            persist(self.retry_seconds, self._announce, claim, replacement)
         with persist(self.retry_seconds, self._locked, claim) as session:
             yield
             try:
                 with unavailable_when_away():
+                    if replacement is not None:
+                        session.execute(_replace(claim))
                     session.commit()
             except DatabaseUnavailable:
                 persist(self.retry_seconds, self._confirm, claim)
+
+    def _announce(self, claim: Claim, replacement: Artifact) -> None:
+        """Note what is about to be published. Raises ClaimLost."""
+        noted = Job.details.concat({REPLACEMENT: replacement.to_plain()})
+        with self._transaction() as session:
+            noting = update(Job).where(_held(claim)).values({Job.details: noted}).returning(Job.id)
+            if session.scalar(noting) is None:
+                raise ClaimLost
 
     def _locked(self, claim: Claim) -> Session:
         """A session that holds the row of the claim. Raises ClaimLost."""
@@ -132,7 +150,7 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed. A file made again keeps the time at which it expires."""
         expires_at = func.coalesce(Job.expires_at, func.now() + retention)
-        facts = Job.details.op("-")("progress").concat(artifact.to_plain())
+        facts = Job.details.op("-")("progress").op("-")(REPLACEMENT).concat(artifact.to_plain())
         values = {
             Job.status: Status.COMPLETED.value,
             Job.completed_at: func.coalesce(Job.completed_at, func.now()),
@@ -147,17 +165,18 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
     def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt; a completed export that was being made again stays as it was."""
         with self._transaction() as session:
-            kept = update(Job).where(_held(claim), Job.status == Status.COMPLETED).values(lease_until=null())
+            values = {Job.lease_until: null(), Job.details: Job.details.op("-")(REPLACEMENT)}
+            kept = update(Job).where(_held(claim), Job.status == Status.COMPLETED).values(values)
             if session.scalar(kept.returning(Job.id)) is not None:
                 return True
             ended = _end(and_(_held(claim), Job.status == Status.RUNNING), failure, max_attempts)
             return session.scalar(ended) is not None
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Sequence[JobId]:
         """End the attempts that this run still holds."""
         held = and_(Job.dagster_run_id == run_id, Job.status == Status.RUNNING)
         with self._transaction("dagster") as session:
-            return len(session.scalars(_end(held, failure, max_attempts)).all())
+            return [JobId(job_id) for job_id in session.scalars(_end(held, failure, max_attempts))]
 
     def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
         """Running exports whose lease is over."""
@@ -190,6 +209,13 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
         statement = update(Job).where(Job.id.in_(job_ids), Job.status == Status.EXPIRED)
         with self._transaction() as session:
             session.execute(statement.values(file_removed_at=func.now()))
+
+
+def _replace(claim: Claim) -> Any:  # noqa: ANN401 - as ``_end``
+    """Let the noted facts take the place of those of the file that was there before."""
+    facts = Job.details.op("-")(REPLACEMENT).concat(Job.details[REPLACEMENT])
+    announced = and_(_held(claim), Job.details.has_key(REPLACEMENT))
+    return update(Job).where(announced).values({Job.details: facts}).execution_options(synchronize_session=False)
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, insert, null, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, null, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,9 @@ from analytics_exports.reconnecting import persist
 
 PAST = func.coalesce(Job.expires_at <= func.now(), false())
 """Whether an export's time is over, although nobody may have noted it yet."""
+
+LEASED = func.coalesce(Job.lease_until > func.now(), false())
+"""Whether a claim on an export is alive."""
 
 PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.value), else_=Job.status)
 
@@ -93,13 +96,13 @@ class OwnJobs(Transactions):
                 return None
             if found[0].request_digest != once.request:
                 raise IdempotencyKeyReused
-            return job_from_row(found[0], past=found[1])
+            return _job(found)
 
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """An export of this user: one query, so that an unknown and a foreign id take the same time."""
         with self._transaction() as session:
             found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
-            return None if found is None else job_from_row(found[0], past=found[1])
+            return None if found is None else _job(found)
 
     def list_own(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
@@ -110,7 +113,7 @@ class OwnJobs(Transactions):
             statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
         statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
         with self._transaction() as session:
-            return [job_from_row(row, past=past) for row, past in session.execute(statement)]
+            return [_job(row) for row in session.execute(statement)]
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled."""
@@ -136,7 +139,7 @@ class OwnJobs(Transactions):
         with self._transaction("owner", user_id) as session:
             session.execute(update(Job).where(mine, when).values(values))
             found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
-            return None if found is None else job_from_row(found[0], past=found[1])
+            return None if found is None else _job(found)
 
 
 def key_lock(user_id: UserId, once: Once) -> int:
@@ -144,8 +147,13 @@ def key_lock(user_id: UserId, once: Once) -> int:
     return int.from_bytes(hashlib.sha256(user_id.bytes + once.key).digest()[:8], signed=True)
 
 
-def _own(user_id: UserId) -> Select[Job, bool]:
-    return select(Job, PAST).where(Job.user_id == user_id)
+def _own(user_id: UserId) -> Select[Job, bool, bool]:
+    return select(Job, PAST, LEASED).where(Job.user_id == user_id)
+
+
+def _job(row: Row[Job, bool, bool]) -> ExportJob:
+    job, past, leased = row
+    return job_from_row(job, past=past, leased=leased)
 
 
 def _count(session: Session, user_id: UserId, most: int) -> None:

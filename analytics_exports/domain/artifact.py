@@ -19,6 +19,7 @@ class Artifact:
     Attributes:
         output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{format}``.
         sha256: Of the whole file, in hex.
+        version: Tells the file from others under the same key; empty for files from before there were versions.
         columns: Names, types and numbers of NULLs as written.
         data_as_of: When the warehouse that was read was last built.
         parts: The files inside, when it is a zip of several.
@@ -33,6 +34,7 @@ class Artifact:
     data_as_of: datetime
     parts: tuple[Part, ...] = ()
     warnings: tuple[FileWarning, ...] = ()
+    version: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """These facts as JSON knows them."""
@@ -45,6 +47,7 @@ class Artifact:
             "schema": [{**asdict(facts.column), "null_count": facts.null_count} for facts in self.columns],
             "parts": [asdict(part) for part in self.parts],
             "warnings": [asdict(warning) for warning in self.warnings],
+            "file_version": self.version,
         }
 
     @classmethod
@@ -66,4 +69,5 @@ class Artifact:
             ),
             parts=tuple(Part(**item) for item in plain["parts"]),
             warnings=tuple(FileWarning(**item) for item in plain["warnings"]),
+            version=plain.get("file_version", ""),
         )

@@ -113,6 +113,8 @@ class ExportJob:
         attempt: How many attempts have been claimed so far.
         run_id: The Dagster run of the latest attempt.
         artifact: Set once completed; stays when the file has expired.
+        replacement: The file that takes the artifact's place at this moment, while a completed export is made again.
+        replacing: Whether somebody may be about to replace the file.
         progress: Of the attempt that is running.
         retry_of: The export that this one was asked for anew.
         request_id: Of the HTTP request that asked for it; the access log, run, worker's log and file name it as well.
@@ -131,6 +133,8 @@ class ExportJob:
     started_at: datetime | None
     completed_at: datetime | None
     expires_at: datetime | None
+    replacement: Artifact | None = None
+    replacing: bool = False
     progress: Progress | None = None
     retry_of: JobId | None = None
     request_id: str | None = None

@@ -44,10 +44,10 @@ class ExportIOManager(IOManager):
 
         app = application("worker")
         job = app.jobs.load(JobId(UUID(context.partition_key)))
-        file = app.artifacts.open(job.artifact.output_path) if job and job.artifact else None
-        if job is None or file is None:
+        found = app.artifacts.open(job.artifact.output_path) if job and job.artifact else None
+        if job is None or found is None:
             raise ExportExpired
-        with file:
+        with found.content as file:
             return writing.read(file, job.request.format, job.request.options).lazy()
 
 

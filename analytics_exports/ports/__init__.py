@@ -14,7 +14,7 @@ LazyFrame, named for the type checker only.
 
 from analytics_exports.ports.data import Begun, Catalogue, Estimate, Page, Scan, Warehouse
 from analytics_exports.ports.figures import Ended, Figures, Stock
-from analytics_exports.ports.files import ArtifactStore, Staging, Written
+from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile, Written
 from analytics_exports.ports.jobs import Announcements, JobStore, Signal
 from analytics_exports.ports.people import Directory, TokenStore
 from analytics_exports.ports.runs import InProgress, LoggedEvent, Materialised, Orchestrator, RunEnded
@@ -39,6 +39,7 @@ __all__ = [
     "Signal",
     "Staging",
     "Stock",
+    "StoredFile",
     "TokenStore",
     "Warehouse",
     "Written",

@@ -20,6 +20,7 @@ class Written:
 
     Attributes:
         sha256: Of the whole file, in hex.
+        version: Tells the file from any other that was or will be under the same key (see ``StoredFile``).
         columns: Names, types and descriptions, and how many cells are NULL.
         parts: The files inside, when it is a zip of several.
         warnings: What its reader should know.
@@ -28,6 +29,7 @@ class Written:
     row_count: int
     file_size_bytes: int
     sha256: str
+    version: str = ""
     columns: tuple[ColumnFacts, ...] = ()
     parts: tuple[Part, ...] = ()
     warnings: tuple[FileWarning, ...] = ()
@@ -66,6 +68,18 @@ class Staging(Protocol):
         """Make the written file visible under its key in one step, replacing an earlier attempt's."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A published file, open for reading; whoever gets it closes it.
+
+    Attributes:
+        version: That of ``Written``, unless the file was copied to another place since.
+    """
+
+    content: BinaryIO
+    version: str
+
+
 class ArtifactStore(Protocol):
     """Where finished files are kept, by key: ``exports/{user_id}/{job_id}.{ending}``."""
 
@@ -79,7 +93,7 @@ class ArtifactStore(Protocol):
     def stage(self, key: str, attempt: int) -> AbstractContextManager[Staging]:
         """Begin a file that will become visible as ``key``. Raises StorageFull or StorageUnavailable, as ``check``."""
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str) -> StoredFile | None:
         """A published file open for reading, or ``None``.
 
         What is read from its beginning on stays readable when the file is removed meanwhile.

@@ -87,8 +87,16 @@ class JobStore(Protocol):
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
         """Prolong the lease and store progress; ``False`` when the claim is lost and work must stop."""
 
-    def publishing(self, claim: Claim) -> AbstractContextManager[None]:
-        """Hold the row while a file becomes visible. Raises ClaimLost when the claim is not valid any more."""
+    def publishing(self, claim: Claim, replacement: Artifact | None = None) -> AbstractContextManager[None]:
+        """Hold the row while a file becomes visible.
+
+        Args:
+            replacement: The file, when the export has one already: its facts are noted before the file is visible, and
+                take the place of the other's in the moment after.
+
+        Raises:
+            ClaimLost: the claim is not valid any more.
+        """
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed; ``False`` when the claim is not the current one. Safe to repeat."""
@@ -100,8 +108,8 @@ class JobStore(Protocol):
         attempts failed less than ``TRANSIENT_FOR`` ago. The waits between attempts grow.
         """
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
-        """The same for whatever a run that ended without a result still holds; returns how many exports."""
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
+        """The same for whatever a run that ended without a result still holds; returns which exports."""
 
     def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
         """Running exports whose lease is over."""

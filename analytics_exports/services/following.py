@@ -1,7 +1,9 @@
 """Looking at one's exports: where one stands, which there are, and the file of a finished one."""
 
+import hashlib
 import io
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +19,16 @@ from analytics_exports.domain.errors import (
     ExportUnavailable,
     FieldProblem,
     InvalidRequest,
+    Unavailable,
 )
 from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, JobId, Status
-from analytics_exports.ports import ArtifactStore, JobStore
+from analytics_exports.ports import ArtifactStore, JobStore, StoredFile
 from analytics_exports.services.sealing import Seal
+
+REPLACING_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Waits, in seconds, for a file that is being replaced."""
+
+READ_BYTES = 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +95,8 @@ class Following:
     def open(self, principal: Principal, job_id: JobId) -> OpenFile:
         """The finished file of one of the caller's exports.
 
-        A file that is missing before its time, or not as long as it was, will not come back: the export expires.
+        A file that is missing before its time, or is another than it was, will not come back: the export expires. But
+        while one may be replaced, nothing is concluded from what is there.
 
         Raises:
             ExportNotFound: there is no such export of the caller's.
@@ -95,7 +104,23 @@ class Following:
             ExportUnavailable: it failed or was cancelled.
             ExportExpired: its file is gone.
             StorageUnavailable: the place where files are kept cannot be reached.
+            Unavailable: the file is being replaced at this moment.
         """
+        for pause in (*REPLACING_PAUSES, None):
+            job = self._finished(principal, job_id)
+            if found := self._open(job):
+                return found
+            if not job.replacing:
+                break
+            if pause is None:
+                raise Unavailable("The file is being made again; ask again in a moment.")
+            time.sleep(pause)
+        logger.error("The file of export %s is missing or damaged", job_id)
+        self.jobs.discard(principal.user_id, job_id)
+        raise ExportExpired
+
+    def _finished(self, principal: Principal, job_id: JobId) -> ExportJob:
+        """An export that has a file. Raises as ``open``."""
         job = self.find(principal, job_id)
         if job.status in LIVE:
             raise ExportNotReady
@@ -103,14 +128,21 @@ class Following:
             raise ExportExpired
         if job.artifact is None:
             raise ExportUnavailable
-        file = self.artifacts.open(job.artifact.output_path)
-        if file is not None and file.seek(0, io.SEEK_END) == job.artifact.file_size_bytes:
-            return OpenFile(job, job.artifact, file)
-        if file is not None:
-            file.close()
-        logger.error("The file of export %s is missing or damaged", job_id)
-        self.jobs.discard(principal.user_id, job_id)
-        raise ExportExpired
+        return job
+
+    def _open(self, job: ExportJob) -> OpenFile | None:
+        """The file with the facts that are its own; ``None`` when there is none, or it has others."""
+        known = [artifact for artifact in (job.replacement, job.artifact) if artifact is not None]
+        found = self.artifacts.open(known[-1].output_path)
+        if found is None:
+            return None
+        for is_of in (_is_by_version, _is_by_checksum):
+            for artifact in known:
+                if found.content.seek(0, io.SEEK_END) == artifact.file_size_bytes and is_of(found, artifact):
+                    found.content.seek(0)
+                    return OpenFile(job, artifact, found.content)
+        found.content.close()
+        return None
 
     def _position(self, purpose: str, cursor: str) -> tuple[datetime, JobId]:
         values = self.seal.open(purpose, cursor)
@@ -118,3 +150,17 @@ class Following:
             raise InvalidRequest(FieldProblem("/cursor", "This is not a cursor of this list; begin without one."))
         created, job_id = map(str, values)
         return datetime.fromisoformat(created), JobId(UUID(job_id))
+
+
+def _is_by_version(file: StoredFile, artifact: Artifact) -> bool:
+    """Whether it is the one that was written; one from before there were versions is known by its size alone."""
+    return artifact.version in ("", file.version)
+
+
+def _is_by_checksum(file: StoredFile, artifact: Artifact) -> bool:
+    """For files that were copied to another place since."""
+    digest = hashlib.sha256()
+    file.content.seek(0)
+    while chunk := file.content.read(READ_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest() == artifact.sha256

@@ -60,10 +60,10 @@ class Inspecting:
 
     def _readable(self, _job: ExportJob, artifact: Artifact) -> Verdict:
         """The store has the file, as large as it was, and with its checksum if it is not too large to be read again."""
-        file = self.artifacts.open(artifact.output_path)
-        if file is None:
+        found = self.artifacts.open(artifact.output_path)
+        if found is None:
             return Verdict(passed=False, facts={"note": "The file is gone."})
-        with file:
+        with found.content as file:
             size = file.seek(0, 2)
             file.seek(0)
             if size > READ_BYTES:
@@ -75,10 +75,10 @@ class Inspecting:
     def _owner_only(self, job: ExportJob, artifact: Artifact) -> Verdict:
         """Every row is the owner's, read from the file where it can tell; otherwise as it was compared on the way."""
         dataset = self.catalogue.state().datasets.get(job.request.dataset_id)
-        file = self.artifacts.open(artifact.output_path) if artifact.file_size_bytes <= READ_BYTES else None
+        found = self.artifacts.open(artifact.output_path) if artifact.file_size_bytes <= READ_BYTES else None
         foreign = None
-        if dataset is not None and file is not None:
-            with file:
+        if dataset is not None and found is not None:
+            with found.content as file:
                 foreign = self.foreign_rows(file, job.request.format, dataset.owner_column, job.owner_key)
         if foreign is None:
             note = "Compared row by row while it was read; the file is too large, or of no format, to tell again."

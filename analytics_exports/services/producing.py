@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, ExportError, InternalFailure
-from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId
+from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import ending
-from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Scan, Warehouse
+from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Scan, Warehouse, Written
 from analytics_exports.services.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -161,11 +161,16 @@ class Production:
                 facts=self._facts(),
             )
             self.scan.verify()
-            with self._services.jobs.publishing(self.claim):
+            artifact = self._artifact(key, written)
+            replacement = artifact if self.job.status is Status.COMPLETED else None
+            with self._services.jobs.publishing(self.claim, replacement):
                 staging.publish()
         self._preview = self.scan.preview
         self.seconds = time.monotonic() - self._begun
         logger.info("export published", extra={**_names(self.job, self.claim), "seconds": round(self.seconds, 3)})
+        return artifact
+
+    def _artifact(self, key: str, written: Written) -> Artifact:
         return Artifact(
             output_path=key,
             row_count=written.row_count,
@@ -175,6 +180,7 @@ class Production:
             data_as_of=self.scan.data_as_of,
             parts=written.parts,
             warnings=written.warnings,
+            version=written.version,
         )
 
     def _facts(self) -> dict[str, str]:

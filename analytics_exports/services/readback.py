@@ -87,13 +87,15 @@ class Readback:
         event = self.orchestrator.materialisation(job_id)
         if event is None or event.claim != claim or not self._complete(event):
             self.jobs.give_up(claim, Failure.of(WorkerLost), self.max_attempts)
+            self._drop_file(job_id)
 
     def _do(self, event: Materialised | RunEnded | None) -> None:
         if isinstance(event, Materialised):
             self._complete(event)
         elif event is not None:
             failure = Failure.of(RunCancelled if event.cancelled else WorkerLost)
-            self.jobs.run_ended(event.run_id, failure, self.max_attempts)
+            for job_id in self.jobs.run_ended(event.run_id, failure, self.max_attempts):
+                self._drop_file(job_id)
 
     def _complete(self, event: Materialised) -> bool:
         """Complete the export; whether its claim was still the current one."""
@@ -103,7 +105,7 @@ class Readback:
         return completed
 
     def _drop_file(self, job_id: JobId) -> None:
-        """Remove what was published of an export that was cancelled before it could be completed."""
+        """Remove what may have been published of an export that failed or was cancelled before it was completed."""
         job = self.jobs.load(job_id)
         if job is not None and job.status not in {*LIVE, Status.COMPLETED}:
             with suppress(StorageUnavailable):  # the sweep removes it later

@@ -16,6 +16,7 @@ from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, JobI
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.services.producing import artifact_key
 from analytics_exports.services.selecting import Selecting
 
 CheckOptions = Callable[[Format, Mapping[str, object]], Mapping[str, object]]
@@ -125,6 +126,8 @@ class Requesting:
         elif job.status is Status.CANCELLED and before.status in LIVE and job.run_id:
             with suppress(Unavailable):  # the worker finds out by itself at its next heartbeat
                 self.orchestrator.terminate(job.run_id)
+            with suppress(Unavailable):  # it may have been published a moment ago; the sweep removes it otherwise
+                self.artifacts.remove(artifact_key(job))
         return job
 
     def _created(

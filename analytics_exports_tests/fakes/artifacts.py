@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import Written
+from analytics_exports.ports import StoredFile, Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,13 +44,14 @@ class FakeStaging:
         self._store.check(len(content))
         self._store.partials[self._partial] = content
         progress(rows.height, len(content))
-        return Written(rows.height, len(content), hashlib.sha256(content).hexdigest())
+        return Written(rows.height, len(content), hashlib.sha256(content).hexdigest(), str(self._partial[1]))
 
     def publish(self) -> None:
         self._store.check()
         if self._partial not in self._store.partials:
             raise StorageUnavailable
         self._store.files[self._key] = self._store.partials.pop(self._partial)
+        self._store.versions[self._key] = str(self._partial[1])
 
 
 class FakeArtifactStore:
@@ -58,6 +59,7 @@ class FakeArtifactStore:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.versions: dict[str, str] = {}
         self.partials: dict[tuple[str, int], bytes] = {}
         self.away = False
         self.free_bytes = 2**40
@@ -75,9 +77,9 @@ class FakeArtifactStore:
         finally:
             self.partials.pop((key, attempt), None)
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str) -> StoredFile | None:
         self._reach()
-        return BytesIO(self.files[key]) if key in self.files else None
+        return StoredFile(BytesIO(self.files[key]), self.versions.get(key, "")) if key in self.files else None
 
     def link(self, key: str, lifetime: timedelta) -> str | None:
         self._reach()

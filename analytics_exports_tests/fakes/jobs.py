@@ -131,7 +131,9 @@ class FakeJobStore:
         if job.status is Status.RUNNING and (told := self.rows[job_id].progress):
             job = replace(job, progress=Progress(**cast("dict[str, int]", told)))
         past = job.status is Status.COMPLETED and job.expires_at is not None and job.expires_at <= self.now
-        return replace(job, status=Status.EXPIRED) if past else job
+        lease = self.rows[job_id].lease_until
+        replacing = job.status is Status.COMPLETED and lease is not None and lease > self.now
+        return replace(job, status=Status.EXPIRED) if past else replace(job, replacing=replacing)
 
     def list_own(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
@@ -152,7 +154,7 @@ class FakeJobStore:
         waiting = [row for row in self._pending() if row.launch_after <= self.now]
         chosen = sorted(waiting, key=lambda row: row.place)[:limit]
         for row in chosen:
-            row.launches += 1
+            row.launches = max(row.launches, row.job.attempt) + 1
             row.launch_after = self.now + hold
         return [Launch(row.job.id, row.launches, row.job.request_id) for row in chosen]
 
@@ -166,10 +168,9 @@ class FakeJobStore:
         row = self.rows.get(job_id)
         if row is None or not (row.job.status is Status.PENDING or (remake and self._can_be_made_again(row))):
             raise ClaimLost
-        attempt = row.job.attempt
+        attempt = row.job.attempt + 1
         if row.job.status is Status.PENDING:
             self._move(row, Status.RUNNING)
-            attempt += 1
         started = row.job.started_at or self.now
         row.job = replace(row.job, attempt=attempt, run_id=run_id, started_at=started, failure=None)
         row.token, row.lease_until = uuid4().hex, self.now + lease
@@ -183,11 +184,14 @@ class FakeJobStore:
         return True
 
     @contextmanager
-    def publishing(self, claim: Claim) -> Iterator[None]:
+    def publishing(self, claim: Claim, replacement: Artifact | None = None) -> Iterator[None]:
         row = self._held(claim)
         if row is None or row.lease_until is None or row.lease_until <= self.now:
             raise ClaimLost
+        row.job = replace(row.job, replacement=replacement)
         yield
+        if replacement is not None:
+            row.job = replace(row.job, artifact=replacement, replacement=None)
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         row = self._held(claim)
@@ -196,7 +200,8 @@ class FakeJobStore:
         if row.job.status is Status.RUNNING:
             self._move(row, Status.COMPLETED)
         expires = row.job.expires_at or self.now + retention
-        row.job = replace(row.job, artifact=artifact, completed_at=row.job.completed_at or self.now, expires_at=expires)
+        completed_at = row.job.completed_at or self.now
+        row.job = replace(row.job, artifact=artifact, replacement=None, completed_at=completed_at, expires_at=expires)
         row.lease_until, row.progress = None, {}
         return True
 
@@ -206,15 +211,16 @@ class FakeJobStore:
             return False
         if row.job.status is Status.COMPLETED:
             row.lease_until = None
+            row.job = replace(row.job, replacement=None)
         else:
             self._end(row, failure, max_attempts)
         return True
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> int:
+    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
         held = [row for row in self.rows.values() if row.job.run_id == run_id and row.job.status is Status.RUNNING]
         for row in held:
             self._end(row, failure, max_attempts)
-        return len(held)
+        return [row.job.id for row in held]
 
     def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
         over = [row for row in self.rows.values() if row.job.status is Status.RUNNING and self._lease_over(row)]

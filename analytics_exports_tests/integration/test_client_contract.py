@@ -56,7 +56,7 @@ class PromptOrchestrator(FakeOrchestrator):
                 self.make(job_id)
 
     def make(self, job_id: JobId) -> None:
-        production = self.services.producing.begin(job_id, "run")
+        production = self.services.producing.begin(job_id, "run", remake=True)
         artifact = production.publish(production.frame)
         self.log.append(Materialised(production.claim, artifact))
         self.services.readback.follow()

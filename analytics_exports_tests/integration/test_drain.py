@@ -115,10 +115,10 @@ def test_a_file_is_as_good_as_one_made_by_itself(world: World) -> None:
     world.app.readback.follow()
     job = world.job(job_id)
     assert job.artifact is not None
-    file = world.app.artifacts.open(job.artifact.output_path)
+    found = world.app.artifacts.open(job.artifact.output_path)
 
-    assert file is not None
-    with file:
+    assert found is not None
+    with found.content as file:
         assert len(file.read()) == job.artifact.file_size_bytes
     assert world.app.orchestrator.materialisation(job_id) is not None
     assert world.instance.has_dynamic_partition("exports", str(job_id))

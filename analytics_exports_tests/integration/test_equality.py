@@ -68,9 +68,9 @@ class World:
                 staging.write(scan.frame, format, options, lambda *_: None, columns=scan.columns)
                 staging.publish()
             columns = scan.columns
-        file = self.store.open(key)
-        assert file is not None
-        with file:
+        found = self.store.open(key)
+        assert found is not None
+        with found.content as file:
             rows = from_csv(file.read()) if format is Format.CSV else pq.read_table(file).to_pylist()
         return [plain(row, columns) for row in rows]
 

@@ -146,7 +146,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(number=OLD)
     def a_run_ends(self, number: int) -> None:
-        self.both(lambda side: side.world.store.run_ended(side.run(number), FAILURES["transient"], 3))
+        self.both(lambda side: len(side.world.store.run_ended(side.run(number), FAILURES["transient"], 3)))
 
     @rule(which=EXPORTS)
     def the_owner_cancels(self, which: int) -> None:

@@ -10,6 +10,7 @@ from dagster import AssetKey, AssetMaterialization, DagsterInstance, job
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 from sqlalchemy import Engine, insert, text
 
+from analytics_exports.database import signals
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.models import User
@@ -21,7 +22,7 @@ from analytics_exports.orchestration.storage import PooledPostgresStorage
 from analytics_exports.stack.environment import dagster_url
 from analytics_exports_tests import factories
 from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
-from analytics_exports_tests.waiting import LIMIT_SECONDS
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 LEASE, HOLD = timedelta(seconds=20), timedelta(seconds=60)
 
@@ -143,6 +144,39 @@ class TestSignal:
             assert signal.wait(LIMIT_SECONDS)
             with listening(database_url, "a_channel") as second:
                 assert not second.sit(1)
+
+    def test_a_connection_that_has_become_deaf_is_replaced(
+        self, proxy: LossyProxy, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signals, "SILENT_SECONDS", 0.3)
+        monkeypatch.setattr(signals, "ANSWER_SECONDS", 0.5)
+        with listening(proxy.url, "a_channel", LIMIT_SECONDS) as signal, engine.connect() as connection:
+            assert not signal.wait(1)  # one that hears is kept
+            proxy.fall_silent()
+            assert signal.wait(LIMIT_SECONDS)
+            connection.execute(text("NOTIFY a_channel"))
+            connection.commit()
+            assert signal.wait(LIMIT_SECONDS)
+
+    def test_somebody_who_waits_in_short_turns_finds_it_out_too(
+        self, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signals, "SILENT_SECONDS", 0.3)
+        monkeypatch.setattr(signals, "ANSWER_SECONDS", 0.5)
+        with listening(proxy.url, "a_channel") as signal:
+            proxy.fall_silent()
+            with pytest.raises(DatabaseUnavailable):
+                until(lambda: signal.heard(0.05))
+
+    def test_an_announcement_that_comes_while_a_connection_is_tried_is_not_lost(
+        self, database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(signals, "SILENT_SECONDS", 0)
+        with listening(database_url, "a_channel") as signal, engine.connect() as connection:
+            for number in range(50):
+                connection.execute(text(f"NOTIFY a_channel, '{number}'"))
+                connection.commit()
+                assert until(lambda: signal.heard(0.01)) == {str(number)}
 
 
 @job

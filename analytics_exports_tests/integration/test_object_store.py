@@ -48,9 +48,9 @@ def publish(store: ObjectArtifactStore, frame: pl.LazyFrame, attempt: int = 1) -
 def test_a_file_in_many_parts_arrives_whole(store: ObjectArtifactStore, bucket: S3Bucket) -> None:
     sha256 = publish(store, PLENTY)
 
-    file = store.open(KEY)
-    assert file is not None
-    with file:
+    found = store.open(KEY)
+    assert found is not None
+    with found.content as file:
         content = file.read()
     assert len(content) > 20 * MEBIBYTE
     assert hashlib.sha256(content).hexdigest() == sha256
@@ -60,9 +60,9 @@ def test_a_file_in_many_parts_arrives_whole(store: ObjectArtifactStore, bucket: 
 
 def test_reading_can_begin_anywhere(store: ObjectArtifactStore) -> None:
     publish(store, PLENTY)
-    file = store.open(KEY)
-    assert file is not None
-    with file:
+    found = store.open(KEY)
+    assert found is not None
+    with found.content as file:
         content = file.read()
         size = file.seek(0, io.SEEK_END)
         assert size == len(content)

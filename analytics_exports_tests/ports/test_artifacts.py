@@ -34,10 +34,10 @@ class World:
         return f"exports/{self.user}/{self.job}.csv"
 
     def content(self) -> bytes | None:
-        file = self.store.open(self.key)
-        if file is None:
+        found = self.store.open(self.key)
+        if found is None:
             return None
-        with file:
+        with found.content as file:
             return file.read()
 
     def publish(self, frame: pl.LazyFrame = ROWS, attempt: int = 1) -> Written:
@@ -143,9 +143,9 @@ def test_an_attempt_that_comes_to_nothing_leaves_the_file_of_the_one_before(worl
 
 def test_a_file_that_is_open_stays_readable_when_it_is_removed(world: World) -> None:
     world.publish()
-    file = world.store.open(world.key)
-    assert file is not None
-    with file:
+    found = world.store.open(world.key)
+    assert found is not None
+    with found.content as file:
         world.store.remove(world.key)
         assert world.content() is None
         assert file.read() == b'number,text\n1,a\n2,\n3,""\n'
@@ -222,3 +222,12 @@ def test_a_sweep_removes_a_partial_file_whose_attempt_is_over(world: World) -> N
             staging.publish()
 
     assert world.content() is None
+
+
+def test_a_file_has_a_version_that_no_other_has(world: World) -> None:
+    versions = [world.publish(attempt=attempt).version for attempt in (1, 2)]
+    found = world.store.open(world.key)
+
+    assert found is not None
+    found.content.close()
+    assert found.version == versions[1] != versions[0]

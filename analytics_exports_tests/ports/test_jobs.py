@@ -320,8 +320,8 @@ def test_only_the_current_claim_can_give_up(world: World) -> None:
 def test_the_end_of_a_run_ends_what_it_still_holds(world: World) -> None:
     lost, other = world.running("lost"), world.running("other")
 
-    assert world.store.run_ended("lost", TRANSIENT, 3) == 1
-    assert world.store.run_ended("lost", TRANSIENT, 3) == 0
+    assert world.store.run_ended("lost", TRANSIENT, 3) == [lost.job_id]
+    assert world.store.run_ended("lost", TRANSIENT, 3) == []
     assert (world.status(lost.job_id), world.status(other.job_id)) == (Status.PENDING, Status.RUNNING)
 
 
@@ -561,3 +561,36 @@ def test_a_key_is_forgotten_when_it_is_old(world: World) -> None:
     assert world.store.forget_keys(timedelta(0)) == 1
     assert world.store.repeated(user.user_id, once) is None
     assert world.store.create(user, factories.request(), once=once).id != first.id
+
+
+def test_facts_of_a_replacement_are_known_before_its_file_and_hold_after(world: World) -> None:
+    first = world.completed()
+    job = world.store.load(first.job_id)
+    assert job is not None
+    again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
+    assert again.attempt == first.attempt + 1
+    new = factories.artifact(row_count=3)
+    with world.store.publishing(again, new):
+        during = world.store.find(job.user_id, job.id)
+    after = world.store.find(job.user_id, job.id)
+    world.store.complete(again, new, DAY)
+    ended = world.store.find(job.user_id, job.id)
+
+    assert during is not None
+    assert (during.replacing, during.artifact, during.replacement) == (True, factories.artifact(), new)
+    assert after is not None
+    assert (after.replacing, after.artifact, after.replacement) == (True, new, None)
+    assert ended is not None
+    assert (ended.replacing, ended.artifact, ended.replacement) == (False, new, None)
+
+
+def test_a_replacement_that_comes_to_nothing_is_forgotten(world: World) -> None:
+    first = world.completed()
+    again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
+    with pytest.raises(KeyError), world.store.publishing(again, factories.artifact(row_count=3)):
+        raise KeyError
+    world.store.give_up(again, PERMANENT, 3)
+    job = world.store.load(first.job_id)
+
+    assert job is not None
+    assert (job.artifact, job.replacement) == (factories.artifact(), None)

@@ -230,3 +230,18 @@ def test_a_row_that_cannot_be_ended_keeps_no_other_from_being_ended(
     world.readback.follow()
 
     assert (world.status(stuck), world.status(other)) == (Status.RUNNING, Status.PENDING)
+
+
+@pytest.mark.parametrize("how", ["its run failed", "its worker is silent"])
+def test_the_file_of_an_export_that_failed_after_all_is_removed(world: World, how: str) -> None:
+    claim = world.running()
+    key = world.publish(claim)
+    world.dagster.log.clear()  # its worker was killed before it could tell
+    world.readback = Readback(world.jobs, world.artifacts, world.dagster, DAY, max_attempts=1)
+    if how == "its run failed":
+        world.dagster.log.append(RunEnded("run", cancelled=False))
+    world.jobs.pass_time(21)
+    world.readback.follow()
+
+    assert world.status(claim) is Status.FAILED
+    assert key not in world.artifacts.files

@@ -1,5 +1,6 @@
 """What an owner can do with exports."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -23,13 +24,16 @@ from analytics_exports.domain.errors import (
     InvalidRequest,
     StorageFull,
     TooManyExports,
+    Unavailable,
 )
 from analytics_exports.domain.export import ExportFilter, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
+from analytics_exports.services import following
 from analytics_exports.services.browsing import Browsing
 from analytics_exports.services.following import Following
 from analytics_exports.services.linking import Linking
+from analytics_exports.services.producing import artifact_key
 from analytics_exports.services.requesting import Requesting, Submitted
 from analytics_exports.services.sealing import Seal
 from analytics_exports.services.selecting import Selecting
@@ -385,3 +389,41 @@ def test_there_is_a_link_to_a_completed_export_only(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportConflict):
         world.linking.make(world.caller, job.id)
+
+
+def test_while_a_file_is_replaced_nothing_is_concluded_from_what_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "REPLACING_PAUSES", (0,))
+    job = world.submit()
+    world.complete(job, None)
+    world.jobs.claim(job.id, "again", DAY, remake=True)
+    with pytest.raises(Unavailable):
+        world.following.open(world.caller, job.id)
+    assert world.following.find(world.caller, job.id).status is Status.COMPLETED
+
+    world.artifacts.files[str(job.id)] = CONTENT
+    assert world.following.open(world.caller, job.id).file.read() == CONTENT
+
+
+def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world: World) -> None:
+    job = world.submit()
+    _, claim = world.jobs.claim(job.id, "run", DAY)
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    facts = factories.artifact(output_path=str(job.id), file_size_bytes=len(CONTENT), sha256=sha256, version="before")
+    world.jobs.complete(claim, facts, DAY)
+    world.artifacts.files[str(job.id)], world.artifacts.versions[str(job.id)] = CONTENT, "copied"
+    assert world.following.open(world.caller, job.id).artifact == facts
+
+    world.artifacts.files[str(job.id)] = CONTENT[::-1]
+    with pytest.raises(ExportExpired):
+        world.following.open(world.caller, job.id)
+
+
+def test_cancelling_removes_what_was_published_a_moment_before(world: World) -> None:
+    job = world.submit()
+    world.jobs.claim(job.id, "run", DAY)
+    world.artifacts.files[artifact_key(job)] = CONTENT
+    world.requesting.remove(world.caller, job.id)
+
+    assert world.artifacts.files == {}

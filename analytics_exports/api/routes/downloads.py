@@ -61,10 +61,11 @@ def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, b
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers={**headers, "Content-Length": str(artifact.file_size_bytes)}, media_type=kind)
-    if settings.download_redirect and (address := _address(gate, artifact)):
+    elsewhere = not job.replacing  # else whoever opens the file later could find the next one
+    if elsewhere and settings.download_redirect and (address := _address(gate, artifact)):
         gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
         return RedirectResponse(address, headers={"Cache-Control": "no-store", "ETag": etag})
-    if settings.accel_redirect:
+    if elsewhere and settings.accel_redirect:
         gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
         location = f"{settings.accel_redirect.rstrip('/')}/{artifact.output_path}"
         return Response(headers={**headers, "X-Accel-Redirect": location}, media_type=kind)

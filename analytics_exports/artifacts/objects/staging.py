@@ -74,6 +74,7 @@ class ObjectStaging:
             row_count=content.row_count,
             file_size_bytes=file.size,
             sha256=file.sha256,
+            version=str(self._attempt),
             columns=content.columns,
             parts=content.parts,
             warnings=content.warnings,

@@ -7,7 +7,6 @@ only the store's own rule on incomplete uploads removes them.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import BinaryIO
 from uuid import UUID
 
 from analytics_exports.artifacts.files import Limits
@@ -17,6 +16,7 @@ from analytics_exports.artifacts.objects.names import FILES, MARKER, file_name, 
 from analytics_exports.artifacts.objects.reading import open_object
 from analytics_exports.artifacts.objects.staging import ObjectStaging
 from analytics_exports.domain.errors import StorageUnavailable
+from analytics_exports.ports import StoredFile
 
 
 class ObjectArtifactStore:
@@ -45,10 +45,12 @@ class ObjectArtifactStore:
         finally:
             staging.close()
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(self, key: str) -> StoredFile | None:
         """A published file. Once removed, it stays readable from where reading had begun."""
-        name = self._published(Key.parse(key))
-        return None if name is None else open_object(self._bucket, name)
+        parsed = Key.parse(key)
+        attempt = self._published_attempt(parsed)
+        content = None if attempt is None else open_object(self._bucket, file_name(parsed, attempt))
+        return None if content is None else StoredFile(content, str(attempt))
 
     def link(self, key: str, lifetime: timedelta) -> str | None:
         """A presigned address of a published file."""
@@ -90,10 +92,14 @@ class ObjectArtifactStore:
 
     def _published(self, key: Key) -> str | None:
         """The name of the file that is published under ``key``. Raises StorageUnavailable when the store is gone."""
+        attempt = self._published_attempt(key)
+        return None if attempt is None else file_name(key, attempt)
+
+    def _published_attempt(self, key: Key) -> int | None:
         text = self._bucket.text(key.path)
         if text is None:
             self.check()
             return None
         with suppress(ValueError, KeyError, TypeError):
-            return file_name(key, published_attempt(text))
+            return published_attempt(text)
         raise StorageUnavailable
