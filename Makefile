@@ -64,7 +64,7 @@ bench-downloads: setup ## How fast a status is while 200 slow clients download.
 	$(BIN)/python -m benchmarks.downloads
 
 chaos: setup ## Break every part of a running service at random, and check all exports. SEED=1 ROUNDS=20
-	$(BIN)/python -m analytics_exports_tests.chaos --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),20)
+	@$(BIN)/python -m analytics_exports_tests.chaos --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),20)
 
 fuzz: setup ## Try CASES=10000 requests by two users against the demonstration, right and wrong ones; SEED=1.
 	$(BIN)/python -m analytics_exports_tests.fuzzing --cases $(or $(CASES),10000) --seed $(or $(SEED),1)

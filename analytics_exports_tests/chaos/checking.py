@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,18 @@ from sqlalchemy import Engine, text
 from analytics_exports_tests.chaos.clients import ENDED, Ask
 from analytics_exports_tests.chaos.truth import Truth, rows_of_file
 
-KINDS = ("lost", "duplicated", "leaked", "mixed", "half", "illegal", "answered", "left")
+KINDS = ("lost", "duplicated", "leaked", "mixed", "corrupt", "illegal", "answered", "left")
 """Each of these is a defect, whatever the faults were."""
 
-EXCUSED = frozenset(
-    {
-        *("storage_full", "storage_unavailable", "database_unavailable", "timed_out", "worker_lost"),
-        *("warehouse_busy", "warehouse_changed", "warehouse_unavailable"),
-    }
-)
-"""Failures that the faults explain. Any other is a defect, too."""
+DEATHS = ("kill_run_pool", "kill_worker", "freeze_worker")
+DATABASE = ("restart_postgres", "kill_postgres", "freeze_postgres")
+CONSEQUENCES = {
+    **dict.fromkeys(DEATHS, {"worker_lost"}),
+    **dict.fromkeys(DATABASE, {"worker_lost", "database_unavailable"}),
+    "overwrite_warehouse": {"warehouse_busy", "warehouse_changed", "warehouse_unavailable"},
+    "disk_full": {"storage_full", "storage_unavailable"},
+}
+"""By fault: how exports may fail for good because of it. Any other failure is a defect, too."""
 
 LEGAL: set[tuple[str | None, str]] = {
     (None, "pending"),
@@ -45,9 +47,11 @@ class Checker:
         self.wrong: list[str] = []
         self.ended: Counter[str] = Counter()
         self.files = 0
+        self._excused: set[str] = set()
 
-    def check(self, asks: Sequence[Ask]) -> None:
-        """Everything about these asks, all of which should have ended."""
+    def check(self, asks: Sequence[Ask], faults: Iterable[str]) -> None:
+        """Everything about these asks, all of which should have ended; ``faults`` are those that they met."""
+        self._excused = {code for fault in faults for code in CONSEQUENCES.get(fault, ())}
         ids = [ask.job_id for ask in asks]
         with self._engine.connect() as connection:
             rows = {row[0]: row for row in connection.execute(JOBS, {"ids": ids})}
@@ -69,7 +73,7 @@ class Checker:
 
     def _outcome(self, ask: Ask, status: str, code: str | None, details: dict[str, Any]) -> None:
         self.ended[f"failed: {code}" if status == "failed" else status] += 1
-        if status == "failed" and code not in EXCUSED:
+        if status == "failed" and code not in self._excused:
             self.wrong.append(f"lost: {ask.job_id} failed with {code}")
         if status == "completed":
             self._file(ask, details)
@@ -83,7 +87,7 @@ class Checker:
                 self.wrong.append(f"lost: {ask.job_id} is completed and has no file")
             return
         if hashlib.sha256(path.read_bytes()).hexdigest() != details["sha256"]:
-            self.wrong.append(f"half: {ask.job_id} has another file than it says")
+            self.wrong.append(f"corrupt: {ask.job_id} has another file than it says")
             return
         self.files += 1
         rows = rows_of_file(self._reader, path)
@@ -93,7 +97,7 @@ class Checker:
         elif not any(rows.equals(version) for version in versions):
             self.wrong.append(f"mixed: {ask.job_id} is of no version of the warehouse")
         elif len(rows) != details["row_count"]:
-            self.wrong.append(f"half: {ask.job_id} does not count its rows rightly")
+            self.wrong.append(f"corrupt: {ask.job_id} does not count its rows rightly")
 
     def _histories(self, events: Sequence[Any]) -> None:
         by_job: dict[str, list[tuple[str | None, str]]] = {}

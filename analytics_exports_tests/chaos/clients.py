@@ -138,7 +138,7 @@ class Client(threading.Thread):
             return
         self._seen.counts["downloads"] += 1
         if digest.hexdigest() != sha256:
-            self._seen.wrong.append(f"half: what was downloaded of {ask.job_id} is not its file")
+            self._seen.wrong.append(f"corrupt: what was downloaded of {ask.job_id} is not its file")
         if expired:
             self._seen.counts["expiries_during_download"] += 1
             self._until(

@@ -48,7 +48,7 @@ class Ending:
         """What workers have not cleared away of cancelled exports; before anything is swept, so that they must have."""
         ids = [ask.job_id for ask in asks if ask.ended == "cancelled"]
         files = self._left(patience, lambda name: any(job_id in name for job_id in ids))
-        yield from (f"half: {name} is left of a cancelled export" for name in files)
+        yield from (f"corrupt: {name} is left of a cancelled export" for name in files)
 
     def expire_all(self, asks: Sequence[Ask], patience: float) -> Iterator[str]:
         """Let everything expire and Dagster clear it away; yields what is wrong then."""

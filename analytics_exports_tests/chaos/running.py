@@ -42,6 +42,7 @@ class Run:
         self._truth = Truth(stack.settings.warehouse, stack.state, [user.id for user in users])
         self._nemesis = Nemesis(stack, self._truth, self._random, self._watch)
         self._dataset = self._find_dataset()
+        self.rounds = 0
         self.faults: Counter[str] = Counter()
         self.seen = Seen()
         self.checker = Checker(engine, Path(stack.settings.artifact_root), self._truth)
@@ -69,9 +70,12 @@ class Run:
         ]
         for client in clients:
             client.start()
+        struck = []
         for _ in range(faults):
             self._nemesis.wait(seconds_between)
-            self.faults[self._nemesis.strike()] += 1
+            struck.append(self._nemesis.strike())
+        self.rounds += 1
+        self.faults.update(struck)
         for client in clients:
             client.stop()
         deadline = time.monotonic() + CALM_SECONDS
@@ -80,7 +84,7 @@ class Run:
         if any(client.is_alive() for client in clients):
             self.seen.wrong.append(f"lost: a client still waits {CALM_SECONDS} seconds after the last fault")
         asks = self.seen.asks[begin:]
-        self.checker.check(asks)
+        self.checker.check(asks, struck)
         self.checker.wrong += self._ending.left_by_cancelled(list(self._with_living_workers(asks)), CALM_SECONDS)
         self.checker.wrong += self._ending.expire_all(asks, CALM_SECONDS)
 
@@ -89,14 +93,15 @@ class Run:
         self.checker.nothing_else(self.seen.asks)
         wrong = [*self.seen.wrong, *self.checker.wrong]
         return {
-            "seed": seed,
+            "rounds": self.rounds,
             "faults": dict(sorted(self.faults.items())),
-            "faults_injected": self.faults.total(),
             "faults_left_out": self._left_out,
             "acknowledged": len(self.seen.asks),
+            "completed": self.checker.ended["completed"],
+            **{kind: sum(text.startswith(f"{kind}:") for text in wrong) for kind in KINDS},
+            "seed": seed,
             "ended": dict(sorted(self.checker.ended.items())),
             "files_recomputed": self.checker.files,
-            **{kind: sum(text.startswith(f"{kind}:") for text in wrong) for kind in KINDS},
             "clients_saw": dict(sorted(self.seen.counts.items())),
             "wrong": wrong,
         }
@@ -139,14 +144,16 @@ def chaos(seed: int) -> Iterator[Run]:
 
 
 def main(seed: int, rounds: int, faults: int) -> int:
-    """So many rounds; returns the exit code."""
+    """So many rounds; prints the report as one JSON object and returns the exit code."""
     with chaos(seed) as run:
         for number in range(rounds):
             run.round(faults, seconds_between=1)
             _say(f"round {number + 1}: {len(run.seen.asks)} exports, {run.faults.total()} faults")
         report = run.report(seed)
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    return 1 if report["wrong"] else 0
+    for text in report.pop("wrong"):
+        _say(text)
+    sys.stdout.write(json.dumps(report) + "\n")
+    return 1 if any(report[kind] for kind in KINDS) else 0
 
 
 def _say(text: str) -> None:
