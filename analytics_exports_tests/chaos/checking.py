@@ -19,8 +19,8 @@ KINDS = ("lost", "duplicated", "leaked", "mixed", "corrupt", "illegal", "answere
 DEATHS = ("kill_run_pool", "kill_worker", "freeze_worker")
 DATABASE = ("restart_postgres", "kill_postgres", "freeze_postgres")
 CONSEQUENCES = {
-    **dict.fromkeys(DEATHS, {"worker_lost"}),
-    **dict.fromkeys(DATABASE, {"worker_lost", "database_unavailable"}),
+    **{fault: {"worker_lost"} for fault in DEATHS},
+    **{fault: {"worker_lost", "database_unavailable"} for fault in DATABASE},
     "overwrite_warehouse": {"warehouse_busy", "warehouse_changed", "warehouse_unavailable"},
     "disk_full": {"storage_full", "storage_unavailable"},
 }
