@@ -123,11 +123,11 @@ class GrowingFile(io.RawIOBase, ABC):
         return False
 
     def _write(self, view: memoryview) -> None:
-        self.refusal = self._limit(self.size + len(view))
-        if self.refusal is not None:
-            return
-        self._hash.update(view)
         try:
+            self.refusal = self._limit(self.size + len(view))
+            if self.refusal is not None:
+                return
+            self._hash.update(view)
             while view:
                 written = self._put(view)
                 view, self.size = view[written:], self.size + written

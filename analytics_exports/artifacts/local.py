@@ -147,7 +147,8 @@ def _folder(path: str | Path, parent: int | None = None) -> Iterator[int]:
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # nothing was written through it
+            os.close(descriptor)
 
 
 def _make_folder(name: str, parent: int) -> None:

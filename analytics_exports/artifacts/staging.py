@@ -94,7 +94,8 @@ class LocalStaging:
 
     def close(self) -> None:
         """Release the file, and remove it unless it was published. What cannot be removed is left to ``sweep``."""
-        os.close(self._descriptor)
+        with suppress(OSError):  # what was published is on the disk already
+            os.close(self._descriptor)
         if not self._published:
             with suppress(OSError):
                 os.unlink(self._partial, dir_fd=self._folder)

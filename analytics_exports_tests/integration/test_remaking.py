@@ -1,9 +1,10 @@
-"""Making a completed export again while it is downloaded: whatever is served is what its facts say."""
+"""Publishing, and making a completed export again: whatever is served is what its facts say, whatever breaks when."""
 
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -13,15 +14,20 @@ from sqlalchemy import Engine
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.artifacts.objects import ObjectArtifactStore
+from analytics_exports.database.engine import make_engine
+from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.export import ExportJob, Status
+from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, WorkerLost
+from analytics_exports.domain.export import ExportJob, Failure, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import ArtifactStore
 from analytics_exports.services.following import Following
 from analytics_exports.services.producing import artifact_key
 from analytics_exports.services.sealing import Seal
 from analytics_exports_tests import factories
+from analytics_exports_tests.lossy_proxy import lossy_proxy
 from analytics_exports_tests.ports.test_jobs import World, in_postgresql
+from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
 TIMES = 15
@@ -37,10 +43,12 @@ class Remaking:
     def __init__(self, tables: World, store: ArtifactStore) -> None:
         self.store = store
         self.tables = tables
+        self.worker = tables.store
+        """The tables as a worker reaches them."""
+
         self.owner = tables.make_user()
         self.following = Following(tables.store, store, Seal(lambda: b"secret"))
         self.job: ExportJob = tables.store.create(self.owner, factories.request())
-        self.make(0)
 
     def make(self, number: int, before_commit: Callable[[], None] = lambda: None, *, complete: bool = True) -> Artifact:
         jobs, key = self.tables.store, artifact_key(self.job)
@@ -51,7 +59,7 @@ class Remaking:
             artifact = factories.artifact(
                 output_path=key, sha256=written.sha256, file_size_bytes=written.file_size_bytes, version=written.version
             )
-            with jobs.publishing(claim, artifact if job.status is Status.COMPLETED else None):
+            with self.worker.publishing(claim, artifact if job.status is Status.COMPLETED else None):
                 staging.publish()
                 before_commit()
         if complete:
@@ -77,7 +85,9 @@ def remaking(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> 
     if request.param == "bucket":
         store = ObjectArtifactStore(request.getfixturevalue("s3").make_bucket().url, max_bytes=2**20)
     store.prepare()
-    return Remaking(in_postgresql(engine), store)
+    made = Remaking(in_postgresql(engine), store)
+    made.make(0)
+    return made
 
 
 def test_downloads_meet_one_version_or_the_next_and_never_a_mixture(remaking: Remaking) -> None:
@@ -125,3 +135,53 @@ def test_a_worker_that_is_killed_between_the_file_and_its_row_leaves_an_export_t
     assert remaking.download() == served != before
     again = remaking.make(2)
     assert remaking.download() == again
+
+
+@pytest.mark.parametrize("retry_seconds", [0, LIMIT_SECONDS])
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("again", [False, True])
+def test_no_message_to_the_database_is_a_wrong_moment_to_lose_the_connection(
+    engine: Engine, database_url: str, tmp_path: Path, retry_seconds: float, *, answered: bool, again: bool
+) -> None:
+    """Each message of the step that publishes is lost in turn, with its answer or before it is there."""
+    store = LocalArtifactStore(tmp_path / "files", max_bytes=2**20, reserve_bytes=0)
+    store.prepare()
+    with lossy_proxy(database_url) as proxy:
+        for number in count(1):
+            remaking = Remaking(in_postgresql(engine), store)
+            if again:
+                remaking.make(0)
+            reached = make_engine(proxy.url)
+            remaking.worker = PostgresJobStore(reached, retry_seconds)
+            proxy.cut(number, answered=answered)
+            published = attempted(remaking)
+            reached.dispose()
+            if not proxy.has_cut:
+                break
+            assert published or not retry_seconds
+            finish(remaking)
+
+    assert number > 4
+
+
+def attempted(remaking: Remaking) -> bool:
+    """Whether an attempt published, as far as its worker knows."""
+    try:
+        remaking.make(1)
+    except (DatabaseUnavailable, ClaimLost):
+        return False
+    return True
+
+
+def finish(remaking: Remaking) -> None:
+    """What is there now can be downloaded or is made anew, and then can be."""
+    jobs, job_id = remaking.tables.store, remaking.job.id
+    remaking.worker = jobs
+    if remaking.tables.status(job_id) is Status.COMPLETED:
+        remaking.download()
+    remaking.tables.pass_time(60)
+    for job, claim in jobs.overdue(10):
+        assert job.id != job_id or jobs.give_up(claim, Failure.of(WorkerLost), 3)
+    made = remaking.make(2)
+
+    assert remaking.download() == made
