@@ -38,7 +38,7 @@ from analytics_exports.domain.export import TRANSIENT_FOR, Claim, ExportJob, Fai
 from analytics_exports.ports import JobStore
 from analytics_exports.reconnecting import persist, reconnecting, unavailable_when_away
 
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(seconds=30)
 """Wait before the second attempt; doubled for each further one, up to the longest."""
 
 REPLACEMENT = "replacement"

@@ -58,10 +58,10 @@ class Artifact:
             KeyError, TypeError, ValueError: somebody else wrote it.
         """
         return cls(
-            output_path=plain["output_path"],
-            row_count=plain["row_count"],
-            file_size_bytes=plain["file_size_bytes"],
-            sha256=plain["sha256"],
+            output_path=_text(plain["output_path"]),
+            row_count=whole_number(plain["row_count"]),
+            file_size_bytes=whole_number(plain["file_size_bytes"]),
+            sha256=_text(plain["sha256"]),
             data_as_of=datetime.fromisoformat(plain["data_as_of"]),
             columns=tuple(
                 ColumnFacts(Column(item["name"], item["type"], item["description"]), item["null_count"])
@@ -69,5 +69,23 @@ class Artifact:
             ),
             parts=tuple(Part(**item) for item in plain["parts"]),
             warnings=tuple(FileWarning(**item) for item in plain["warnings"]),
-            version=plain.get("file_version", ""),
+            version=_text(plain.get("file_version", "")),
         )
+
+
+def whole_number(value: object) -> int:
+    """``value``, if it is a whole number that a column can hold. Raises TypeError or ValueError."""
+    if not isinstance(value, int):
+        raise TypeError
+    if not 0 <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def _text(value: object) -> str:
+    """``value``, if it is a text that a column can hold. Raises TypeError or ValueError."""
+    if not isinstance(value, str):
+        raise TypeError
+    if "\0" in value:
+        raise ValueError
+    return value

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import EXPORT_ASSET
-from analytics_exports.gateway.materialisation import from_metadata
+from analytics_exports.gateway.materialisation import from_metadata, is_of_an_export
 from analytics_exports.ports import LoggedEvent, Materialised, RunEnded
 
 logger = logging.getLogger(__name__)
@@ -67,9 +67,7 @@ def _event(number: int, entry: EventLogEntry) -> Materialised | RunEnded | None:
 
 def _published(number: int, entry: EventLogEntry) -> Materialised | None:
     event = entry.asset_materialization
-    try:
-        claim, artifact = from_metadata(event.metadata if event else {})
-    except (KeyError, ValueError, TypeError):
+    if event is None or not is_of_an_export(event.metadata):
         logger.warning("Materialisation %s of %s was not made by an export; ignored", number, EXPORT_ASSET)
         return None
-    return Materialised(claim, artifact)
+    return Materialised(*from_metadata(event.metadata))

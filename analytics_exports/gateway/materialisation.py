@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dagster import MetadataValue
 
-from analytics_exports.domain.artifact import Artifact
+from analytics_exports.domain.artifact import Artifact, whole_number
 from analytics_exports.domain.export import Claim, JobId
 
 RENAMED = {"output_path": "path", "row_count": "dagster/row_count"}
@@ -22,15 +22,20 @@ def to_metadata(claim: Claim, artifact: Artifact) -> dict[str, MetadataValue]:
     return {RENAMED.get(name, name): _metadata_value(fact) for name, fact in facts.items()}
 
 
+def is_of_an_export(metadata: Mapping[str, MetadataValue]) -> bool:
+    """Whether a worker wrote it; anybody can report a materialisation in Dagster."""
+    return "worker_token" in metadata
+
+
 def from_metadata(metadata: Mapping[str, MetadataValue]) -> tuple[Claim, Artifact]:
     """The claim and the artifact that ``to_metadata`` wrote.
 
     Raises:
-        KeyError, ValueError, TypeError: somebody else wrote this materialisation.
+        KeyError, ValueError, TypeError: it is damaged, or ``is_of_an_export`` is false.
     """
     names = {later: name for name, later in RENAMED.items()}
     facts: dict[str, Any] = {names.get(name, name): item.value for name, item in metadata.items()}
-    claim = Claim(JobId(UUID(facts["job_id"])), facts["attempt"], facts["worker_token"])
+    claim = Claim(JobId(UUID(facts["job_id"])), whole_number(facts["attempt"]), facts["worker_token"])
     return claim, Artifact.from_plain(facts)
 
 

@@ -28,7 +28,7 @@ from analytics_exports.domain.export import (
 )
 from analytics_exports_tests.factories import NOW
 
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(seconds=30)
 
 
 @dataclass

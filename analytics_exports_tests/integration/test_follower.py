@@ -1,16 +1,28 @@
 """The read-back of an API process on Dagster's real event log: by announcement, and after a time without it."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 import pytest
+from dagster import AssetMaterialization, MetadataValue
 from sqlalchemy import text
 
 from analytics_exports.api import follower
+from analytics_exports.api.announcer import Announcer
 from analytics_exports.api.follower import Follower
+from analytics_exports.bootstrap import Application
+from analytics_exports.database import signals
 from analytics_exports.domain.export import JobId, Status
+from analytics_exports.gateway import EXPORT_ASSET
+from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.services.readback import CURSOR
+from analytics_exports_tests import factories
 from analytics_exports_tests.integration import test_drain as drains
-from analytics_exports_tests.waiting import until
+from analytics_exports_tests.integration.test_drain import HOLD
+from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 world = drains.world  # the fixture
 NEVER = 3600.0
@@ -23,8 +35,8 @@ def follow(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     monkeypatch.setattr(follower, "LOOK_SECONDS", NEVER)
     started: list[Follower] = []
 
-    def start() -> Follower:
-        started.append(Follower(world.app))
+    def start(app: Application | None = None) -> Follower:
+        started.append(Follower(app or world.app))
         started[-1].start()
         until(lambda: scalar(world, LISTENING))
         return started[-1]
@@ -72,3 +84,90 @@ def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_positio
 
     until(lambda: completed(world, *missed))
     until(lambda: world.app.jobs.cursor(CURSOR) > position > 0)  # it is stored after what it covers
+
+
+def damaged(materialisation: dict[str, MetadataValue], **changes: object) -> dict[str, Any]:
+    return {**materialisation, **changes}
+
+
+POISON: Mapping[str, Callable[[dict[str, MetadataValue]], dict[str, Any]]] = {
+    "an attempt that is no number": partial(damaged, attempt=MetadataValue.text("first")),
+    "an attempt that no column holds": partial(damaged, attempt=MetadataValue.int(2**70)),
+    "a time that is none": partial(damaged, data_as_of=MetadataValue.text("yesterday")),
+    "a size that is none": partial(damaged, file_size_bytes=MetadataValue.json([1])),
+    "a text that no column holds": partial(damaged, sha256=MetadataValue.text("a\0b")),
+    "columns that are none": partial(damaged, schema=MetadataValue.json({"a": 1})),
+    "no claim": lambda _: {"path": MetadataValue.text("x")},
+    "nothing": lambda _: {},
+}
+
+
+DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) - 1 FROM dagster.event_logs)"
+
+
+def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: drains.World) -> None:
+    user = world.user()
+    poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", HOLD)[1] for kind in POISON}
+    for kind, claim in poisoned.items():
+        metadata = POISON[kind](to_metadata(claim, factories.artifact()))
+        event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
+        world.instance.report_runless_asset_event(event)
+    with world.app.engine.begin() as connection:  # of another version of Dagster, or damaged
+        connection.execute(text(DAMAGE))
+        connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
+    job_id = world.pending(user)
+    world.drain([launch for launch in world.app.jobs.due(10, HOLD) if launch.job_id == job_id])
+    world.app.readback.follow()
+
+    assert completed(world, job_id)
+    assert not any(completed(world, claim.job_id) for claim in poisoned.values())
+    assert world.app.jobs.count_skipped() == len(POISON) - 1  # one of the last two was damaged
+    with world.app.engine.begin() as connection:  # their workers are silent
+        connection.execute(text("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE status = 'running'"))
+    world.app.readback.follow()
+
+    assert {world.job(claim.job_id).status for claim in poisoned.values()} <= {Status.PENDING, Status.FAILED}
+
+
+@pytest.fixture
+def distant(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Application, LossyProxy]]:
+    """The same service by way of a proxy, and connections that are tried soon."""
+    monkeypatch.setattr(signals, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(signals, "ANSWER_SECONDS", 0.5)
+    with lossy_proxy(world.app.database_url) as proxy:
+        app = Application(world.app.settings.model_copy(update={"database_url": proxy.url}), "api")
+        yield app, proxy
+        app.close()
+
+
+def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
+    world: drains.World, distant: tuple[Application, LossyProxy], follow: Callable[..., Follower]
+) -> None:
+    app, proxy = distant
+    follow(app)
+    job_id = world.pending(world.user())
+    proxy.fall_silent()
+    world.drain()
+
+    until(lambda: completed(world, job_id))
+
+
+def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
+    world: drains.World, distant: tuple[Application, LossyProxy]
+) -> None:
+    app, proxy = distant
+    user = world.user()
+    job_id = world.pending(user)
+    announcer = Announcer(app)
+    announcer.start()
+    until(lambda: scalar(world, LISTENING.replace("decided", "changed")))
+
+    async def wait() -> bool:
+        with app.waiting.watching(job_id) as watch:
+            await watch.changed(0.5)
+            proxy.fall_silent()
+            world.app.jobs.cancel(user.user_id, job_id)
+            return await watch.changed(LIMIT_SECONDS)
+
+    assert asyncio.run(wait())
+    announcer.stop()
