@@ -1,7 +1,8 @@
 """Launches counted apart from attempts, turns of users, events that could not be read, and an audit trail that stays.
 
 ``turn`` says when an export is launched: users take turns, by what they have asked for and begun. ``launches`` counts
-hand-outs, ``attempt`` claims. The audit trail names who made a change, and cannot be changed.
+hand-outs, ``attempt`` claims, ``losses`` those of them that ended by no passing cause. The audit trail names who made a
+change, and cannot be changed.
 """
 
 from alembic import op
@@ -14,6 +15,7 @@ depends_on = None
 UP = """
 ALTER TABLE jobs
     ADD COLUMN launches bigint NOT NULL DEFAULT 0,
+    ADD COLUMN losses bigint NOT NULL DEFAULT 0,
     ADD COLUMN turn bigint NOT NULL DEFAULT 0,
     ADD COLUMN failing_since timestamptz;
 UPDATE jobs SET turn = waiting.turn
@@ -88,7 +90,7 @@ END $$;
 ALTER TABLE job_events DROP COLUMN actor_id;
 DROP TABLE skipped_events;
 DROP INDEX ix_jobs_queue, ix_jobs_begun, ix_jobs_turns;
-ALTER TABLE jobs DROP COLUMN launches, DROP COLUMN turn, DROP COLUMN failing_since;
+ALTER TABLE jobs DROP COLUMN launches, DROP COLUMN losses, DROP COLUMN turn, DROP COLUMN failing_since;
 CREATE INDEX ix_jobs_pending ON jobs (launch_after) WHERE status = 'pending';
 CREATE INDEX ix_jobs_queue ON jobs (created_at) WHERE status = 'pending';
 """

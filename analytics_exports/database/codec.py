@@ -3,7 +3,8 @@
 The names in ``metadata`` are part of the contract with other readers of the table; do not rename them.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,8 @@ from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Progress, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection
+
+logger = logging.getLogger(__name__)
 
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
@@ -74,6 +77,19 @@ def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> Expor
         retry_of=JobId(UUID(row.details["retry_of"])) if "retry_of" in row.details else None,
         request_id=row.details.get("request_id"),
     )
+
+
+def understood(rows: Iterable[tuple[UUID, Callable[[], ExportJob]]]) -> Iterator[ExportJob]:
+    """Those of several exports whose rows can be understood: one that was changed by hand is not to hide the others.
+
+    Args:
+        rows: The id of each, and how to read it.
+    """
+    for job_id, read in rows:
+        try:
+            yield read()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            logger.warning("The row of export %s cannot be understood (%s)", job_id, type(error).__qualname__)
 
 
 def _progress(row: Job) -> Progress | None:

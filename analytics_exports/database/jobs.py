@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import job_from_row
+from analytics_exports.database.codec import job_from_row, understood
 from analytics_exports.database.event_positions import EventPositions
 from analytics_exports.database.models import Job
 from analytics_exports.database.own_jobs import OwnJobs
@@ -178,14 +179,14 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
         with self._transaction("dagster") as session:
             return [JobId(job_id) for job_id in session.scalars(_end(held, failure, max_attempts))]
 
-    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
-        """Running exports whose lease is over."""
+    def overdue(self, limit: int) -> Sequence[Claim]:
+        """Claims on running exports whose lease is over."""
         statement = (
             select(Job).where(Job.status == Status.RUNNING, _lease_over()).order_by(Job.lease_until).limit(limit)
         )
         with self._transaction() as session:
             rows = session.scalars(statement).all()
-            return [(job_from_row(row), Claim(JobId(row.id), row.attempt, row.worker_token or "")) for row in rows]
+            return [Claim(JobId(row.id), row.attempt, row.worker_token or "") for row in rows]
 
     def expire(self, limit: int) -> Sequence[ExportJob]:
         """Expire what is past its time; return what still has a file to remove."""
@@ -195,7 +196,7 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
         left = select(Job).where(Job.status == Status.EXPIRED, Job.file_removed_at.is_(None)).limit(limit)
         with self._transaction() as session:
             session.execute(gone)
-            return [job_from_row(row) for row in session.scalars(left)]
+            return list(understood((row.id, partial(job_from_row, row)) for row in session.scalars(left)))
 
     def forget_keys(self, age: timedelta) -> int:
         """Forget Idempotency-Keys that are older than ``age``."""
@@ -236,14 +237,16 @@ def _lease_over() -> ColumnElement[bool]:
 def _end(which: ColumnElement[bool], failure: Failure, max_attempts: int) -> Any:  # noqa: ANN401 - Update[tuple[UUID]] is not expressible
     """Back to pending with a growing wait when another attempt can help, failed otherwise."""
     since = func.coalesce(Job.failing_since, func.now())
-    patient = and_(literal(failure.transient), func.now() < since + TRANSIENT_FOR)
-    again = and_(literal(failure.retryable), or_(Job.attempt < max_attempts, patient))
+    losses = Job.losses + (0 if failure.transient else 1)
+    patient = or_(Job.attempt < max_attempts, func.now() < since + TRANSIENT_FOR)
+    again = and_(literal(failure.retryable), patient if failure.transient else losses < max_attempts)
     doubled = FIRST_RETRY * func.power(2, func.least(func.greatest(Job.attempt - 1, 0), 10))
     values = {
         "status": case((again, Status.PENDING.value), else_=Status.FAILED.value),
         "completed_at": case((again, null()), else_=func.now()),
         "launch_after": func.now() + func.least(doubled, LONGEST_RETRY) * (1 - JITTER * func.random()),
         "failing_since": since,
+        "losses": losses,
         "lease_until": null(),
         "error_code": failure.code,
         "error_message": failure.message,

@@ -87,8 +87,9 @@ class Tag(Base):
 class Job(Base):
     """One export. ``details`` is the JSONB column ``metadata``: what was asked for, and the facts of the file.
 
-    ``launches`` counts how often it was handed out to be launched, ``attempt`` how often a worker claimed it. ``turn``
-    is its place in the queue (see ``queue``). ``failing_since`` is when the first of its attempts failed.
+    ``launches`` counts how often it was handed out to be launched, ``attempt`` how often a worker claimed it,
+    ``losses`` how many of these attempts ended by no passing cause. ``turn`` is its place in the queue (see ``queue``).
+    ``failing_since`` is when the first of its attempts failed.
     """
 
     __tablename__ = "jobs"
@@ -144,6 +145,7 @@ class Job(Base):
     retryable: Mapped[bool | None]
     attempt: Mapped[int] = mapped_column(server_default="0")
     launches: Mapped[int] = mapped_column(server_default="0")
+    losses: Mapped[int] = mapped_column(server_default="0")
     turn: Mapped[int] = mapped_column(server_default="0")
     launch_after: Mapped[datetime] = mapped_column(server_default=func.now())
     failing_since: Mapped[datetime | None]

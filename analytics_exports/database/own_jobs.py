@@ -6,6 +6,7 @@ Every statement names the owner, so that an unknown and a foreign id take the sa
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, inse
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import job_from_row, request_to_json
+from analytics_exports.database.codec import job_from_row, request_to_json, understood
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
 from analytics_exports.database.transactions import Transactions
@@ -113,7 +114,7 @@ class OwnJobs(Transactions):
             statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
         statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
         with self._transaction() as session:
-            return [_job(row) for row in session.execute(statement)]
+            return list(understood((row[0].id, partial(_job, row)) for row in session.execute(statement)))
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled."""

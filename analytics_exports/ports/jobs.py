@@ -104,15 +104,16 @@ class JobStore(Protocol):
     def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt: back to pending when another can help, failed otherwise.
 
-        Another can when the failure is retryable, and attempts are left or, for a transient cause, the first of the
-        attempts failed less than ``TRANSIENT_FOR`` ago. The waits between attempts grow.
+        Another can when the failure is retryable, and fewer than ``max_attempts`` ended by other than transient causes;
+        or, for a transient cause, there were fewer attempts, or the first failed less than ``TRANSIENT_FOR`` ago. The
+        waits between attempts grow.
         """
 
     def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
         """The same for whatever a run that ended without a result still holds; returns which exports."""
 
-    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
-        """Running exports whose lease is over."""
+    def overdue(self, limit: int) -> Sequence[Claim]:
+        """Claims on running exports whose lease is over."""
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled; returns the export as it then is, ``None`` if not the user's."""

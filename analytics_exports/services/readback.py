@@ -75,19 +75,19 @@ class Readback:
 
     def _reap(self) -> None:
         """End the attempts whose lease is over, each by itself."""
-        for job, claim in self.jobs.overdue(PAGE):
+        for claim in self.jobs.overdue(PAGE):
             try:
-                self._end(job.id, claim)
+                self._end(claim)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other attempts have to end
                 self.jobs.cursor(CURSOR)  # raises when it was the database that is away
-                logger.warning("Export %s could not be ended (%s)", job.id, type(error).__qualname__)
+                logger.warning("Export %s could not be ended (%s)", claim.job_id, type(error).__qualname__)
 
-    def _end(self, job_id: JobId, claim: Claim) -> None:
+    def _end(self, claim: Claim) -> None:
         """Look once more for a publication: a writer of the event log may not have kept events in order."""
-        event = self.orchestrator.materialisation(job_id)
+        event = self.orchestrator.materialisation(claim.job_id)
         if event is None or event.claim != claim or not self._complete(event):
             self.jobs.give_up(claim, Failure.of(WorkerLost), self.max_attempts)
-            self._drop_file(job_id)
+            self._drop_file(claim.job_id)
 
     def _do(self, event: Materialised | RunEnded | None) -> None:
         if isinstance(event, Materialised):

@@ -39,6 +39,7 @@ class Row:
     launch_after: datetime
     turn: int = 0
     launches: int = 0
+    losses: int = 0
     failing_since: datetime | None = None
     token: str | None = None
     lease_until: datetime | None = None
@@ -222,9 +223,9 @@ class FakeJobStore:
             self._end(row, failure, max_attempts)
         return [row.job.id for row in held]
 
-    def overdue(self, limit: int) -> Sequence[tuple[ExportJob, Claim]]:
+    def overdue(self, limit: int) -> Sequence[Claim]:
         over = [row for row in self.rows.values() if row.job.status is Status.RUNNING and self._lease_over(row)]
-        return [(row.job, Claim(row.job.id, row.job.attempt, row.token or "")) for row in over[:limit]]
+        return [Claim(row.job.id, row.job.attempt, row.token or "") for row in over[:limit]]
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         row = self.rows.get(job_id)
@@ -312,8 +313,12 @@ class FakeJobStore:
 
     def _end(self, row: Row, failure: Failure, max_attempts: int) -> None:
         row.failing_since = row.failing_since or self.now
-        patient = failure.transient and self.now < row.failing_since + TRANSIENT_FOR
-        again = failure.retryable and (row.job.attempt < max_attempts or patient)
+        if failure.transient:
+            left = row.job.attempt < max_attempts or self.now < row.failing_since + TRANSIENT_FOR
+        else:
+            row.losses += 1
+            left = row.losses < max_attempts
+        again = failure.retryable and left
         self._move(row, Status.PENDING if again else Status.FAILED)
         row.job = replace(row.job, failure=failure, completed_at=None if again else self.now)
         doubled = FIRST_RETRY * 2 ** min(max(row.job.attempt - 1, 0), 10)

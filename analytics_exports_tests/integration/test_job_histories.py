@@ -69,7 +69,7 @@ class Side:
 
     def reap(self) -> list[int]:
         """End the attempts whose lease is over, as the read-back does."""
-        over = [claim for _, claim in self.world.store.overdue(1000) if claim.job_id in self.ids]
+        over = [claim for claim in self.world.store.overdue(1000) if claim.job_id in self.ids]
         for claim in over:
             assert self.world.store.give_up(claim, LOST, 3)
         return sorted(self.ids.index(claim.job_id) for claim in over)

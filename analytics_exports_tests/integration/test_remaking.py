@@ -180,8 +180,8 @@ def finish(remaking: Remaking) -> None:
     if remaking.tables.status(job_id) is Status.COMPLETED:
         remaking.download()
     remaking.tables.pass_time(60)
-    for job, claim in jobs.overdue(10):
-        assert job.id != job_id or jobs.give_up(claim, Failure.of(WorkerLost), 3)
+    for claim in jobs.overdue(10):
+        assert claim.job_id != job_id or jobs.give_up(claim, Failure.of(WorkerLost), 3)
     made = remaking.make(2)
 
     assert remaking.download() == made

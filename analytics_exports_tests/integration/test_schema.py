@@ -11,7 +11,7 @@ from analytics_exports.database import migrations
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.models import Base, User
 from analytics_exports.domain.access import Principal
-from analytics_exports.domain.export import NEXT, Status
+from analytics_exports.domain.export import NEXT, ExportFilter, Status
 from analytics_exports_tests import factories
 
 
@@ -98,6 +98,22 @@ def test_the_audit_trail_cannot_be_changed(engine: Engine, change: str) -> None:
 
     with engine.begin() as connection, pytest.raises(ProgrammingError, match="cannot be changed"):
         connection.execute(text(change))
+
+
+def test_a_row_that_cannot_be_understood_hides_no_other(engine: Engine) -> None:
+    user = _user(engine)
+    store = PostgresJobStore(engine)
+    malformed, sound = (store.create(user, factories.request()).id for _ in range(2))
+    for job_id in (malformed, sound):
+        _, claim = store.claim(job_id, "run", factories.DAY)
+        assert store.complete(claim, factories.artifact(), factories.DAY)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET metadata = metadata - 'format' WHERE id = :id"), {"id": malformed})
+    assert [job.id for job in store.list_own(user.user_id, ExportFilter(), 10)] == [sound]
+
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET expires_at = now()"))
+    assert [job.id for job in store.expire(10)] == [sound]
 
 
 def _user(engine: Engine) -> Principal:

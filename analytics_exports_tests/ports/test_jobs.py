@@ -202,7 +202,7 @@ def test_a_silent_worker_is_overdue(world: World) -> None:
     claim = world.running()
     world.pass_time(21)
 
-    assert [found for _, found in world.store.overdue(10)] == [claim]
+    assert world.store.overdue(10) == [claim]
 
 
 def test_publishing_needs_a_claim_and_a_lease(world: World) -> None:
@@ -280,6 +280,16 @@ def test_a_transient_failure_is_tried_for_five_minutes_whatever_the_attempts(wor
     job = world.store.load(claim.job_id)
     assert job is not None
     assert (job.status, job.failure, job.attempt) == (Status.FAILED, TRANSIENT, 14)
+
+
+def test_a_worker_that_is_lost_after_transient_failures_is_no_end(world: World) -> None:
+    claim = world.running()
+    for wait in (2, 4, 8, 16):
+        again = fail(world, claim, TRANSIENT, wait)
+        assert again
+        claim = again
+
+    assert fail(world, claim, Failure.of(WorkerLost), 30)
 
 
 def test_a_long_attempt_leaves_others_to_a_transient_failure(world: World) -> None:

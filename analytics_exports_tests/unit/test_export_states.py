@@ -68,7 +68,7 @@ class OneExport(RuleBasedStateMachine):
 
     @rule()
     def the_reaper_comes(self) -> None:
-        for _, claim in self.jobs.overdue(10):
+        for claim in self.jobs.overdue(10):
             self.jobs.give_up(claim, Failure.of(WarehouseChanged), 3)
 
     @rule()
