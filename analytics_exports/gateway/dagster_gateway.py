@@ -12,6 +12,7 @@ from functools import cache
 from typing import Protocol, runtime_checkable
 
 from dagster import DagsterInstance
+from dagster._core.errors import DagsterHomeNotSetError
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import DynamicPartitionsTable
 from dagster._core.storage.runs.schema import DaemonHeartbeatsTable, RunsTable
@@ -92,8 +93,11 @@ class DagsterGateway:
 
     def check_workers(self) -> None:
         """Raise OrchestratorUnavailable with what the run launcher says of its workers, if it can say something."""
-        with unavailable_when_away():
-            launcher = self._instance().run_launcher
+        try:
+            with unavailable_when_away():
+                launcher = self._instance().run_launcher
+        except DagsterHomeNotSetError:  # an API by itself: it is told nothing of run launchers
+            return
         if isinstance(launcher, KnowsItsWorkers) and (problem := launcher.problem()):
             raise OrchestratorUnavailable(problem)
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from dagster import AssetMaterialization, DagsterInstance, DagsterRunStatus, job
+from dagster._core.errors import DagsterHomeNotSetError
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import Engine, create_engine, text
 
@@ -253,3 +254,10 @@ def test_an_orchestrator_that_is_away_says_so(world: World) -> None:
 
     with pytest.raises(DatabaseUnavailable):
         world.orchestrator.events(0, 1)
+
+
+def test_nothing_is_said_of_workers_where_nothing_is_known(engine: Engine) -> None:
+    def nowhere() -> DagsterInstance:
+        raise DagsterHomeNotSetError
+
+    DagsterGateway(engine, nowhere).check_workers()
