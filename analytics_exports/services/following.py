@@ -106,14 +106,16 @@ class Following:
             StorageUnavailable: the place where files are kept cannot be reached.
             Unavailable: the file is being replaced at this moment.
         """
+        before: ExportJob | None = None
         for pause in (*REPLACING_PAUSES, None):
             job = self._finished(principal, job_id)
             if found := self._open(job):
                 return found
-            if not job.replacing:
+            if before is not None and before.artifact == job.artifact and not job.replacing:
                 break
             if pause is None:
                 raise Unavailable("The file is being made again; ask again in a moment.")
+            before = job  # the file may have been replaced since the row was read
             time.sleep(pause)
         logger.error("The file of export %s is missing or damaged", job_id)
         self.jobs.discard(principal.user_id, job_id)

@@ -427,3 +427,19 @@ def test_cancelling_removes_what_was_published_a_moment_before(world: World) -> 
     world.requesting.remove(world.caller, job.id)
 
     assert world.artifacts.files == {}
+
+
+def test_a_file_that_was_replaced_after_its_row_was_read_is_no_damage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.submit()
+    world.complete(job)
+    stale = world.following.find(world.caller, job.id)
+    _, claim = world.jobs.claim(job.id, "again", DAY, remake=True)
+    new = factories.artifact(output_path=str(job.id), file_size_bytes=4, version="new")
+    world.jobs.complete(claim, new, DAY)
+    world.artifacts.files[str(job.id)], world.artifacts.versions[str(job.id)] = b"new.", "new"
+    usual, reads = world.jobs.find, iter([stale])
+    monkeypatch.setattr(world.jobs, "find", lambda *which: next(reads, None) or usual(*which))
+
+    assert world.following.open(world.caller, job.id).artifact == new
