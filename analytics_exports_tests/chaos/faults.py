@@ -28,7 +28,8 @@ KINDS = {
 }
 """What stands in the command line of each kind of process."""
 
-DISK_BYTES = 2**29
+DISK_BYTES = 2**31
+"""More than the exports of a round need, which would have to wait for one another otherwise."""
 
 
 class Nemesis:
