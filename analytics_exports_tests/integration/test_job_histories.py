@@ -171,7 +171,7 @@ def told(job: ExportJob | None) -> Status | None:
 
 def test_memory_and_postgresql_agree_on_every_life(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "JITTER", 0)
-    bounded = settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    bounded = settings(max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(type("Here", (Lockstep,), {"engine": engine}), settings=bounded)
     check_histories(engine)
 

@@ -100,7 +100,7 @@ class Play:
 
 
 @pytest.mark.parametrize("kind", ["memory", "postgresql"])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(before=acts, after=acts)
 def test_a_newcomer_is_launched_before_anybodys_third_that_had_not_begun(
     kind: str, engine: Engine, before: list[Act], after: list[Act]

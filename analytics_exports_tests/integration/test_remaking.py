@@ -1,7 +1,7 @@
 """Publishing, and making a completed export again: whatever is served is what its facts say, whatever breaks when."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -30,7 +30,7 @@ from analytics_exports_tests.ports.test_jobs import World, in_postgresql
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
-TIMES = 15
+TIMES = 10
 
 
 class Stopped(BaseException):
@@ -137,18 +137,25 @@ def test_a_worker_that_is_killed_between_the_file_and_its_row_leaves_an_export_t
     assert remaking.download() == again
 
 
+@pytest.fixture(scope="module")
+def tables(module_database_url: str) -> Iterator[World]:
+    engine = make_engine(module_database_url)
+    yield in_postgresql(engine)
+    engine.dispose()
+
+
 @pytest.mark.parametrize("retry_seconds", [0, LIMIT_SECONDS])
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize("again", [False, True])
 def test_no_message_to_the_database_is_a_wrong_moment_to_lose_the_connection(
-    engine: Engine, database_url: str, tmp_path: Path, retry_seconds: float, *, answered: bool, again: bool
+    tables: World, module_database_url: str, tmp_path: Path, retry_seconds: float, *, answered: bool, again: bool
 ) -> None:
     """Each message of the step that publishes is lost in turn, with its answer or before it is there."""
     store = LocalArtifactStore(tmp_path / "files", max_bytes=2**20, reserve_bytes=0)
     store.prepare()
-    with lossy_proxy(database_url) as proxy:
+    with lossy_proxy(module_database_url) as proxy:
         for number in count(1):
-            remaking = Remaking(in_postgresql(engine), store)
+            remaking = Remaking(tables, store)
             if again:
                 remaking.make(0)
             reached = make_engine(proxy.url)
