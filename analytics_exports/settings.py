@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     launch_seconds: float = Field(
         60, gt=0, description="Time a launch may take until a worker has begun; then the export is launched anew."
     )
-    max_attempts: int = Field(3, ge=1, description="Attempts an export gets before it fails for good.")
+    max_attempts: int = Field(
+        3, ge=1, description="Attempts an export gets before it fails for good; causes that pass have five minutes."
+    )
     lease_seconds: float = Field(20, gt=0, description="A worker that is silent this long has lost its export.")
     export_memory: str = Field("256MB", description="Memory DuckDB may use for one export.")
     export_threads: int = Field(2, ge=1, description="Threads DuckDB may use for one export.")
@@ -136,7 +138,7 @@ class Settings(BaseSettings):
 
     @property
     def hold(self) -> timedelta:
-        """How long an attempt that was handed out may take to be claimed."""
+        """How long an export that was handed out may take to be claimed."""
         return timedelta(seconds=self.launch_seconds)
 
     @property

@@ -8,10 +8,11 @@ between has forgotten the connection. So each listens to a channel of its own as
 a while announces something there: what does not come back shows that others' announcements would not come either.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg import Notify, sql
 from psycopg.abc import RV, PQGen
 
 from analytics_exports.database.engine import CONNECT_SECONDS, app_url
+from analytics_exports.database.patience import PatientConnection
 from analytics_exports.domain.errors import DatabaseUnavailable
 from analytics_exports.reconnecting import persist
 
@@ -34,8 +36,13 @@ SILENT_SECONDS, ANSWER_SECONDS = 5.0, 5.0
 T = TypeVar("T")
 
 
-class ListeningConnection(psycopg.Connection[Any]):
+class ListeningConnection(PatientConnection):
     """A connection on which answers to statements come in time, while announcements may take as long as they want."""
+
+    patience = math.inf
+
+    def given_up(self) -> None:
+        """Nobody else has to know: whoever listens makes another connection."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer, or for announcements if there is a ``timeout``.
@@ -43,13 +50,9 @@ class ListeningConnection(psycopg.Connection[Any]):
         Raises:
             OperationalError: there was no answer; the connection is closed.
         """
-        if timeout is not None:
-            return super().wait(gen, interval, timeout)
-        try:
+        if timeout is None:
             return super().wait(gen, interval, ANSWER_SECONDS)
-        except psycopg.OperationalError:
-            self.pgconn.finish()
-            raise
+        return psycopg.Connection.wait(self, gen, interval, timeout)
 
 
 class PostgresSignal:

@@ -41,13 +41,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Launching:
-    """Hands out attempts to launch.
+    """Hands out exports to launch.
 
     Attributes:
         workers: Runs that may be in progress at once.
         burst_exports: More exports than this at once are made together.
         burst_runs: By how many runs.
-        hold: How long an attempt that was handed out may take to be claimed; then it is handed out again, as a new one.
+        hold: How long an export that was handed out may take to be claimed; then it is handed out again.
     """
 
     jobs: JobStore

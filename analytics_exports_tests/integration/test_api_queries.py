@@ -33,7 +33,12 @@ def orchestrator() -> FakeOrchestrator:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator) -> TestClient:
+def jobs() -> FakeJobStore:
+    return FakeJobStore()
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator, jobs: FakeJobStore) -> TestClient:
     demo = built_demo()
     directory = FakeDirectory()
     caller = factories.principal(OWNER)
@@ -46,7 +51,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator
         settings,
         "test",
         directory=directory,
-        jobs=FakeJobStore(),
+        jobs=jobs,
         artifacts=FakeArtifactStore(),
         orchestrator=orchestrator,
     )
@@ -70,6 +75,19 @@ def test_run_workers_that_cannot_work_are_told_to_operators(
 
     assert well == ({"ok": True, "detail": None}, 200, True)
     assert looks() == ({"ok": False, "detail": "They cannot."}, 503, False)
+
+
+def test_events_that_could_not_be_read_back_are_told_to_operators(api: TestClient, jobs: FakeJobStore) -> None:
+    def told() -> dict[str, Any]:
+        part: dict[str, Any] = api.get("/status").json()["parts"]["read_back"]
+        return part
+
+    assert told() == {"ok": True, "detail": None}
+    jobs.skip(7, "Damaged")
+    assert not told()["ok"]
+    assert told()["detail"].startswith("1 events")
+    jobs.unskip(7)
+    assert told()["ok"]
 
 
 def rows(response: httpx.Response) -> list[dict[str, Any]]:

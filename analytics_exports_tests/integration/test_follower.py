@@ -164,7 +164,7 @@ def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
 
     async def wait() -> bool:
         with app.waiting.watching(job_id) as watch:
-            await watch.changed(0.5)
+            await watch.changed(0.5)  # it tells everybody once, when it begins to listen
             proxy.fall_silent()
             world.app.jobs.cancel(user.user_id, job_id)
             return await watch.changed(LIMIT_SECONDS)

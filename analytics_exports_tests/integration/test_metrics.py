@@ -81,9 +81,10 @@ def test_the_queue_and_its_age_are_told(world: World) -> None:
     world.ask()
     world.jobs.claim(world.ask().id, "run", LEASE)
     world.age(oldest, created_at="-90 seconds")
+    world.jobs.skip(7, "Damaged")
 
     values = world.values()
-    assert (values["pending"], values["running"]) == (2, 1)
+    assert (values["pending"], values["running"], values["skipped_events"]) == (2, 1, 1)
     assert 90 <= values["pending_seconds"] < 100
 
 

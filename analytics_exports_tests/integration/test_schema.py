@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from analytics_exports.database import migrations
+from analytics_exports.database.engine import make_engine
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.models import Base, User
 from analytics_exports.domain.access import Principal
@@ -75,7 +76,9 @@ def test_the_audit_trail_says_which_run_of_dagsters_ended_an_export_and_who_aske
     user = replace(_user(engine), actor="operator")
     store = PostgresJobStore(engine)
     job = store.create(user, factories.request())
-    _, claim = store.claim(job.id, "run-7", factories.DAY)
+    working = make_engine(engine.url.render_as_string(hide_password=False), application="worker")
+    _, claim = PostgresJobStore(working).claim(job.id, "run-7", factories.DAY)
+    working.dispose()
     assert store.complete(claim, factories.artifact(), factories.DAY)
 
     with engine.connect() as connection:
@@ -84,7 +87,7 @@ def test_the_audit_trail_says_which_run_of_dagsters_ended_an_export_and_who_aske
         ).all()
     assert [tuple(row) for row in rows] == [
         ("operator", str(user.user_id), "pending"),
-        ("test", None, "running"),
+        ("worker", "run-7", "running"),
         ("dagster", "run-7", "completed"),
     ]
 
