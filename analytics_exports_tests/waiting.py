@@ -4,9 +4,11 @@
 """
 
 import os
+import subprocess
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import AnyStr, TypeVar
 
 import pytest
 
@@ -21,6 +23,16 @@ TEST_SECONDS = 600 * PATIENCE
 """For a whole test with its fixtures."""
 
 POLL_SECONDS = 0.01
+
+
+@contextmanager
+def killed_at_end(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
+    """A process that is killed when the block ends, so that a failed assertion is not followed by a wait for it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def until(look: Callable[[], T | None]) -> T:

@@ -6,6 +6,7 @@ takes them to end, this is what makes a restart safe.
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import psutil
 
 STOP_SECONDS = 10.0
+EXEC_SECONDS = 0.1
+"""Time for a process within execve(2) to get through it; it takes microseconds of its own."""
 
 
 def working_in(folder: Path) -> list[psutil.Process]:
@@ -21,8 +24,16 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 def marked(variable: str, value: str) -> list[psutil.Process]:
-    """Processes that were started with ``variable=value`` in their environment, and so all they started themselves."""
-    return [process for process in _others() if _environment(process).get(variable) == value]
+    """Processes that were started with ``variable=value`` in their environment, and so all they started themselves.
+
+    Linux shows an empty environment of a process that is within execve(2), so an empty one is read a second time.
+    """
+    environments = {process: _environment(process) for process in _others()}
+    unclear = [process for process, environment in environments.items() if not environment]
+    if unclear:
+        time.sleep(EXEC_SECONDS)
+        environments |= {process: _environment(process) for process in unclear}
+    return [process for process, environment in environments.items() if environment.get(variable) == value]
 
 
 def stop_processes(processes: list[psutil.Process], stop_signal: signal.Signals = signal.SIGTERM) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from analytics_exports_tests.live import Caller, Live, live
-from analytics_exports_tests.waiting import LIMIT_SECONDS, until
+from analytics_exports_tests.waiting import LIMIT_SECONDS, killed_at_end, until
 
 SIZE = 24 * 2**20
 curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -48,7 +48,7 @@ def digest(path: Path) -> str:
 def test_curl_goes_on_where_it_was_interrupted(offered: Offered, tmp_path: Path) -> None:
     target = tmp_path / "file"
     command = ["curl", "--silent", "--fail", "--header", offered.header, "--output", str(target), offered.url]
-    with subprocess.Popen([*command, "--limit-rate", "4M"]) as slow:
+    with killed_at_end(subprocess.Popen([*command, "--limit-rate", "4M"])) as slow:
         until(lambda: target.exists() and target.stat().st_size > 0)
         slow.kill()
     broken = target.stat().st_size

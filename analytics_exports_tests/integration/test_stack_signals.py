@@ -17,7 +17,7 @@ import pytest
 from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.supervisor import Supervisor, stopping_on_signals
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
-from analytics_exports_tests.waiting import LIMIT_SECONDS
+from analytics_exports_tests.waiting import LIMIT_SECONDS, killed_at_end
 
 OWNER = [sys.executable, "-m", "analytics_exports_tests.integration.test_stack_signals"]
 
@@ -40,6 +40,10 @@ def owner(folder: Path, port: int) -> None:
         finally:
             supervisor.stop()
             (folder / "ended").touch()
+
+
+def owner_process(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([*OWNER, folder, str(free_port())], stdout=subprocess.PIPE, text=True)
 
 
 def started(owner: subprocess.Popen[str]) -> tuple[psutil.Process, psutil.Process]:
@@ -67,7 +71,7 @@ def hang_up_is_heard() -> Iterator[None]:
     [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP), (signal.SIGINT, -signal.SIGINT)],
 )
 def test_a_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signals, exit_code: int) -> None:
-    with subprocess.Popen([*OWNER, tmp_path, str(free_port())], stdout=subprocess.PIPE, text=True) as process:
+    with killed_at_end(owner_process(tmp_path)) as process:
         _, web = started(process)
 
         process.send_signal(number)
@@ -79,7 +83,7 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signa
 
 def test_started_by_a_shell_that_ignores_sigint_it_still_stops_on_sigterm(tmp_path: Path) -> None:
     command = " ".join([*OWNER, str(tmp_path), str(free_port()), "&"])
-    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True) as shell:
+    with killed_at_end(subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True)) as shell:
         background, web = started(shell)
 
         background.terminate()
@@ -91,7 +95,7 @@ def test_started_by_a_shell_that_ignores_sigint_it_still_stops_on_sigterm(tmp_pa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a killed process")
 def test_killing_the_owner_leaves_nothing(tmp_path: Path) -> None:
-    with subprocess.Popen([*OWNER, tmp_path, str(free_port())], stdout=subprocess.PIPE, text=True) as process:
+    with killed_at_end(owner_process(tmp_path)) as process:
         _, web = started(process)
 
         process.kill()

@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ child = subprocess.Popen([sys.executable, "-c", {EVER!r}])
 print(child.pid, flush=True)
 {EVER}
 """
+READY = f"print('ready', flush=True)\n{EVER}"
 LAST_WORDS = """
 import signal, sys
 def end(*_):
@@ -207,15 +209,57 @@ def test_a_folder_is_locked_by_one_owner_at_a_time(tmp_path: Path) -> None:
     second.release()
 
 
-def test_marked_processes_are_found_with_what_they_started(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STUBBORN]
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts processes with exactly this environment, whose output can be read; they are killed after the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*command: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_marked_processes_are_found_with_what_they_started(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     mark = {"PATH": os.defpath, "STACK_MARK": str(tmp_path)}
-    with subprocess.Popen(command, env=mark, stdout=subprocess.PIPE, start_new_session=True) as parent:
-        assert parent.stdout is not None
-        grandchild = int(parent.stdout.readline())
+    parent = started(sys.executable, "-c", STUBBORN, environment=mark)
+    grandchild = int(line_of(parent))
 
-        found = marked("STACK_MARK", str(tmp_path))
-        assert {process.pid for process in found} == {parent.pid, grandchild}
+    found = marked("STACK_MARK", str(tmp_path))
+    assert {process.pid for process in found} == {parent.pid, grandchild}
 
-        stop_processes(found, signal.SIGKILL)
+    stop_processes(found, signal.SIGKILL)
     assert marked("STACK_MARK", str(tmp_path)) == []
+
+
+def test_a_process_is_found_although_its_environment_was_empty_at_first(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As within execve(2), where nothing can be held still: here the process replaces itself between the two looks."""
+    mark = {"STACK_MARK": str(tmp_path)}
+    replaced = f"import os, sys; input(); os.execve(sys.executable, [sys.executable, '-c', {READY!r}], {mark})"
+    process = started(sys.executable, "-c", replaced, environment={})
+
+    def proceed(_seconds: float) -> None:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert line_of(process) == "ready\n"
+
+    monkeypatch.setattr("analytics_exports.stack.leftovers.time.sleep", proceed)
+
+    assert [found.pid for found in marked("STACK_MARK", str(tmp_path))] == [process.pid]

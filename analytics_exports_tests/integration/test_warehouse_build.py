@@ -28,7 +28,7 @@ from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.build import PATH_VARIABLE, BuildFailed, BuildReport, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
 from analytics_exports_tests.run_workers import gone
-from analytics_exports_tests.waiting import until
+from analytics_exports_tests.waiting import killed_at_end, until
 from demo.generate import LARGEST, USERS
 
 MARTS = {"dim_accounts", "dim_tags", "fct_daily_spending_by_tag", "fct_monthly_trends", "fct_transactions"}
@@ -344,9 +344,9 @@ def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.write("select 1 as n")
     paths = [site.folder / "project", site.warehouse, site.manifest, site.folder / "logs"]
-    with subprocess.Popen([sys.executable, "-c", BUILD, *paths]) as builder:
+    with killed_at_end(subprocess.Popen([sys.executable, "-c", BUILD, *paths])) as builder:
         (dbt,) = until(lambda: psutil.Process(builder.pid).children())
-        until(lambda: "run_dbt.py" in dbt.cmdline()[2])
+        until(lambda: "run_dbt.py" in " ".join(dbt.cmdline()))
         builder.kill()
 
     until(lambda: gone(dbt))

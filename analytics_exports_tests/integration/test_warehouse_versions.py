@@ -18,6 +18,7 @@ from analytics_exports.domain.errors import WarehouseBusy, WarehouseChanged, War
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse, answers, paging
 from analytics_exports_tests import factories
+from analytics_exports_tests.waiting import killed_at_end
 
 ME, ALL = OwnerScope("me"), Selection()
 ROWS = 300_000
@@ -128,11 +129,11 @@ sys.stdin.read()
 def writer(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process in the middle of a write."""
     command = [sys.executable, "-c", WRITER, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with killed_at_end(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         yield process
-        process.kill()
 
 
 def test_a_writer_is_waited_for(path: Path, writer: subprocess.Popen[str]) -> None:
