@@ -1,7 +1,7 @@
-"""The adapters of one process, made from its settings. Nothing else constructs any.
+"""The adapters of one process, made from its settings. No other module constructs any.
 
-Everything is made on first use, so that a sensor pays only for the jobs table and a worker never for the web framework.
-What is built from adapters belongs to ``bootstrap``.
+Each is made on first use, so that a sensor pays only for the jobs table and a worker never for the web framework.
+Services are made in ``bootstrap``.
 """
 
 from contextlib import AbstractContextManager
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics_exports.ports import (
-    Announcements,
     ArtifactStore,
     Catalogue,
     Directory,
-    Figures,
     JobStore,
+    Notifications,
     Orchestrator,
     Signal,
+    Stats,
     Warehouse,
 )
 from analytics_exports.settings import Settings
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 
 
 SENSOR_RETRY_SECONDS = 10
-"""For how long a sensor repeats what PostgreSQL does not answer: a tick has to end within Dagster's minute."""
+"""How long a sensor retries while PostgreSQL is away, in seconds: a tick has to end within Dagster's limit of 60."""
 
 
 class Adapters:
-    """What implements the ports, as the settings say."""
+    """The implementations of the ports, by the settings."""
 
     def __init__(self, settings: Settings, process: str, **adapters: object) -> None:
-        """Wire what ``settings`` say.
+        """Use ``settings``.
 
         Args:
-            process: What this process is called in PostgreSQL and in the audit trail.
-            adapters: Used in place of those of the settings, by attribute name; tests hand in their fakes.
+            process: Name of this process in PostgreSQL and in the audit trail.
+            adapters: Replacements, by attribute name, for tests.
         """
         self.settings = settings
         self._process = process
         self.__dict__.update(adapters)
 
     def close(self) -> None:
-        """Close the connections to PostgreSQL; they are opened again when they are needed."""
+        """Close the connections to PostgreSQL; they are opened again when needed."""
         if "engine" in self.__dict__:
             self.engine.dispose()
 
@@ -60,12 +60,12 @@ class Adapters:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """Where the rows are, with the limits of an export."""
-        return self._warehouse(self.settings.export_memory, self.settings.export_seconds, patience=10)
+        """The warehouse, with the limits of an export."""
+        return self._warehouse(self.settings.export_memory, self.settings.export_seconds, lock_timeout=10)
 
     @cached_property
     def query_warehouse(self) -> Warehouse:
-        """The same, with the limits of a request."""
+        """The warehouse, with the limits of a request."""
         return self._warehouse(self.settings.query_memory, self.settings.query_seconds)
 
     def _warehouse(self, memory: str, seconds: float, **limits: float) -> Warehouse:
@@ -83,7 +83,7 @@ class Adapters:
 
     @property
     def catalog_file(self) -> Path:
-        """The catalog.json of the dbt project."""
+        """The path of the dbt project's catalog.json."""
         return self.settings.dbt_catalog or self.settings.dbt_manifest.with_name("catalog.json")
 
     def build_warehouse(self) -> "BuildReport | None":
@@ -103,7 +103,7 @@ class Adapters:
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
-        """Where finished files are kept."""
+        """The artifact store."""
         from analytics_exports.artifacts import artifact_store
 
         settings = self.settings
@@ -128,47 +128,47 @@ class Adapters:
         """The pool of connections to PostgreSQL."""
         from analytics_exports.database.engine import make_engine
 
-        patience = self.settings.database_seconds if self._process == "api" else None
-        return make_engine(self.database_url, application=self._process, patience=patience)
+        response_timeout = self.settings.database_seconds if self._process == "api" else None
+        return make_engine(self.database_url, application=self._process, response_timeout=response_timeout)
 
     @property
     def _retry_seconds(self) -> float:
-        """For how long what PostgreSQL does not answer is repeated; a person does not wait that long for the API."""
+        """How long operations are retried while PostgreSQL is away; the API does not retry, because a person waits."""
         lease = self.settings.lease_seconds
         return {"worker": lease, "schedule": lease, "sensor": min(lease, SENSOR_RETRY_SECONDS)}.get(self._process, 0)
 
     @property
     def database_url(self) -> str:
-        """Where PostgreSQL is. The local stack sets it for its processes when it starts the embedded one."""
+        """URL of PostgreSQL. The local stack sets it for its processes when it starts the embedded one."""
         if self.settings.database_url is None:
             raise RuntimeError("Set ANALYTICS_EXPORTS_DATABASE_URL, or start the stack with `analytics-exports serve`.")
         return self.settings.database_url
 
     @cached_property
-    def figures(self) -> Figures:
-        """What operators count."""
-        from analytics_exports.database.figures import PostgresFigures
+    def stats(self) -> Stats:
+        """Statistics for operators."""
+        from analytics_exports.database.stats import PostgresStats
 
-        return PostgresFigures(self.engine)
+        return PostgresStats(self.engine)
 
     def pending_signal(self) -> AbstractContextManager[Signal]:
         """Announces that an export is pending."""
-        from analytics_exports.database.signals import PENDING, listening
+        from analytics_exports.database.notifications import PENDING, listening
 
         return listening(self.database_url, PENDING, self._retry_seconds)
 
-    def changes(self) -> AbstractContextManager[Announcements]:
-        """Announces exports whose status changed, by id."""
-        from analytics_exports.database.signals import CHANGED, listening
+    def job_notifications(self) -> AbstractContextManager[Notifications]:
+        """Notifications about exports whose status changed, with their ids."""
+        from analytics_exports.database.notifications import CHANGED, listening
 
         return listening(self.database_url, CHANGED)
 
-    def decided_signal(self) -> AbstractContextManager[Signal]:
-        """Announces that Dagster logged an event that decides about an export."""
-        from analytics_exports.database.signals import listening
-        from analytics_exports.gateway import DECIDED
+    def event_log_signal(self) -> AbstractContextManager[Signal]:
+        """Announces that Dagster logged an event that decides the outcome of an export."""
+        from analytics_exports.database.notifications import listening
+        from analytics_exports.gateway import EVENT_LOG_CHANNEL
 
-        return listening(self.database_url, DECIDED)
+        return listening(self.database_url, EVENT_LOG_CHANNEL)
 
     @cached_property
     def orchestrator(self) -> Orchestrator:

@@ -1,4 +1,4 @@
-"""Dagster's entry: ``workspace.yaml`` points here. What is defined, and how, is in ``orchestration``."""
+"""The module that ``workspace.yaml`` names: Dagster's entry point. The definitions are in ``orchestration``."""
 
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.settings import Settings

@@ -1,7 +1,7 @@
-"""Logs: one line of JSON for each event, on standard error.
+"""Logging: one line of JSON for each event, on standard error.
 
-Configured once by each process's entry point. Messages name what happened; they never carry filter values, tokens,
-paths of files or texts of exceptions.
+Configured once by the entry point of each process. Messages name what happened; they never contain filter values,
+tokens, file paths or the texts of exceptions.
 """
 
 import logging

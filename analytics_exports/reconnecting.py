@@ -1,7 +1,7 @@
-"""Going on after a restart of PostgreSQL: telling a lost connection from a wrong statement, and repeating.
+"""Surviving a restart of PostgreSQL: distinguishing a lost connection from a wrong statement, and retrying.
 
-A statement whose connection is lost had no effect, or its effect is there and only the answer is not. A method may be
-repeated when that makes no difference. One that must not happen twice looks first whether it has happened.
+A statement whose connection is lost either had no effect, or only its response is lost. A method may be repeated when
+the difference does not matter. A method that must not take effect twice first checks whether it already has.
 """
 
 import inspect
@@ -17,8 +17,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from analytics_exports.domain.errors import DatabaseUnavailable
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 1.0
-"""The wait before a repetition is random, up to a limit that doubles each time between these two."""
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.05, 1.0
+"""The wait before a retry is random, up to a limit that doubles each time between these two."""
 
 LOST_STATES = ("08", "57P", "53300")
 """SQLSTATE prefixes (PostgreSQL, appendix A): connection exception, operator intervention, too many connections."""
@@ -28,18 +28,18 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 
-class Reconnecting(Protocol):
-    """An adapter whose methods can be repeated.
+class HasRetrySeconds(Protocol):
+    """An adapter whose methods can be retried.
 
     Attributes:
-        retry_seconds: For how long; 0 for those whose caller does not wait.
+        retry_seconds: How long; 0 when the caller does not wait.
     """
 
     retry_seconds: float
 
 
 def connection_lost(error: BaseException) -> bool:
-    """Whether ``error`` says that PostgreSQL cannot be reached now; a wrong statement does not."""
+    """Whether ``error`` means that PostgreSQL cannot be reached now, rather than that a statement is wrong."""
     if isinstance(error, DatabaseUnavailable | PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
@@ -62,10 +62,10 @@ def unavailable_when_away() -> Iterator[None]:
         raise
 
 
-def persist(seconds: float, do: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Call ``do``, again and again for ``seconds`` while PostgreSQL is away; then raise what it raised.
+def retry_while_away(seconds: float, do: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call ``do``, and repeat it for ``seconds`` while PostgreSQL is away; then raise its last error.
 
-    Calls within ``do`` are not repeated by themselves: what is repeated, and for how long, the outermost call decides.
+    Nested calls are not retried by themselves: the outermost call decides what is repeated, and for how long.
     """
     if _within.call:
         return do(*arguments, **named)
@@ -73,7 +73,7 @@ def persist(seconds: float, do: Callable[P, T], *arguments: P.args, **named: P.k
     try:
         if not seconds:
             return do(*arguments, **named)
-        waits = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+        waits = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=MAX_WAIT_SECONDS)
         over = stop_after_delay(seconds)
         return Retrying(retry=retry_if_exception(connection_lost), wait=waits, stop=over, reraise=True)(
             partial(do, *arguments, **named)
@@ -82,17 +82,17 @@ def persist(seconds: float, do: Callable[P, T], *arguments: P.args, **named: P.k
         _within.call = False
 
 
-def reconnecting(interface: type, but: Collection[str] = ()) -> Callable[[type[C]], type[C]]:
-    """Class decorator: repeat each method of ``interface`` for the ``retry_seconds`` of its object.
+def reconnecting(interface: type, excluding: Collection[Callable[..., object]] = ()) -> Callable[[type[C]], type[C]]:
+    """Class decorator: retry each method of ``interface`` for the ``retry_seconds`` of its object.
 
     Args:
         interface: The port, or Dagster's abstract class, that the decorated class implements.
-        but: Methods that are not repeated from outside: context managers, and those that see to it themselves.
+        excluding: Methods of ``interface`` that are not retried here: context managers, and what retries by itself.
     """
 
     def decorate(adapter: type[C]) -> type[C]:
-        for name, _ in inspect.getmembers(interface, inspect.isfunction):
-            if not name.startswith("_") and name not in but:
+        for name, method in inspect.getmembers(interface, inspect.isfunction):
+            if not name.startswith("_") and method not in excluding:
                 setattr(adapter, name, _repeated(getattr(adapter, name)))
         return adapter
 
@@ -101,14 +101,14 @@ def reconnecting(interface: type, but: Collection[str] = ()) -> Callable[[type[C
 
 def _repeated(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def call(self: Reconnecting, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as the method
-        return persist(self.retry_seconds, method, self, *arguments, **named)
+    def call(self: HasRetrySeconds, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as the method
+        return retry_while_away(self.retry_seconds, method, self, *arguments, **named)
 
     return call
 
 
 class _Within(threading.local):
-    """Whether this thread is in a call of ``persist``."""
+    """Whether this thread is inside a call of ``retry_while_away``."""
 
     call = False
 

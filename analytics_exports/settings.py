@@ -1,7 +1,7 @@
-"""Every setting: name, default, help. One table, read from the environment with the prefix ``ANALYTICS_EXPORTS_``.
+"""All settings: name, default, description. Read from environment variables with the prefix ``ANALYTICS_EXPORTS_``.
 
-Read once, by the composition root and the local stack; adapters and services receive plain values. ``analytics-exports
-settings`` prints this table, and the documentation is generated from it.
+They are read once, by the composition root and the local stack; adapters and services receive plain values. The command
+``analytics-exports settings`` prints this table, and the documentation is generated from it.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What can be set. Paths that are not absolute are taken from the working directory."""
+    """The settings. Relative paths are relative to the working directory."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -133,12 +133,12 @@ class Settings(BaseSettings):
 
     @property
     def history(self) -> timedelta:
-        """How long Dagster keeps what it did for an export: a day longer than its file."""
+        """How long Dagster keeps the history of an export: a day longer than its file."""
         return self.retention + timedelta(days=1)
 
     @property
-    def hold(self) -> timedelta:
-        """How long an export that was handed out may take to be claimed."""
+    def launch_ttl(self) -> timedelta:
+        """How long a leased export may wait to be claimed."""
         return timedelta(seconds=self.launch_seconds)
 
     @property
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
 
     @property
     def api_url(self) -> str:
-        """Where people reach the API, without a slash at the end."""
+        """The URL of the API, without a trailing slash."""
         return self.public_url.rstrip("/") or f"http://{self.api_host}:{self.api_port}"
 
     @property

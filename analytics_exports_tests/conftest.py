@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 
 from analytics_exports.database import migrations
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith((PREFIX, "DAGSTER_")) and name != f"{PREFIX}TEST_MANIFESTS":
             del os.environ[name]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    settings.register_profile("suite", settings.default, deadline=None)  # a first example pays for imports
+    settings.load_profile("suite")
     gc.disable()  # until everything is imported
 
 

@@ -158,15 +158,15 @@ class Live:
     def make(self, job_id: JobId, size: int | None = None) -> JobId:
         """Make the file of a pending export, as a run would; grown to ``size`` bytes if one is given."""
         self._launch()
-        production = self.services.producing.begin(job_id, f"run of {job_id}")
-        artifact = production.publish(production.frame)
+        production = self.services.producer.begin(job_id, f"run of {job_id}")
+        artifact = production.publish()
         if size is not None:
             path = Path(self.services.settings.artifact_root) / artifact.output_path
             path.chmod(0o600)
             os.truncate(path, size)
             artifact = replace(artifact, file_size_bytes=size, version="")  # it is another file now
         self.orchestrator.log.append(Materialised(production.claim, artifact))
-        self.services.readback.follow()
+        self.services.event_log_projection.catch_up()
         return job_id
 
     def made(self, caller: Caller, **body: Any) -> JobId:
@@ -195,7 +195,7 @@ class Live:
         self.other.close()
 
     def _launch(self) -> None:
-        self.services.jobs.due(1000, timedelta(seconds=60))
+        self.services.jobs.lease_pending(1000, timedelta(seconds=60))
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from sqlalchemy import Engine, text
 from analytics_exports.database import migrations
 from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.engine import make_engine
-from analytics_exports.database.figures import PostgresFigures
 from analytics_exports.database.jobs import PostgresJobStore
+from analytics_exports.database.stats import PostgresStats
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.export import ExportFilter, JobId
 from analytics_exports.stack.scratch import scratch_postgres
@@ -76,10 +76,10 @@ def tables(sizes: list[int], repeat: int) -> None:
 
 def statements(engine: Engine, rows: int, repeat: int) -> None:
     """Fill a table and measure on it."""
-    jobs, figures = PostgresJobStore(engine), PostgresFigures(engine)
+    jobs, figures = PostgresJobStore(engine), PostgresStats(engine)
     people = [factories.principal(uuid4()) for _ in range(USERS)]
     for person in people:
-        PostgresDirectory(engine).admit(person)
+        PostgresDirectory(engine).ensure_user(person)
     owner = people[0]
     one = jobs.create(owner, factories.request())
     with engine.begin() as connection:
@@ -93,10 +93,10 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
     calls: dict[str, Callable[[], object]] = {
         "create": lambda: jobs.create(owner, factories.request()),
         "find": lambda: jobs.find(owner.user_id, one.id),
-        "list": lambda: jobs.list_own(owner.user_id, ExportFilter(), 50),
-        "due": lambda: jobs.release(jobs.due(4, timedelta(minutes=1))),
-        "overdue": lambda: jobs.overdue(100),
-        "metrics": figures.stock,
+        "list": lambda: jobs.list_for_user(owner.user_id, ExportFilter(), 50),
+        "due": lambda: jobs.unlease(jobs.lease_pending(4, timedelta(minutes=1))),
+        "overdue": lambda: jobs.expired_leases(100),
+        "metrics": figures.snapshot,
     }
     for statement, call in calls.items():
         line = {"benchmark": "jobs", "rows": rows, "statement": statement, **measured(call, repeat)}

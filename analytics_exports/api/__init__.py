@@ -1,16 +1,32 @@
-"""HTTP: FastAPI over the services. Routes translate: parse, call a service, render.
+"""HTTP: FastAPI over the services. A route parses the request, calls a service and renders the response.
 
-app             the application, and what runs beside it: ``announcer``, ``follower``
-router          the table of all addresses; ``described`` puts it into the OpenAPI document
-page            where people read that; ``reference`` writes what each error means
-routes/         what each address does, one module for each noun
-strict          how a request is read; ``edge`` is around everything
-problems        the one table from error to status; ``errors`` are those of HTTP itself
-page            the web page; ``session`` is how people sign in on it
-authentication  who asks; ``jwt``, ``attempts``; ``deps`` hands the caller to routes
-gate            what a process keeps between requests
-preferences     once, now, and when to ask again
-transfer        sending files; ``ranges``, ``conditions``
+    access_log             middleware: request ids, access log, standard headers
+    app                    the application and its background threads
+    authentication         API tokens and JWTs to Principals
+    conditions             conditional requests (RFC 9110)
+    deps                   dependencies of routes: services, caller, scopes
+    docs_page              Swagger UI
+    error_reference        generates docs/reference/errors.md
+    errors                 errors of HTTP itself
+    failed_attempts        rate limit for invalid tokens
+    host_check             middleware: the names that the service answers to
+    jwt_authentication     JSON Web Tokens
+    links                  Link headers
+    metrics                Prometheus metrics
+    notification_listener  thread: wakes requests that wait for an export
+    openapi                generates docs/reference/openapi.json
+    page                   the web page
+    preferences            Idempotency-Key, Prefer: wait, Retry-After
+    problems               errors to HTTP responses
+    projection_thread      thread: runs the event log projection
+    ranges                 byte ranges (RFC 9110)
+    route_docs             scopes and errors of routes, for the OpenAPI document
+    router                 the table of all routes
+    routes                 the endpoints
+    session                sign-in of the web page
+    state                  state that a process keeps between requests
+    strict                 strict parsing of request bodies
+    transfer               sending files
 
-Nothing here decides anything about exports, and adapters are reached through ``bootstrap`` only.
+Decisions about exports do not belong here, and adapters are reached through ``bootstrap`` only.
 """

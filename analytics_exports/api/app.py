@@ -1,4 +1,4 @@
-"""The application: the router, what is around it, and the threads that run for as long as it does."""
+"""The application: routes, middleware, and the background threads that run with it."""
 
 import logging
 import resource
@@ -10,14 +10,15 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from analytics_exports.api.announcer import Announcer
+from analytics_exports.api.access_log import AccessLogMiddleware
 from analytics_exports.api.docs_page import add_docs_page
-from analytics_exports.api.edge import Edge, allowed_hosts
 from analytics_exports.api.errors import MethodNotAllowed
-from analytics_exports.api.follower import Follower
+from analytics_exports.api.host_check import HostCheckMiddleware, allowed_hosts
 from analytics_exports.api.metrics import Metrics
+from analytics_exports.api.notification_listener import NotificationListener
 from analytics_exports.api.page import page_router
 from analytics_exports.api.problems import render, status_of
+from analytics_exports.api.projection_thread import ProjectionThread
 from analytics_exports.api.router import analytics_router
 from analytics_exports.api.routes.metrics import add_metrics
 from analytics_exports.bootstrap import Application, application
@@ -26,11 +27,11 @@ from analytics_exports.observability import configure_logging
 
 
 def running(services: Application) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """A lifespan in which exports complete and those who wait for them are told."""
+    """A lifespan during which exports are completed and waiting requests are notified."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        threads = (Follower(services), Announcer(services))
+        threads = (ProjectionThread(services), NotificationListener(services))
         for thread in threads:
             thread.start()
         yield
@@ -41,10 +42,10 @@ def running(services: Application) -> Callable[[FastAPI], AbstractAsyncContextMa
 
 
 def create_app(services: Application | None = None) -> FastAPI:
-    """The API over ``services``; those of the environment by default, which is how uvicorn calls it."""
+    """The API over ``services``; by default those of the environment, for uvicorn's ``--factory``."""
     services = services or application("api")
     configure_logging()
-    logging.getLogger("uvicorn.access").handlers.clear()  # Edge writes a line without anybody's secrets
+    logging.getLogger("uvicorn.access").handlers.clear()  # AccessLogMiddleware logs without secrets
     logging.getLogger("uvicorn.access").propagate = False
     _allow_many_files()
     app = FastAPI(
@@ -59,15 +60,16 @@ def create_app(services: Application | None = None) -> FastAPI:
     app.include_router(analytics_router(services))
     add_docs_page(app)
     app.include_router(page_router())
-    app.add_exception_handler(HTTPException, _outside)
-    metrics = Metrics(lambda: services.figures)
+    app.add_exception_handler(HTTPException, _render_unrouted)
+    metrics = Metrics(lambda: services.stats)
     add_metrics(app, metrics, services.settings.metrics_readers)
-    app.add_middleware(Edge, hosts=allowed_hosts(services.settings), answered=metrics.answered)
+    app.add_middleware(HostCheckMiddleware, hosts=allowed_hosts(services.settings))
+    app.add_middleware(AccessLogMiddleware, record_response=metrics.record_response)  # around the check, to log it
     return app
 
 
-async def _outside(request: Request, error: Exception) -> Response:
-    """What is wrong with a request that no route answers."""
+async def _render_unrouted(request: Request, error: Exception) -> Response:
+    """Render an error of a request that matches no route."""
     response = render(request, error)
     if response.status_code == status_of(MethodNotAllowed):  # the framework names the methods of one route only
         response.headers["Allow"] = ", ".join(_methods(request))
@@ -75,7 +77,7 @@ async def _outside(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that the address of a request knows."""
+    """The methods that the path of a request supports."""
     scopes = {method: {**request.scope, "method": method} for method in sorted(HTTPMethod)}
     return [
         method
@@ -85,6 +87,6 @@ def _methods(request: Request) -> list[str]:
 
 
 def _allow_many_files() -> None:
-    """Each download has a file and a connection open; systems begin with few and allow more."""
+    """Raise the limit of open files to the maximum: each download has a file and a connection open."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

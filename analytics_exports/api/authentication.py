@@ -1,8 +1,7 @@
-"""Who asks: from the token of a request to a Principal, by API token or by JWT.
+"""Authentication: from the token of a request to a Principal, by API token or by JWT.
 
-The token is a bearer token; that of the web page comes in the cookie of ``session``.
-
-A host application can put a dependency of its own in place of ``get_current_user``; nothing else asks for tokens.
+The token is a bearer token; the web page sends it in the cookie of ``session``. A host application can replace
+``get_current_user`` by its own dependency; nothing else reads tokens.
 """
 
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from analytics_exports.api.deps import Entrance
+from analytics_exports.api.deps import ApiStateDep
 from analytics_exports.api.errors import TooManyAttempts
 from analytics_exports.api.session import session_token
 from analytics_exports.domain.access import Principal
@@ -20,21 +19,21 @@ bearer = HTTPBearer(auto_error=False, scheme_name="token", description="An API t
 
 
 def get_current_user(
-    request: Request, gate: Entrance, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    request: Request, state: ApiStateDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
-    """The caller. Every token that is not valid gets the same answer, and a valid one is never refused for others.
+    """The caller. Every invalid token gets the same response, and a valid one is never refused because of others.
 
     Raises:
         InvalidToken: there is no token, or it is malformed, unknown, revoked or expired.
-        TooManyAttempts: the same, and there were many from this address.
+        TooManyAttempts: the same, after many invalid tokens from this address.
     """
     token = credentials.credentials if credentials else session_token(request)
     if token is None:
         raise InvalidToken
-    principal = gate.services.directory.principal(token)
-    if principal is None and gate.identity is not None:
-        principal = gate.identity.principal(token)
+    principal = state.services.directory.authenticate(token)
+    if principal is None and state.jwt is not None:
+        principal = state.jwt.authenticate(token)
     if principal is None:
         address = request.client.host if request.client else ""
-        raise InvalidToken if gate.attempts.failed(address) else TooManyAttempts
+        raise InvalidToken if state.failed_attempts.record(address) else TooManyAttempts
     return principal

@@ -1,4 +1,4 @@
-"""What routes work with: the services of their router, the authenticated caller, and what the caller may do."""
+"""Dependencies of routes: the state and services of their router, the authenticated caller, and required scopes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,61 +7,61 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from analytics_exports.api.gate import Gate
+from analytics_exports.api.state import ApiState
 from analytics_exports.bootstrap import Application
 from analytics_exports.domain.access import Principal, Scope
 from analytics_exports.domain.errors import InsufficientScope, InvalidToken
 
 
-async def get_gate(request: Request) -> Gate:
-    """What the router that answers this request keeps."""
-    gate: Gate = request.state.analytics_gate
-    return gate
+async def get_state(request: Request) -> ApiState:
+    """The state of the router that handles this request."""
+    state: ApiState = request.state.analytics_state
+    return state
 
 
 async def get_services(request: Request) -> Application:
-    """The services of the router that answers this request."""
-    return (await get_gate(request)).services
+    """The services of the router that handles this request."""
+    return (await get_state(request)).services
 
 
 async def get_caller(request: Request) -> Principal:
-    """Who asks. Raises InvalidToken when nobody was authenticated."""
+    """The authenticated caller. Raises InvalidToken when there is none."""
     caller: Principal | None = getattr(request.state, "analytics_caller", None)
     if caller is None:
         raise InvalidToken
     return caller
 
 
-Entrance = Annotated[Gate, Depends(get_gate)]
-Services = Annotated[Application, Depends(get_services)]
-Caller = Annotated[Principal, Depends(get_caller)]
+ApiStateDep = Annotated[ApiState, Depends(get_state)]
+ServicesDep = Annotated[Application, Depends(get_services)]
+CallerDep = Annotated[Principal, Depends(get_caller)]
 
 
 @dataclass(frozen=True)
-class May:
+class RequireScope:
     """A dependency that refuses callers without ``scope``. Raises InsufficientScope."""
 
     scope: Scope
 
-    async def __call__(self, caller: Caller) -> None:
-        """Check the caller."""
+    async def __call__(self, caller: CallerDep) -> None:
+        """Check the caller's scopes."""
         if self.scope not in caller.scopes:
             raise InsufficientScope
 
 
-def authenticated(get_current_user: Callable[..., Any], *, admit: bool) -> Callable[..., Any]:
-    """A dependency that makes what ``get_current_user`` returns, a Principal, the caller of the request.
+def caller_dependency(get_current_user: Callable[..., Any], *, ensure_user: bool) -> Callable[..., Any]:
+    """A dependency that stores the Principal returned by ``get_current_user`` as the caller of the request.
 
     Args:
-        admit: Make callers that are not known yet users; for those that a host application vouches for.
+        ensure_user: Create a user for unknown callers; for callers that a host application authenticates.
     """
     known: set[Principal] = set()
 
     async def authenticate(
-        request: Request, services: Services, user: Annotated[Principal, Depends(get_current_user)]
+        request: Request, services: ServicesDep, user: Annotated[Principal, Depends(get_current_user)]
     ) -> None:
-        if admit and user not in known:
-            await run_in_threadpool(services.directory.admit, user)
+        if ensure_user and user not in known:
+            await run_in_threadpool(services.directory.ensure_user, user)
             known.add(user)
         request.state.analytics_caller = user
 

@@ -1,6 +1,6 @@
-"""The page on which people read and try the interface: Swagger UI, with everything it needs from this service.
+"""Swagger UI, served completely from this service.
 
-It loads nothing from anywhere else, so it works without internet, and its policy allows nothing else.
+It loads nothing from elsewhere, so it works without internet access, and its Content-Security-Policy enforces that.
 """
 
 import base64
@@ -23,7 +23,7 @@ INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Let ``app`` serve the page and its assets."""
+    """Serve the page and its assets from ``app``."""
     page = get_swagger_ui_html(
         openapi_url=f"{BASE_PATH}/openapi.json",
         title=app.title,
@@ -46,7 +46,7 @@ def add_docs_page(app: FastAPI) -> None:
 
 
 def _policy(html: str) -> str:
-    """A Content-Security-Policy that allows the one script in the page, by its digest."""
+    """A Content-Security-Policy that allows the one inline script of the page, by its digest."""
     scripts = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in INLINE.findall(html))
     allowed = " ".join(f"'sha256-{digest}'" for digest in scripts)
     return (

@@ -1,20 +1,20 @@
-"""What can be wrong with a request as HTTP, before it means anything here; the same tree as ``domain.errors``.
+"""Errors of HTTP itself; part of the same tree as ``domain.errors``.
 
 Refused
 ├── BodyTooLarge
 ├── InvalidIdempotencyKey
-├── MalformedBody        not JSON, or JSON that readers would understand differently
+├── MalformedBody        not JSON, or JSON that parsers would read differently
 ├── MethodNotAllowed
 ├── PreconditionFailed   If-Match
 ├── RangeNotSatisfiable
 ├── RequestTimeout       the body did not arrive in time
 ├── RouteNotFound
-├── TooManyAttempts      with tokens that are not valid, from one address
-├── TooManyDownloads     at once, of one user
+├── TooManyAttempts      invalid tokens from one address
+├── TooManyDownloads     of one user at once
 ├── UnknownHost
 └── UnsupportedMediaType
 Unavailable
-└── TooManyQueries       at once, of everybody
+└── TooManyQueries       of all users at once
 """
 
 from analytics_exports.domain.errors import Refused, Unavailable
@@ -56,7 +56,7 @@ class RangeNotSatisfiable(Refused):
     code = "range_not_satisfiable"
 
     def __init__(self, size: int = 0) -> None:
-        """Say how long the file is."""
+        """Add a Content-Range header with the size of the file in bytes."""
         super().__init__()
         self.headers = {"Content-Range": f"bytes */{size}"}
 

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus: what this process answered, and how all exports stand.
+"""Prometheus metrics: the responses of this process, and the state of all exports.
 
-What is counted of exports comes from the database, so every API process tells the same: sum over processes only what
-begins with ``analytics_exports_http``, take the maximum of the rest. ``/metrics`` names no user and no dataset.
+Statistics about exports come from the database, so every API process reports the same: sum over processes only what
+begins with ``analytics_exports_http``, and take the maximum of the rest. Metrics name no user and no dataset.
 """
 
 import logging
@@ -12,17 +12,17 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from analytics_exports.domain.errors import Unavailable
-from analytics_exports.ports.figures import Ended, Figures, Stock
+from analytics_exports.ports.stats import FinishedExport, QueueSnapshot, Stats
 
 logger = logging.getLogger(__name__)
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 RUN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
-MOST_CHANGES = 20_000
-"""Changes that one scrape reads; what is left waits for the next."""
+MAX_CHANGES = 20_000
+"""Changes read in one scrape; the rest is read by the next."""
 
-STOCK = {
+GAUGES = {
     "pending": "Exports that wait for a worker: the signal to scale workers by.",
     "pending_seconds": "For how long the export that waits longest has.",
     "running": "Exports that are being made.",
@@ -34,12 +34,12 @@ STOCK = {
 
 
 class Metrics:
-    """What one API process measures."""
+    """The metrics of one API process."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
-        """Measure nothing yet; ``figures`` are asked for when they are first needed."""
+    def __init__(self, stats: Callable[[], Stats]) -> None:
+        """Begin at zero; ``stats`` is called when first needed."""
         self.registry = CollectorRegistry()
-        self._figures = figures
+        self._stats = stats
         self._position: int | None = None
         self._lock = threading.Lock()
         registry = self.registry
@@ -66,42 +66,42 @@ class Metrics:
         self._bytes = Counter("analytics_exports_written_bytes", "Bytes of completed exports.", registry=registry)
         registry.register(self)
 
-    def answered(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
-        """Count one answer."""
+    def record_response(self, method: str, route: str, status: int, seconds: float, sent: int) -> None:
+        """Count one response."""
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
         self._sent.inc(sent)
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: the registry must not ask the database when it is made."""
+        """Describe nothing: the registry must not query the database when it is created."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """How exports stand; only whether the database answers when it does not."""
+        """The state of all exports; without the database, only that it is down."""
         up = GaugeMetricFamily("analytics_exports_database_up", "Whether the database answers.")
         try:
-            stock = self._figures().stock()
+            snapshot = self._stats().snapshot()
         except Unavailable:
             up.add_metric([], 0)
             yield up
             return
         up.add_metric([], 1)
         yield up
-        yield from _gauges(stock)
+        yield from _gauges(snapshot)
 
-    def follow(self) -> None:
-        """Count the exports that ended since the last time; from now on, the first time."""
+    def count_finished(self) -> None:
+        """Count the exports that ended since the last call; the first call only sets the position."""
         with self._lock:
             try:
                 if self._position is None:
-                    self._position = self._figures().newest()
-                self._position, ends = self._figures().ended(self._position, MOST_CHANGES)
+                    self._position = self._stats().latest_position()
+                self._position, ends = self._stats().finished_after(self._position, MAX_CHANGES)
             except Unavailable:
                 return
             for end in ends:
                 self._count(end)
 
-    def _count(self, end: Ended) -> None:
+    def _count(self, end: FinishedExport) -> None:
         self._ended.labels(end.status, end.code).inc()
         if end.seconds is not None:
             self._ran.observe(end.seconds)
@@ -111,6 +111,6 @@ class Metrics:
             self._bytes.inc(end.bytes)
 
 
-def _gauges(stock: Stock) -> Iterator[Metric]:
-    for name, meaning in STOCK.items():
-        yield GaugeMetricFamily(f"analytics_exports_{name}", meaning, value=getattr(stock, name))
+def _gauges(snapshot: QueueSnapshot) -> Iterator[Metric]:
+    for name, meaning in GAUGES.items():
+        yield GaugeMetricFamily(f"analytics_exports_{name}", meaning, value=getattr(snapshot, name))

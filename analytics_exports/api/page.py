@@ -1,6 +1,6 @@
-"""The web page over HTTP: one document that is asked for anew each time, and files that never change.
+"""The web page: one document that is revalidated on each request, and immutable assets.
 
-The files stand below the version of the page, so that the modules of two versions are never mixed in one browser.
+The path of an asset contains the version of the page, so that modules of two versions are never mixed in one browser.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from analytics_exports.api.conditions import unchanged
+from analytics_exports.api.conditions import if_none_match_matches
 from analytics_exports.api.errors import RouteNotFound
 from analytics_exports.web import MEDIA_TYPES, site
 
@@ -26,7 +26,7 @@ POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
-"""Nothing inline, nothing from elsewhere, and no script that makes markup out of text."""
+"""No inline code, nothing from elsewhere, and no script that creates markup from text."""
 
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -38,7 +38,7 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origi
 
 
 def page_router() -> APIRouter:
-    """The page at ``/`` and its files below ``/static``."""
+    """Routes for the page at ``/`` and its assets below ``/static``."""
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/", get_page, methods=["GET", "HEAD"])
     router.add_api_route("/static/{version}/{path:path}", get_asset, methods=["GET", "HEAD"])
@@ -47,16 +47,16 @@ def page_router() -> APIRouter:
 
 async def get_page(request: Request) -> Response:
     """The document."""
-    content = site().entrance
+    content = site().document
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**PAGE_HEADERS, "ETag": etag}
-    if unchanged(request.headers, etag):
+    if if_none_match_matches(request.headers, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(content, headers=headers, media_type=MEDIA_TYPES[".html"])
 
 
 async def get_asset(version: str, path: str) -> Response:
-    """A file of the page. Raises RouteNotFound unless it is of this version."""
+    """An asset of the page. Raises RouteNotFound unless it is of the current version."""
     asset = site().assets.get(path)
     if asset is None or version != site().version:
         raise RouteNotFound

@@ -1,4 +1,4 @@
-"""How callers want it done: once (Idempotency-Key), now (Prefer, RFC 7240), and when they should ask again."""
+"""Request headers that control processing: Idempotency-Key, and Prefer (RFC 7240); and the Retry-After of responses."""
 
 import re
 import time
@@ -9,68 +9,68 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
-from analytics_exports.api.deps import Entrance
+from analytics_exports.api.deps import ApiStateDep
 from analytics_exports.api.errors import InvalidIdempotencyKey
 from analytics_exports.bootstrap import Application
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.export import LIVE, ExportJob, JobId
-from analytics_exports.services.following import Standing
+from analytics_exports.services.export_reader import ExportState
 
-MOST_KEY_CHARACTERS = 255
-KEY_SCHEMA = {"minLength": 1, "maxLength": MOST_KEY_CHARACTERS, "pattern": "^[ -~]+$"}
-ONCE = "With the same key a request makes one export, however often it is sent."
+MAX_KEY_CHARACTERS = 255
+KEY_SCHEMA = {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[ -~]+$"}
+KEY_DESCRIPTION = "With the same key a request makes one export, however often it is sent."
 
 WAIT = re.compile(r'(?:^|[\s,;])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[\s,;])', re.IGNORECASE)
 
-LONGEST_PAUSE = 30
-AGE_FOR_PAUSE = 5
-"""Someone who waits for an export of this many seconds should ask again after one."""
+MAX_RETRY_AFTER = 30
+AGE_PER_SECOND = 5
+"""After so many seconds of waiting for an export, clients should wait one second before they ask again."""
 
 
-async def given_key(
+async def idempotency_key_header(
     request: Request,
-    idempotency_key: Annotated[str | None, Header(description=ONCE, json_schema_extra=KEY_SCHEMA)] = None,
+    idempotency_key: Annotated[str | None, Header(description=KEY_DESCRIPTION, json_schema_extra=KEY_SCHEMA)] = None,
 ) -> str | None:
-    """The caller's Idempotency-Key. Raises InvalidIdempotencyKey."""
+    """The Idempotency-Key of the request. Raises InvalidIdempotencyKey."""
     if idempotency_key is None:
         return None
-    plain = 0 < len(idempotency_key) <= MOST_KEY_CHARACTERS and idempotency_key.isascii()
+    plain = 0 < len(idempotency_key) <= MAX_KEY_CHARACTERS and idempotency_key.isascii()
     if not (plain and idempotency_key.isprintable()) or len(request.headers.getlist("idempotency-key")) > 1:
         raise InvalidIdempotencyKey
     return idempotency_key
 
 
-async def preferred_wait(
+async def wait_preference(
     request: Request,
-    gate: Entrance,
+    state: ApiStateDep,
     prefer: Annotated[  # noqa: ARG001 - documented here; a request may have several, of which this is one
         str | None, Header(description="wait=N: answer when the export has ended, after N seconds at the latest.")
     ] = None,
 ) -> int | None:
-    """For how many seconds the caller wants the answer held back, within limits; ``None`` if they said nothing."""
+    """How long to delay the response, in seconds, within limits; ``None`` without ``Prefer: wait``."""
     found = WAIT.search(",".join(request.headers.getlist("prefer")))
-    return min(int(found[1]), gate.services.settings.max_wait_seconds) if found else None
+    return min(int(found[1]), state.services.settings.max_wait_seconds) if found else None
 
 
-Key = Annotated[str | None, Depends(given_key)]
-Wait = Annotated[int | None, Depends(preferred_wait)]
+IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_header)]
+WaitDep = Annotated[int | None, Depends(wait_preference)]
 
 
 def retry_after(job: ExportJob) -> str:
-    """Seconds to wait before asking again: the longer the export takes, the longer."""
+    """Seconds to wait before asking again; proportional to the age of the export."""
     age = (datetime.now(UTC) - job.created_at).total_seconds()
-    return str(max(1, min(LONGEST_PAUSE, int(age / AGE_FOR_PAUSE))))
+    return str(max(1, min(MAX_RETRY_AFTER, int(age / AGE_PER_SECOND))))
 
 
-async def awaited(services: Application, caller: Principal, job_id: JobId, seconds: int | None) -> Standing:
-    """Where an export stands, as soon as it has ended, and after so many seconds at the latest."""
-    look = partial(run_in_threadpool, services.following.standing, caller, job_id)
+async def wait_for_export(services: Application, caller: Principal, job_id: JobId, seconds: int | None) -> ExportState:
+    """The state of an export as soon as it has ended, after ``seconds`` at the latest."""
+    read = partial(run_in_threadpool, services.export_reader.state, caller, job_id)
     if not seconds:
-        return await look()
+        return await read()
     deadline = time.monotonic() + seconds
-    with services.waiting.watching(job_id) as watch:
-        standing = await look()
-        while standing.job.status in LIVE and (left := deadline - time.monotonic()) > 0:
-            if await watch.changed(left):
-                standing = await look()
-    return standing
+    with services.change_hub.subscribe(job_id) as watch:
+        export = await read()
+        while export.job.status in LIVE and (left := deadline - time.monotonic()) > 0:
+            if await watch.wait(left):
+                export = await read()
+    return export

@@ -1,6 +1,6 @@
-"""The one table from error to HTTP status, and how an error is rendered.
+"""The table from errors to HTTP statuses, and the rendering of errors (RFC 9457).
 
-A body never holds an exception's text, a path, or anything the caller sent.
+A body never contains the text of an exception, a path, or anything that the client sent.
 """
 
 import logging
@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from analytics_exports.api import errors as http
-from analytics_exports.contract.problems import MEDIA_TYPE, Problem, ProblemField, documentation
+from analytics_exports.contract.problems import MEDIA_TYPE, Problem, ProblemField, documentation_path
 from analytics_exports.domain import errors
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ STATUS: Mapping[type[errors.ExportError], HTTPStatus] = {
     http.TooManyDownloads: HTTPStatus.TOO_MANY_REQUESTS,
     http.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
-"""An error has the status of its nearest ancestor that is listed here."""
+"""An error has the status of its nearest listed ancestor."""
 
 RETRY_SECONDS: Mapping[type[errors.ExportError], int] = {
     errors.ExportError: 5,
@@ -67,21 +67,21 @@ RETRY_SECONDS: Mapping[type[errors.ExportError], int] = {
     http.TooManyAttempts: 60,
     http.TooManyQueries: 2,
 }
-"""When to try again after an error that may pass; likewise of the nearest ancestor."""
+"""Retry-After for retryable errors, also by the nearest listed ancestor."""
 
 TITLES: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "Range Not Satisfiable",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
 }
-"""Statuses that RFC 9110 calls otherwise than older versions of Python."""
+"""Reason phrases of RFC 9110 that older versions of Python do not have."""
 
 FRAMEWORK: Mapping[HTTPStatus, type[errors.ExportError]] = {
     HTTPStatus.NOT_FOUND: http.RouteNotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: http.MethodNotAllowed,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: http.BodyTooLarge,
 }
-"""What errors of the framework itself mean."""
+"""Errors of the framework itself, by status."""
 
 STANDARD_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -89,37 +89,37 @@ STANDARD_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What every answer carries unless it says otherwise itself."""
+"""Headers of every response that does not set them itself."""
 
 PLAIN_NAME = re.compile(r"[a-zA-Z_]{1,64}")
 
 
-def tree(root: type[errors.ExportError] = errors.ExportError) -> Iterator[type[errors.ExportError]]:
-    """All errors of this service, each after the one it is a kind of."""
+def all_errors(root: type[errors.ExportError] = errors.ExportError) -> Iterator[type[errors.ExportError]]:
+    """All errors of this service, each after its parent."""
     if root.__module__ in (errors.__name__, http.__name__):
         yield root
         for child in sorted(root.__subclasses__(), key=lambda error: error.__name__):
-            yield from tree(child)
+            yield from all_errors(child)
 
 
 def status_of(error: type[errors.ExportError]) -> HTTPStatus:
-    """The status for this error."""
+    """The HTTP status of an error."""
     return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
 
 
 def title_of(error: type[errors.ExportError]) -> str:
-    """The status for this error in words."""
+    """The reason phrase of an error's status."""
     status = status_of(error)
     return TITLES.get(status, status.phrase)
 
 
 def retry_seconds(error: type[errors.ExportError]) -> int:
-    """When to try again after this error."""
+    """The Retry-After of an error, in seconds."""
     return next(RETRY_SECONDS[ancestor] for ancestor in error.__mro__ if ancestor in RETRY_SECONDS)
 
 
 def request_id(request: Request) -> str:
-    """The id of this request, in the answer's header and body and in the log."""
+    """The id of this request, in the response's header and body and in the log."""
     if not hasattr(request.state, "request_id"):
         request.state.request_id = uuid4().hex
     identifier: str = request.state.request_id
@@ -127,10 +127,10 @@ def request_id(request: Request) -> str:
 
 
 def describe(error: errors.ExportError, request_id: str, fields: Sequence[ProblemField] | None = None) -> Problem:
-    """The body for an error."""
+    """The problem document of an error."""
     status = status_of(type(error))
     return Problem(
-        type=documentation(error.code),
+        type=documentation_path(error.code),
         title=title_of(type(error)),
         status=status,
         detail=str(error),
@@ -141,7 +141,7 @@ def describe(error: errors.ExportError, request_id: str, fields: Sequence[Proble
 
 
 def render(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer for whatever went wrong; what has no name of its own is logged and shown as an internal error."""
+    """The response to an error; an unexpected one is logged and rendered as an internal error."""
     known = _known(error)
     if known is None:
         log_unexpected(request, error)
@@ -160,7 +160,7 @@ def render(request: Request, error: Exception, headers: Mapping[str, str] | None
 
 
 def log_unexpected(request: Request, error: Exception) -> None:
-    """Tell operators what happened and where in the code, but not the error's text: it can hold anybody's values."""
+    """Log the type of an error and where it was raised, but not its text, which may contain values of any user."""
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
     logger.error("Request %s failed: %s at %s", request_id(request), type(error).__qualname__, " > ".join(where[-4:]))
 
@@ -176,7 +176,7 @@ def _known(error: Exception) -> errors.ExportError | None:
 
 
 def _fields(known: errors.ExportError, error: Exception) -> Sequence[ProblemField] | None:
-    """Each field and what is expected of it; the value sent is not repeated."""
+    """The invalid fields and what is expected of each; the values sent are not repeated."""
     if isinstance(error, RequestValidationError):
         return [ProblemField(pointer=_pointer(item["loc"]), detail=_sentence(item)) for item in error.errors()]
     if isinstance(known, errors.InvalidRequest):
@@ -185,16 +185,16 @@ def _fields(known: errors.ExportError, error: Exception) -> Sequence[ProblemFiel
 
 
 def _sentence(item: Mapping[str, object]) -> str:
-    """The word of pydantic on a field; that of a check of ours without what pydantic puts before it."""
-    if item["type"] == "uuid_parsing":  # repeats what it found
+    """Pydantic's message for a field, without the prefix it puts before messages of our own validators."""
+    if item["type"] == "uuid_parsing":  # its message contains the value
         return "Write it as a UUID."
     return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    """A JSON pointer without the part that says where FastAPI looked (body, query, path).
+    """A JSON pointer without FastAPI's first element (body, query, path).
 
-    It ends above a name that does not look like one of a field, because that may be anything.
+    It ends above a name that does not look like a field name, because that may be anything.
     """
     parts = takewhile(lambda part: isinstance(part, int) or PLAIN_NAME.fullmatch(part), location[1:])
     return "".join(f"/{part}" for part in parts)

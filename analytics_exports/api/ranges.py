@@ -1,26 +1,26 @@
-"""Byte ranges of RFC 9110: from the Range header to the parts of a file that it asks for."""
+"""Byte ranges (RFC 9110, section 14): from the Range header to the requested parts of a file."""
 
 import re
 
 from analytics_exports.api.errors import RangeNotSatisfiable
 
-MOST_RANGES = 16
-"""A request for more parts than this gets the whole file."""
+MAX_RANGES = 16
+"""A request for more ranges gets the whole file."""
 
 SPECIFICATION = re.compile(r"([0-9]{0,19})-([0-9]{0,19})")
 
 
-def requested(header: str | None, size: int) -> list[range] | None:
-    """The parts of a file of ``size`` bytes, in order and apart; ``None`` when the whole file is the answer.
+def parse_range(header: str | None, size: int) -> list[range] | None:
+    """The requested parts of a file of ``size`` bytes, ordered and without overlaps; ``None`` for the whole file.
 
-    A header that is malformed, in another unit, or asks for very many parts is ignored, as the standard allows.
+    A header that is malformed, uses another unit, or has too many ranges is ignored, as the RFC allows.
 
     Raises:
-        RangeNotSatisfiable: no part lies inside of the file.
+        RangeNotSatisfiable: no range lies within the file.
     """
     unit, _, specifications = (header or "").partition("=")
-    items = [item.strip() for item in specifications.split(",", MOST_RANGES)]
-    if unit.strip().lower() != "bytes" or len(items) > MOST_RANGES:
+    items = [item.strip() for item in specifications.split(",", MAX_RANGES)]
+    if unit.strip().lower() != "bytes" or len(items) > MAX_RANGES:
         return None
     matches = [SPECIFICATION.fullmatch(item) for item in items if item]
     if not matches:
@@ -33,17 +33,17 @@ def requested(header: str | None, size: int) -> list[range] | None:
     parts = [part for part in found if part]
     if not parts:
         raise RangeNotSatisfiable(size)
-    return _apart(parts)
+    return _merge(parts)
 
 
 def _part(first: str, last: str, size: int) -> range:
-    """The bytes of one specification that exist; ``-5`` is the last five."""
+    """The existing bytes of one range; ``-5`` is the last five."""
     if not first:
         return range(max(size - int(last), 0), size)
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
-def _apart(parts: list[range]) -> list[range]:
+def _merge(parts: list[range]) -> list[range]:
     """The same bytes without overlaps, in the order of the file."""
     parts.sort(key=lambda part: part.start)
     apart = parts[:1]

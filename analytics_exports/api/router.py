@@ -1,6 +1,6 @@
-"""The whole HTTP interface in one table: addresses, methods, scopes, errors.
+"""The whole HTTP API in one table: paths, methods, scopes, errors.
 
-``analytics_router`` can be included by any FastAPI application, with its own idea of who calls:
+``analytics_router`` can be included in any FastAPI application, with its own authentication:
 
     app = FastAPI(lifespan=running(services))
     app.include_router(analytics_router(services, get_current_user=current_user))
@@ -13,10 +13,18 @@ from fastapi import APIRouter, Depends, Response
 
 from analytics_exports.api import errors as http
 from analytics_exports.api.authentication import get_current_user as by_token
-from analytics_exports.api.deps import authenticated
-from analytics_exports.api.described import ADDRESSED, READ, SELECTED, SENT, STORED, described, header
-from analytics_exports.api.gate import Gate
+from analytics_exports.api.deps import caller_dependency
+from analytics_exports.api.route_docs import (
+    BODY_ERRORS,
+    DATABASE_ERRORS,
+    DATASET_ERRORS,
+    QUERY_ERRORS,
+    REQUEST_ERRORS,
+    header,
+    route_docs,
+)
 from analytics_exports.api.routes import datasets, downloads, exports, me, status, tokens
+from analytics_exports.api.state import ApiState
 from analytics_exports.api.strict import route_class
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
@@ -26,7 +34,7 @@ from analytics_exports.domain import errors
 from analytics_exports.domain.access import Scope
 from analytics_exports.domain.formats import MEDIA_TYPES
 
-Answers = Mapping[int | str, dict[str, Any]]
+ResponseDocs = Mapping[int | str, dict[str, Any]]
 
 LOCATION = header("Where to follow the export.", format="uri-reference")
 RETRY_AFTER = header("Seconds after which to ask again; it grows with the age of the export.", pattern="^[0-9]+$")
@@ -40,15 +48,15 @@ FILE_HEADERS = {
     "Accept-Ranges": header("bytes"),
 }
 
-LONG: Answers = {
+ADDRESS_TOO_LONG: ResponseDocs = {
     400: {
         "description": "The address is longer than the server reads, 64 KiB; an export takes its filters in a body.",
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
 }
-PAGED: Answers = {200: {"headers": {"Link": header('The next page, rel="next".')}}}
-UNREADY: Answers = {503: {"model": ReadinessOut, "description": "Not ready."}}
-ACCEPTED: Answers = {
+PAGE_RESPONSE: ResponseDocs = {200: {"headers": {"Link": header('The next page, rel="next".')}}}
+NOT_READY_RESPONSE: ResponseDocs = {503: {"model": ReadinessOut, "description": "Not ready."}}
+ACCEPTED_RESPONSES: ResponseDocs = {
     200: {
         "model": ExportOut,
         "description": "The export ended while you waited for it.",
@@ -56,15 +64,15 @@ ACCEPTED: Answers = {
     },
     202: {"description": "The export is on its way.", "headers": {"Location": LOCATION, "Retry-After": RETRY_AFTER}},
 }
-STANDING: Answers = {
+STATUS_RESPONSES: ResponseDocs = {
     200: {"headers": {"ETag": ETAG, "Retry-After": RETRY_AFTER}},
     304: {"description": "If-None-Match names this version: nothing has changed."},
 }
-REMOVED: Answers = {
+REMOVE_RESPONSES: ResponseDocs = {
     202: {"description": "The export is cancelled."},
     204: {"description": "There is no file, or not any more."},
 }
-DOWNLOADED: Answers = {
+DOWNLOAD_RESPONSES: ResponseDocs = {
     200: {"description": "The file.", "content": FILES, "headers": FILE_HEADERS},
     206: {
         "description": "The parts of the file that Range asks for.",
@@ -74,9 +82,9 @@ DOWNLOADED: Answers = {
     304: {"description": "If-None-Match names the file: you have it already."},
 }
 
-SUBMITTED = (
-    *SENT,
-    *SELECTED,
+SUBMIT_ERRORS = (
+    *BODY_ERRORS,
+    *DATASET_ERRORS,
     http.InvalidIdempotencyKey,
     errors.IdempotencyKeyInUse,
     errors.IdempotencyKeyReused,
@@ -84,8 +92,8 @@ SUBMITTED = (
     errors.StorageUnavailable,
     errors.TooManyExports,
 )
-TRANSFERRED = (
-    *ADDRESSED,
+DOWNLOAD_ERRORS = (
+    *REQUEST_ERRORS,
     http.PreconditionFailed,
     http.RangeNotSatisfiable,
     http.TooManyDownloads,
@@ -97,14 +105,14 @@ TRANSFERRED = (
 
 
 def analytics_router(services: Application, get_current_user: Callable[..., Any] | None = None) -> APIRouter:
-    """The API over ``services``, at the addresses of the contract.
+    """The API over ``services``, at the paths of the contract.
 
     Args:
-        get_current_user: A FastAPI dependency that returns the Principal who calls, or raises InvalidToken; instead of
-            API tokens. Callers that are not known become users.
+        get_current_user: A FastAPI dependency that returns the calling Principal, or raises InvalidToken; it replaces
+            API tokens. Unknown callers become users.
     """
-    route = route_class(Gate(services))
-    caller = authenticated(get_current_user or by_token, admit=get_current_user is not None)
+    route = route_class(ApiState(services))
+    caller = caller_dependency(get_current_user or by_token, ensure_user=get_current_user is not None)
     private = APIRouter(route_class=route, dependencies=[Depends(caller)])
     public = APIRouter(route_class=route)
     _status(public, private)
@@ -112,7 +120,7 @@ def analytics_router(services: Application, get_current_user: Callable[..., Any]
     _exports(private)
     _files(public, private)
     _tokens(private)
-    private.get("/me", **described("me", errors.UserNotFound, *STORED, scope=Scope.DATASETS_READ))(me.get_me)
+    private.get("/me", **route_docs("me", errors.UserNotFound, *DATABASE_ERRORS, scope=Scope.DATASETS_READ))(me.get_me)
     if get_current_user is None:
         _session(public, private)
     whole = APIRouter(prefix=BASE_PATH)
@@ -122,18 +130,24 @@ def analytics_router(services: Application, get_current_user: Callable[..., Any]
 
 
 def _status(public: APIRouter, private: APIRouter) -> None:
-    ready = described("status", errors.InternalFailure, success=UNREADY)
-    public.get("/healthz", **described("status", status_code=204))(status.get_liveness)
+    ready = route_docs("status", errors.InternalFailure, success=NOT_READY_RESPONSE)
+    public.get("/healthz", **route_docs("status", status_code=204))(status.get_liveness)
     public.get("/readyz", **ready)(status.get_readiness)
-    public.get("/errors/{code}", **described("status", http.RouteNotFound, *ADDRESSED))(status.get_error)
-    private.get("/status", **described("status", *STORED, scope=Scope.DATASETS_READ))(status.get_status)
+    public.get("/errors/{code}", **route_docs("status", http.RouteNotFound, *REQUEST_ERRORS))(status.get_error)
+    private.get("/status", **route_docs("status", *DATABASE_ERRORS, scope=Scope.DATASETS_READ))(status.get_status)
 
 
 def _datasets(router: APIRouter) -> None:
-    listed = described("datasets", errors.CatalogueUnavailable, *STORED, scope=Scope.DATASETS_READ)
-    known = described("datasets", *SELECTED, scope=Scope.DATASETS_READ)
-    rows = described("datasets", *READ, scope=Scope.DATASETS_READ, success={**PAGED, **LONG}, response_model=PageOut)
-    router.get("/formats", **described("datasets", *STORED, scope=Scope.DATASETS_READ))(datasets.list_formats)
+    listed = route_docs("datasets", errors.CatalogueUnavailable, *DATABASE_ERRORS, scope=Scope.DATASETS_READ)
+    known = route_docs("datasets", *DATASET_ERRORS, scope=Scope.DATASETS_READ)
+    rows = route_docs(
+        "datasets",
+        *QUERY_ERRORS,
+        scope=Scope.DATASETS_READ,
+        success={**PAGE_RESPONSE, **ADDRESS_TOO_LONG},
+        response_model=PageOut,
+    )
+    router.get("/formats", **route_docs("datasets", *DATABASE_ERRORS, scope=Scope.DATASETS_READ))(datasets.list_formats)
     router.get("/datasets", **listed)(datasets.list_datasets)
     router.get("/datasets/{dataset_id}/schema", **known)(datasets.get_schema)
     router.get("/datasets/{dataset_id}/query", **rows)(datasets.query_dataset)
@@ -142,31 +156,33 @@ def _datasets(router: APIRouter) -> None:
 
 def _exports(router: APIRouter) -> None:
     tag, create, read, cancel = "exports", Scope.EXPORTS_CREATE, Scope.EXPORTS_READ, Scope.EXPORTS_CANCEL
-    new: dict[str, Any] = {"status_code": 202, "response_model": ExportAccepted, "success": ACCEPTED}
+    new: dict[str, Any] = {"status_code": 202, "response_model": ExportAccepted, "success": ACCEPTED_RESPONSES}
     again = (errors.ExportNotFound, errors.ExportConflict)
-    sized = described(tag, *SENT, *READ, scope=Scope.DATASETS_READ)
-    listed = described(tag, *ADDRESSED, scope=read, success=PAGED, response_model=ExportList)
-    followed = described(tag, errors.ExportNotFound, *ADDRESSED, scope=read, success=STANDING, response_model=ExportOut)
-    gone = (errors.ExportNotFound, errors.StorageUnavailable, *ADDRESSED)
-    removed = described(tag, *gone, scope=cancel, success=REMOVED, status_code=202, response_model=ExportOut)
+    sized = route_docs(tag, *BODY_ERRORS, *QUERY_ERRORS, scope=Scope.DATASETS_READ)
+    listed = route_docs(tag, *REQUEST_ERRORS, scope=read, success=PAGE_RESPONSE, response_model=ExportList)
+    followed = route_docs(
+        tag, errors.ExportNotFound, *REQUEST_ERRORS, scope=read, success=STATUS_RESPONSES, response_model=ExportOut
+    )
+    gone = (errors.ExportNotFound, errors.StorageUnavailable, *REQUEST_ERRORS)
+    removed = route_docs(tag, *gone, scope=cancel, success=REMOVE_RESPONSES, status_code=202, response_model=ExportOut)
     router.post("/exports/estimate", **sized)(exports.estimate_export)
-    router.post("/exports", **described(tag, *SUBMITTED, scope=create, **new))(exports.create_export)
+    router.post("/exports", **route_docs(tag, *SUBMIT_ERRORS, scope=create, **new))(exports.create_export)
     router.get("/exports", **listed)(exports.list_exports)
     router.get("/exports/{job_id:uuid}", **followed)(exports.get_export)
     router.delete("/exports/{job_id:uuid}", **removed)(exports.remove_export)
-    router.post("/exports/{job_id:uuid}/retry", **described(tag, *again, *SUBMITTED, scope=create, **new))(
+    router.post("/exports/{job_id:uuid}/retry", **route_docs(tag, *again, *SUBMIT_ERRORS, scope=create, **new))(
         exports.retry_export
     )
 
 
 def _files(public: APIRouter, private: APIRouter) -> None:
-    sent: dict[str, Any] = {"success": DOWNLOADED, "response_class": Response}
-    own = described("files", errors.ExportNotFound, *TRANSFERRED, scope=Scope.EXPORTS_DOWNLOAD, **sent)
-    linked = described("files", errors.InvalidLink, *TRANSFERRED, **sent)
-    refused = (errors.ExportNotFound, errors.ExportConflict, *ADDRESSED)
+    sent: dict[str, Any] = {"success": DOWNLOAD_RESPONSES, "response_class": Response}
+    own = route_docs("files", errors.ExportNotFound, *DOWNLOAD_ERRORS, scope=Scope.EXPORTS_DOWNLOAD, **sent)
+    linked = route_docs("files", errors.InvalidLink, *DOWNLOAD_ERRORS, **sent)
+    refused = (errors.ExportNotFound, errors.ExportConflict, *REQUEST_ERRORS)
     private.get("/exports/{job_id:uuid}/download", **own)(downloads.download_export)
     private.head("/exports/{job_id:uuid}/download", **own)(downloads.download_export)
-    private.post("/exports/{job_id:uuid}/link", **described("files", *refused, scope=Scope.EXPORTS_DOWNLOAD))(
+    private.post("/exports/{job_id:uuid}/link", **route_docs("files", *refused, scope=Scope.EXPORTS_DOWNLOAD))(
         downloads.create_link
     )
     public.get("/downloads/{link}", **linked)(downloads.download_link)
@@ -174,10 +190,10 @@ def _files(public: APIRouter, private: APIRouter) -> None:
 
 
 def _tokens(router: APIRouter) -> None:
-    issued = described("tokens", errors.UserNotFound, *SENT, scope=Scope.ADMIN, status_code=201)
-    rotated = described("tokens", errors.TokenNotFound, *SENT, scope=Scope.ADMIN, status_code=201)
-    revoked = described("tokens", errors.TokenNotFound, *ADDRESSED, scope=Scope.ADMIN, status_code=204)
-    router.get("/admin/users/{user_id}/tokens", **described("tokens", *ADDRESSED, scope=Scope.ADMIN))(
+    issued = route_docs("tokens", errors.UserNotFound, *BODY_ERRORS, scope=Scope.ADMIN, status_code=201)
+    rotated = route_docs("tokens", errors.TokenNotFound, *BODY_ERRORS, scope=Scope.ADMIN, status_code=201)
+    revoked = route_docs("tokens", errors.TokenNotFound, *REQUEST_ERRORS, scope=Scope.ADMIN, status_code=204)
+    router.get("/admin/users/{user_id}/tokens", **route_docs("tokens", *REQUEST_ERRORS, scope=Scope.ADMIN))(
         tokens.list_tokens
     )
     router.post("/admin/users/{user_id}/tokens", **issued)(tokens.issue_token)
@@ -186,6 +202,6 @@ def _tokens(router: APIRouter) -> None:
 
 
 def _session(public: APIRouter, private: APIRouter) -> None:
-    opened = described("me", *STORED, scope=Scope.DATASETS_READ, status_code=204)
+    opened = route_docs("me", *DATABASE_ERRORS, scope=Scope.DATASETS_READ, status_code=204)
     private.post("/session", **opened)(me.sign_in)
-    public.delete("/session", **described("me", status_code=204))(me.sign_out)
+    public.delete("/session", **route_docs("me", status_code=204))(me.sign_out)

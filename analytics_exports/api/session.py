@@ -1,7 +1,7 @@
-"""The sign-in of the web page: a cookie with the token, which no script can read.
+"""Sign-in of the web page: a cookie with the token, which no script can read.
 
-A browser attaches cookies also to requests that other pages cause. What makes the cookie count is therefore a header
-that a page of another origin cannot set: browsers would ask this service for leave first, and it gives none.
+Browsers also attach cookies to requests that other sites cause. The cookie therefore only counts together with a header
+that a page of another origin cannot set without a CORS preflight, which this service refuses.
 """
 
 from typing import Literal, TypedDict
@@ -10,27 +10,27 @@ from fastapi import Request, Response
 
 COOKIE = "analytics_exports_token"
 SECURE_COOKIE = f"__Host-{COOKIE}"
-"""Browsers take a cookie of this name only over HTTPS and from this very host."""
+"""Browsers accept a cookie with this name only over HTTPS and from this very host."""
 
 HEADER = "X-Analytics-Exports-Page"
 SECONDS = 12 * 60 * 60
-"""A working day. The token itself can end earlier, and then the session does."""
+"""A working day. The session ends earlier when the token expires."""
 
 
 def session_token(request: Request) -> str | None:
-    """The token of whoever signed in on the page; ``None`` unless it was the page that sent the request."""
+    """The token of the signed-in user; ``None`` unless the web page sent the request."""
     if HEADER not in request.headers:
         return None
     return request.cookies.get(_name(request))
 
 
 def open_session(request: Request, response: Response, token: str) -> None:
-    """Let the browser keep the token for the page."""
+    """Set the cookie."""
     response.set_cookie(_name(request), token, max_age=SECONDS, **_attributes(request))
 
 
 def close_session(request: Request, response: Response) -> None:
-    """Let the browser forget it."""
+    """Delete the cookie."""
     response.delete_cookie(_name(request), **_attributes(request))
 
 

@@ -1,6 +1,6 @@
-"""Routes that read bodies strictly and answer every error with a problem, also inside another application.
+"""Routes that parse bodies strictly and render every error as a problem, also inside a host application.
 
-Who the caller is comes first: what is wrong with a body is said only to those who may send one.
+The caller is authenticated first: errors in a body are reported only to clients that may send one.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope
 
 from analytics_exports.api.errors import BodyTooLarge, MalformedBody, RequestTimeout, UnsupportedMediaType
-from analytics_exports.api.gate import Gate
 from analytics_exports.api.problems import STANDARD_HEADERS, render, request_id
+from analytics_exports.api.state import ApiState
 from analytics_exports.contract import strict_json
 from analytics_exports.domain.errors import ExportError
 
@@ -25,7 +25,7 @@ class StrictRequest(Request):
     """A request whose body is read within limits, as strict JSON.
 
     Attributes:
-        refusal: Why the body is of no use; routes then find none, and fail in validation after authentication.
+        refusal: Why the body is unusable; the route then gets none, and fails in validation after authentication.
     """
 
     refusal: ExportError | None = None
@@ -38,7 +38,7 @@ class StrictRequest(Request):
         self._content: bytes | None = None
 
     async def body(self) -> bytes:
-        """The body; empty when it is of no use."""
+        """The body; empty when it is unusable."""
         if self._content is None:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -48,7 +48,7 @@ class StrictRequest(Request):
         return self._content
 
     async def json(self) -> Any:  # noqa: ANN401 - JSON
-        """The value in the body; ``None`` when it is of no use."""
+        """The value of the body; ``None`` when it is unusable."""
         try:
             return strict_json.loads(await self.body())
         except ValueError:
@@ -69,17 +69,17 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route of the API. ``gate`` is set in a subclass for each router."""
+    """A route of the API. ``state`` is set in a subclass for each router."""
 
-    gate: ClassVar[Gate]
+    state: ClassVar[ApiState]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler that FastAPI makes, between a strict request and a complete answer."""
+        """FastAPI's handler, with a StrictRequest, standard headers and rendered errors."""
         answer = super().get_route_handler()
-        settings = self.gate.services.settings
+        settings = self.state.services.settings
 
         async def handle(request: Request) -> Response:
-            request.state.analytics_gate = self.gate
+            request.state.analytics_state = self.state
             strict = StrictRequest(
                 request.scope, request.receive, limit=settings.max_body_bytes, seconds=settings.body_seconds
             )
@@ -87,7 +87,7 @@ class StrictRoute(APIRoute):
                 response = await answer(strict)
             except RequestValidationError as error:
                 return render(strict, strict.refusal or error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it has an answer
+            except Exception as error:  # noqa: BLE001 - every error gets a response
                 return render(strict, error)
             for name, value in {**STANDARD_HEADERS, "X-Request-Id": request_id(strict)}.items():
                 response.headers.setdefault(name, value)
@@ -96,6 +96,6 @@ class StrictRoute(APIRoute):
         return handle
 
 
-def route_class(gate: Gate) -> type[StrictRoute]:
-    """The class of the routes behind ``gate``."""
-    return type("AnalyticsRoute", (StrictRoute,), {"gate": gate})
+def route_class(state: ApiState) -> type[StrictRoute]:
+    """A subclass of StrictRoute for a router with this state."""
+    return type("AnalyticsRoute", (StrictRoute,), {"state": state})

@@ -1,8 +1,8 @@
-"""Sending a file, or parts of it, from a file object that is open already.
+"""Sending a file, or parts of it, from an open file object.
 
-The file was opened and measured before the first header goes out, so its removal cannot break a transfer that has
-begun. A file that turns out to be shorter breaks the transfer: what arrives never looks complete. Reading waits in a
-thread only for the disk, never for the client. Which parts are asked for belongs to ``ranges``.
+The file is opened and measured before the first header is sent, so that removing it does not break a transfer that has
+begun. A file that turns out to be shorter breaks the transfer, so that what arrives never looks complete. A reader
+thread only waits for the disk, never for the client. Which parts are requested belongs to ``ranges``.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 CHUNK = 256 * 1024
 
 
-class Broken(Exception):
-    """The file is not as long as it was."""
+class FileTruncated(Exception):
+    """The file is shorter than it was."""
 
 
 class FileTransfer(Response):
-    """The answer to a download: the whole file (200), a part, or several in one body (206)."""
+    """The response to a download: the whole file (200), one part, or several parts in one body (206)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class FileTransfer(Response):
             parts: What to send of the ``size`` bytes; ``None`` is all.
             held: Closed when the transfer ends, however it ends.
             readers: Limits the threads that read files.
-            stall_seconds: How long the client may take nothing.
+            stall_seconds: How long the client may accept no data.
         """
         self._file = file
         self._held = held
@@ -64,13 +64,17 @@ class FileTransfer(Response):
         super().__init__(status_code=200 if parts is None else 206, headers=more, media_type=media_type)
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end, until the client is gone, or until the file or the client lets us down."""
+        """Send until the end, until the client disconnects, or until reading or sending fails."""
         with self._held:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
                 try:
                     await self._send(send)
-                except (Broken, TimeoutError, OSError) as reason:  # the body ends early, and the server hangs up
+                except (
+                    FileTruncated,
+                    TimeoutError,
+                    OSError,
+                ) as reason:  # the body ends early and the server closes the connection
                     logger.warning("A download was broken off: %s", type(reason).__name__)
                 tasks.cancel_scope.cancel()
 
@@ -94,7 +98,7 @@ class FileTransfer(Response):
         self._file.seek(start)
         chunk = self._file.read(wanted)
         if len(chunk) < wanted:
-            raise Broken
+            raise FileTruncated
         return chunk
 
 
@@ -109,7 +113,7 @@ def _content_range(part: range, size: int) -> str:
 
 
 def _multipart(parts: Sequence[range], size: int, media_type: str, boundary: str) -> list[bytes | range]:
-    """What a ``multipart/byteranges`` body consists of."""
+    """The pieces of a ``multipart/byteranges`` body."""
     pieces: list[bytes | range] = []
     for part in parts:
         head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {_content_range(part, size)}\r\n\r\n"

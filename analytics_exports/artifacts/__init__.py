@@ -1,8 +1,29 @@
-"""Frames to files, and where finished files are kept: the adapter behind the port ``ArtifactStore``.
+"""Writing frames to files, and the artifact store: the port ``ArtifactStore``.
 
-``local`` keeps files in a folder and ``staging`` writes them there; ``objects`` does both in an object store. ``files``
-is the file object through which every byte goes. ``writing`` turns a frame into bytes with the ``writers``, one module
-for each format. Which rows are in a frame belongs to ``warehouse``; when a file is published, to ``services``.
+    arrow_tables       rows as Arrow tables, for formats that keep types
+    cell_text          values as text in cells of CSV and XLSX
+    compression        compressed text files
+    counting           counts records of text files
+    duck_types         parses DuckDB's type names
+    formats            the base class and the table of all formats
+    formula_guard      marks text that a spreadsheet would evaluate
+    hashing_writer     the file object that counts, hashes and limits what is written
+    json_values        values as JSON, as Polars expressions
+    keys               keys of files
+    layout             the columns and facts that a writer knows in advance
+    local              the store in a folder
+    objects            the store in an object store
+    options            the base class of format options
+    owner_check        counts rows of other owners in a file
+    parts              exports split into several files in a zip
+    staging            writing and publishing a file in a folder
+    times              dates and times as text
+    warning_collector  warnings about a file
+    writers            the formats
+    writing            the loop that writes a frame to a file
+    zip_writer         zip files written sequentially
+
+Which rows are in a frame belongs to ``warehouse``; when a file is published, to ``services``.
 """
 
 from analytics_exports.artifacts.local import LocalArtifactStore
@@ -11,15 +32,15 @@ from analytics_exports.ports import ArtifactStore
 __all__ = ["LocalArtifactStore", "artifact_store"]
 
 SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
-"""How URLs of object stores begin; anything else is a folder."""
+"""URL schemes of object stores; anything else is a folder."""
 
 
 def artifact_store(root: str, max_bytes: int, reserve_bytes: int) -> ArtifactStore:
     """The store at a URL or in a folder.
 
     Args:
-        max_bytes: Size that one file may have.
-        reserve_bytes: Free space that is left alone on a disk of this machine.
+        max_bytes: Maximum size of one file.
+        reserve_bytes: Disk space on this machine that is kept free.
     """
     if "://" in root and root.partition("://")[0] in SCHEMES:
         from analytics_exports.artifacts.objects import ObjectArtifactStore  # noqa: PLC0415 - an optional dependency

@@ -1,6 +1,6 @@
 """Rows as Arrow tables, for the formats that keep types.
 
-The types are those of the frame, with three exceptions: the durations as which times of day travel are times again;
+The types are those of the frame, with three exceptions: durations that represent times of day become times again;
 128-bit integers are DECIMAL(38, 0); categories are text. A MAP is a list of structs with the fields ``key`` and
 ``value``.
 """
@@ -15,10 +15,10 @@ from analytics_exports.artifacts.layout import Field, Layout
 
 
 class ArrowTables:
-    """Turns batches of one layout into tables of one schema."""
+    """Converts batches of one layout to tables of one schema."""
 
     def __init__(self, layout: Layout) -> None:
-        """Work out the schema."""
+        """Derive the schema."""
         self._cells = [_cell(field) for field in layout.fields]
         empty = pl.DataFrame(schema=layout.schema).select(self._cells).to_arrow()
         self.schema = pa.schema([_timed(field) for field in empty.schema])
@@ -30,14 +30,14 @@ class ArrowTables:
 
 
 def _as(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
-    """The same numbers as another type of the same size."""
+    """The same bits as another type of the same width."""
     if column.type == wanted:
         return column
     return pa.chunked_array([chunk.view(wanted) for chunk in column.chunks], wanted)
 
 
 def metadata(layout: Layout) -> Mapping[str, str]:
-    """The facts of the export, and what is known of its columns, for a format's key-value metadata."""
+    """Key-value metadata for a file: the facts of the export, and the descriptions of its columns."""
     columns = [
         {"name": column.name, "type": column.type, "description": column.description}
         for column in (field.column for field in layout.fields)

@@ -1,7 +1,7 @@
-"""Text files that are compressed as a whole: packed on the way to the file, unpacked when it is read back.
+"""Compression of text files as a whole: while they are written, and when they are read back.
 
-gzip works at its fastest level: a third of the usual level's time for a tenth more bytes. zstd is faster and smaller
-still. Formats that compress by themselves are none of this module's business.
+gzip uses its fastest level: a third of the default level's time for a tenth more bytes. zstd is faster and smaller.
+Formats that compress themselves do not use this module.
 """
 
 import gzip
@@ -17,32 +17,32 @@ _GZIP_LEVEL = 1
 
 
 class SupportsWrite(Protocol):
-    """Where bytes go."""
+    """A destination for bytes."""
 
     def write(self, data: Buffer, /) -> object:
         """Write all of ``data``."""
 
 
-def packing(file: BinaryIO, compression: Compression) -> BinaryIO:
-    """A stream into ``file``. Closing it writes what is still held back; ``file`` stays open."""
+def compressing(file: BinaryIO, compression: Compression) -> BinaryIO:
+    """A stream that compresses into ``file``. Closing it flushes; ``file`` stays open."""
     if compression == "gzip":
         return cast("BinaryIO", gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0))
-    kept = cast("BinaryIO", KeptOpen(file))
+    kept = cast("BinaryIO", NonClosingWriter(file))
     return cast("BinaryIO", pa.CompressedOutputStream(kept, "zstd")) if compression == "zstd" else kept
 
 
-def unpacking(file: BinaryIO, compression: Compression) -> BinaryIO:
-    """A stream of what was packed into ``file``."""
+def decompressing(file: BinaryIO, compression: Compression) -> BinaryIO:
+    """A stream of the decompressed content of ``file``."""
     if compression == "gzip":
         return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb"))
     return cast("BinaryIO", pa.CompressedInputStream(file, "zstd")) if compression == "zstd" else file
 
 
-class KeptOpen(io.RawIOBase):
-    """A file for libraries that close what they are given: this one closes, the file below does not.
+class NonClosingWriter(io.RawIOBase):
+    """A file for libraries that close the file they are given: closing it does not close the underlying file.
 
     Attributes:
-        size: Bytes written so far through this one.
+        size: Bytes written so far through this object.
     """
 
     def __init__(self, file: SupportsWrite) -> None:
@@ -52,14 +52,14 @@ class KeptOpen(io.RawIOBase):
         self._file = file
 
     def writable(self) -> bool:
-        """Yes, and nothing else."""
+        """Always true."""
         return True
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
     def tell(self) -> int:
-        """As many bytes from the beginning."""
+        """The position, which is the number of bytes written."""
         return self.size
 
     def write(self, data: Buffer, /) -> int:

@@ -1,6 +1,6 @@
-"""What DuckDB's name of a type says that the type of a Polars column does not: which text is JSON, which list is a map.
+"""Parses DuckDB's type names for what a Polars type does not tell: which text is JSON, which list is a map.
 
-Only names are read here; how values of a type travel is written down in ``warehouse.frames``.
+How values of each type are represented in a frame is defined in ``warehouse.frames``.
 """
 
 import re
@@ -16,14 +16,14 @@ class Kind:
 
     Attributes:
         name: In lower case and without parameters, such as ``decimal``; ``list`` also for arrays; empty when unknown.
-        inner: Of a list its element; of a map key and value; of a struct its fields in their order.
+        inner: The element of a list; key and value of a map; the fields of a struct in their order.
     """
 
     name: str = ""
     inner: tuple["Kind", ...] = ()
 
     def child(self, number: int) -> "Kind":
-        """What is inside at this place; the unknown kind where nothing is known."""
+        """The inner kind at this position; the unknown kind when there is none."""
         return self.inner[number] if number < len(self.inner) else UNKNOWN
 
 
@@ -31,7 +31,7 @@ UNKNOWN = Kind()
 
 
 def parse(name: str) -> Kind:
-    """The kind of the type that DuckDB calls ``name``. What cannot be read has the unknown kind."""
+    """The kind of the type with this name; the unknown kind when it cannot be parsed."""
     tokens = _TOKEN.findall(name)
     try:
         kind, end = _type(tokens, 0)
@@ -41,7 +41,7 @@ def parse(name: str) -> Kind:
 
 
 def _type(tokens: list[str], at: int) -> tuple[Kind, int]:
-    """The type that begins at a token, and the place after it."""
+    """The type that begins at a token, and the position after it."""
     words = []
     while at < len(tokens) and tokens[at] not in ("(", ")", ",") and not tokens[at].startswith("["):
         words.append(tokens[at].lower())
@@ -56,7 +56,7 @@ def _type(tokens: list[str], at: int) -> tuple[Kind, int]:
 
 
 def _parameters(tokens: list[str], at: int, *, named: bool, types: bool) -> tuple[tuple[Kind, ...], int]:
-    """What is in parentheses, when those are types, and the place after them."""
+    """The types in parentheses, if they are types, and the position after them."""
     inner: list[Kind] = []
     depth = 1
     while types:

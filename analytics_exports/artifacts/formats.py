@@ -1,8 +1,8 @@
-"""What a format is to the rest of this package, and the table of all of them.
+"""The base class of file formats, and the table of all formats.
 
-A format is a pydantic model: its fields are the options that a request can give, and its methods write and count. So
-whatever can be asked for is validated, documented and listed from one definition. To add a format: a module in
-``writers``, one line in ``_MODELS``, its name in ``domain.formats``.
+A format is a pydantic model: its fields are the options of a request, its methods write and count. So every option is
+validated, documented and listed from one definition. To add a format, add a module to ``writers``, a line to
+``_MODELS``, and its name to ``domain.formats``.
 """
 
 from abc import ABC, abstractmethod
@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 import polars as pl
 from pydantic import Field, ValidationError
 
-from analytics_exports.artifacts.findings import Findings
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Options, Split, problems
+from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.errors import InvalidRequest
 from analytics_exports.domain.formats import Format, ending
 
@@ -31,13 +31,13 @@ _MODELS = {
 
 
 class RowWriter(Protocol):
-    """One file that is being written. A file that is not finished is of no use to anybody."""
+    """Writes one file. A file that is not finished is invalid."""
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch; batches have the layout's columns, and at least one row."""
+        """Write a batch; it has the layout's columns, and at least one row."""
 
     def finish(self) -> None:
-        """Write what comes after the last row. The file below stays open."""
+        """Write the end of the file. The underlying file stays open."""
 
 
 class FileFormat(Options, ABC):
@@ -49,31 +49,31 @@ class FileFormat(Options, ABC):
 
     @property
     def ending(self) -> str:
-        """How the name of one file ends."""
+        """The extension of one file."""
         return ending(self.format, self.model_dump(exclude={"split"}))
 
     @abstractmethod
-    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
-        """Begin a file; what readers should know of it is added to ``findings``."""
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+        """Begin a file; warnings for its readers are added to ``warnings``."""
 
     @abstractmethod
     def count(self, file: BinaryIO) -> int:
-        """How many rows a finished file has, by reading it as others would."""
+        """The number of rows of a finished file, read as a client would read it."""
 
     def read(self, file: BinaryIO) -> pl.DataFrame:  # noqa: ARG002 - for those that are
         """The rows of a finished file, with the types that the format keeps.
 
         Raises:
-            UnsupportedOperation: the format is not made for reading back.
+            UnsupportedOperation: the format is not read back.
         """
         raise UnsupportedOperation(f"Files of the format {self.format} are not read back; export in another one.")
 
 
 def file_format(format: Format, options: Mapping[str, object]) -> FileFormat:
-    """A format with the options that a request gives it.
+    """A format with the options of a request.
 
     Raises:
-        InvalidRequest: naming every option that is wrong or that this format does not have.
+        InvalidRequest: naming every option that is invalid or unknown to this format.
     """
     try:
         return _model(format).model_validate(options)
@@ -82,7 +82,7 @@ def file_format(format: Format, options: Mapping[str, object]) -> FileFormat:
 
 
 def check_options(format: Format, options: Mapping[str, object]) -> Mapping[str, object]:
-    """The options of a request as they are stored: plain JSON values. Raises as ``file_format``, which takes them."""
+    """The options of a request as they are stored: plain JSON values. Raises as ``file_format``."""
     return file_format(format, options).model_dump(mode="json", exclude_unset=True)
 
 
@@ -92,7 +92,7 @@ def describe_options() -> Mapping[Format, dict[str, Any]]:
 
 
 def _model(format: Format) -> type[FileFormat]:
-    """The class of a format; its module is loaded on first use."""
+    """The class of a format; its module is imported on first use."""
     module, _, name = _MODELS[format].partition(".")
     found: type[FileFormat] = getattr(import_module(f"{_WRITERS}.{module}"), name)
     return found

@@ -1,10 +1,10 @@
-"""As what each value appears in JSON: the rules of ``warehouse.json_values``, as Polars expressions.
+"""Values as JSON, by the rules of ``warehouse.json_values``, as Polars expressions.
 
-A line of an NDJSON export holds what the query API gives for the same row, and nested values in CSV and XLSX are the
-same JSON. In short: booleans, integers up to 32 bits and floats are JSON booleans and numbers; longer integers,
-decimals, dates, times, blobs (Base64) and floats that are not finite are strings; maps and structs are objects.
+A line of an NDJSON export has the same values as the query API, and nested values in CSV and XLSX are the same JSON. In
+short: booleans, integers up to 32 bits and floats are JSON booleans and numbers; longer integers, decimals, dates,
+times, blobs (Base64) and floats that are not finite are strings; maps and structs are objects.
 
-Polars writes JSON itself where its rules are these (``_plain``); the rest is put together from fragments.
+Polars encodes values itself where its rules are the same (``_plain``); the rest is concatenated from fragments.
 """
 
 import json
@@ -20,13 +20,13 @@ Member = tuple[str, pl.Expr, pl.DataType, Kind]
 """A member of an object: its name, its value, and the value's types."""
 
 RAW = frozenset({"json", "union", "variant"})
-"""Kinds whose text is a JSON value already."""
+"""Kinds whose text is already JSON."""
 
 _SAME = (pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32, pl.String, pl.Null)
 
 
 def to_json(value: pl.Expr, dtype: pl.DataType, kind: Kind = UNKNOWN, style: TimeStyle = ISO) -> pl.Expr:
-    """``value`` as JSON text; it is never NULL."""
+    """``value`` as JSON text; never NULL."""
     plain = _plain(value, dtype, kind, style)
     if plain is not None:
         return _encoded([plain.alias("v")]).str.strip_prefix('"v":')
@@ -34,7 +34,7 @@ def to_json(value: pl.Expr, dtype: pl.DataType, kind: Kind = UNKNOWN, style: Tim
 
 
 def to_object(members: Sequence[Member], style: TimeStyle = ISO) -> pl.Expr:
-    """A JSON object of these members, in this order. Neighbours that Polars can write are written at once."""
+    """A JSON object of these members, in this order. Neighbours that Polars can encode are encoded together."""
     pieces: list[pl.Expr] = []
     together: list[pl.Expr] = []
     for name, value, dtype, kind in members:
@@ -52,12 +52,12 @@ def to_object(members: Sequence[Member], style: TimeStyle = ISO) -> pl.Expr:
 
 
 def _encoded(members: Sequence[pl.Expr]) -> pl.Expr:
-    """What Polars writes of an object of these members, without the braces."""
+    """Polars' encoding of an object of these members, without the braces."""
     return pl.struct(members).struct.json_encode().str.strip_prefix("{").str.strip_suffix("}")
 
 
 def _plain(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl.Expr | None:
-    """``value`` as something that Polars writes by the rules above; ``None`` when there is no such thing."""
+    """``value`` in a form that Polars encodes by the rules above; ``None`` when there is none."""
     if isinstance(dtype, pl.List):
         return _plain_list(value, dtype, kind, style)
     if isinstance(dtype, pl.Struct):
@@ -94,7 +94,7 @@ def _plain_struct(value: pl.Expr, dtype: pl.Struct, kind: Kind, style: TimeStyle
 
 
 def _fragment(value: pl.Expr, dtype: pl.DataType, kind: Kind, style: TimeStyle) -> pl.Expr:
-    """JSON text of what Polars does not write by the rules above."""
+    """JSON text of a value that Polars does not encode by the rules above."""
     if isinstance(dtype, pl.List):
         inner = concrete(dtype.inner)
         if kind.name == "map" and isinstance(inner, pl.Struct):
@@ -113,7 +113,7 @@ def _not_finite(value: pl.Expr) -> pl.Expr:
 
 
 def _entry(dtype: pl.Struct, kind: Kind, style: TimeStyle) -> pl.Expr:
-    """A member of the object that a map becomes."""
+    """A member of the object that represents a map."""
     (_, key, key_type, key_kind), (_, value, value_type, value_kind) = _members(
         pl.element(), dtype, Kind("struct", kind.inner)
     )
@@ -142,5 +142,5 @@ def _enclosed(opened: str, text: pl.Expr, closed: str) -> pl.Expr:
 
 
 def concrete(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
-    """An instance, also of a type that was given by its class."""
+    """An instance of a data type that may be given as a class."""
     return dtype if isinstance(dtype, pl.DataType) else dtype()

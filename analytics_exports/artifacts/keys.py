@@ -1,7 +1,7 @@
-"""Where files are inside the store: keys, and the names they stand for.
+"""Keys of files in the store, and the file names derived from them.
 
-A key is ``exports/{user_id}/{job_id}.{ending}``. Its parts are parsed anew each time, so that no key leads out of its
-folder. Opening anything belongs to ``local``.
+A key is ``exports/{user_id}/{job_id}.{ending}``. It is parsed strictly each time, so that no key leads outside its
+folder. Opening files belongs to ``local``.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 FOLDER = "exports"
-"""The one folder below the root; in it one for each user."""
+"""The folder below the root; it contains one folder per user."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY = re.compile(rf"{FOLDER}/({_UUID})/({_UUID})\.([a-z0-9]+(?:\.[a-z0-9]+)?)")
@@ -19,7 +19,7 @@ _PARTIAL = re.compile(rf"\.({_UUID})\.([0-9]{{1,9}})\.part")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One published file: whose it is, of which export, and how its name ends."""
+    """The key of a published file: its owner, its export, and its extension."""
 
     user_id: UUID
     job_id: UUID
@@ -27,7 +27,7 @@ class Key:
 
     @classmethod
     def parse(cls, key: str) -> "Key":
-        """Take a key apart. Raises ValueError for anything else."""
+        """Parse a key. Raises ValueError for any other text."""
         match = _KEY.fullmatch(key)
         if match is None:
             raise ValueError("This is not the key of an export.")
@@ -35,26 +35,26 @@ class Key:
 
     @property
     def path(self) -> str:
-        """The key itself."""
+        """The key as text."""
         return f"{FOLDER}/{self.user_id}/{self.name}"
 
     @property
     def folder(self) -> str:
-        """The name of the user's folder."""
+        """Name of the user's folder."""
         return str(self.user_id)
 
     @property
     def name(self) -> str:
-        """The name of the published file."""
+        """Name of the published file."""
         return f"{self.job_id}.{self.ending}"
 
     def partial(self, attempt: int) -> str:
-        """The name under which an attempt writes the file, beside the published one."""
+        """Name under which an attempt writes the file, in the same folder."""
         return f".{self.job_id}.{attempt:d}.part"
 
 
-def whose(name: str) -> tuple[UUID, int | None] | None:
-    """To which export and attempt a file belongs: no attempt for a published file, ``None`` for one of nobody's."""
+def parse_stored_name(name: str) -> tuple[UUID, int | None] | None:
+    """The export and attempt of a file; no attempt for a published file, ``None`` for a file of another kind."""
     if match := _PARTIAL.fullmatch(name):
         return UUID(match[1]), int(match[2])
     match = _PUBLISHED.fullmatch(name)

@@ -1,4 +1,4 @@
-"""What a writer knows before the first row comes: the columns with both their types, and the facts of the export."""
+"""What a writer knows before the first row: the columns with their types, and the facts of the export."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ class Field:
     """A column of a file.
 
     Attributes:
-        dtype: As the frame carries it.
-        kind: What DuckDB's name of the type adds to that.
+        dtype: The type in the frame.
+        kind: What DuckDB's type name adds to it.
     """
 
     column: Column
@@ -24,13 +24,13 @@ class Field:
 
     @property
     def name(self) -> str:
-        """The name of the column."""
+        """Name of the column."""
         return self.column.name
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a file in their order, and what is written into its metadata where a format has such."""
+    """The columns of a file in their order, and facts for its metadata, in formats that have any."""
 
     fields: tuple[Field, ...]
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Layout:
         """The layout of a frame with this schema.
 
         Args:
-            columns: With DuckDB's type names and in the frame's order; without them Polars' types are all there is.
+            columns: With DuckDB's type names, in the frame's order; without them only the types of Polars are known.
 
         Raises:
             ValueError: the frame has other columns.

@@ -1,12 +1,12 @@
-"""Finished files in a folder of this machine: the adapter ``LocalArtifactStore``.
+"""The artifact store in a folder of this machine.
 
-    <root>/.exports-root                                     says that this folder is the store's
+    <root>/.exports-root                                     marks the folder as the store
     <root>/exports/<user_id>/<job_id>.<ending>               a published file
-    <root>/exports/<user_id>/.<job_id>.<attempt>.part        one that is being written
+    <root>/exports/<user_id>/.<job_id>.<attempt>.part        a file that is being written
 
-Folders are 0700 and files 0600. Nothing below the root is reached through a link. The marker is made by ``prepare``,
-once, when the service is set up: a volume that is not mounted is a folder without it, and nothing is written there.
-How a file is written belongs to ``staging``.
+Folders have mode 0700 and files 0600. Symbolic links below the root are not followed. The marker is created by
+``prepare``, once, when the service is set up: a volume that is not mounted is a folder without it, and nothing is
+written there. Writing a file belongs to ``staging``.
 """
 
 import errno
@@ -18,8 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from analytics_exports.artifacts.files import Limits, free_bytes, translated
-from analytics_exports.artifacts.keys import FOLDER, Key, whose
+from analytics_exports.artifacts.hashing_writer import FileLimits, domain_errors, free_bytes
+from analytics_exports.artifacts.keys import FOLDER, Key, parse_stored_name
 from analytics_exports.artifacts.staging import LocalStaging, version_of
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable
 from analytics_exports.ports import StoredFile
@@ -31,25 +31,25 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LocalArtifactStore:
-    """Implements the port ``ArtifactStore`` in one folder. Safe to share between threads: it holds nothing open."""
+    """Implements the port ``ArtifactStore`` in a folder. Thread-safe: it keeps nothing open."""
 
     def __init__(self, root: str | os.PathLike[str], *, max_bytes: int, reserve_bytes: int) -> None:
-        """Name the folder; nothing is opened yet.
+        """Use the folder ``root``; nothing is opened yet.
 
         Args:
-            max_bytes: Size that one file may have.
-            reserve_bytes: Free disk space that is left alone.
+            max_bytes: Maximum size of one file.
+            reserve_bytes: Disk space that is kept free.
         """
         self._root = Path(root).absolute()
-        self._limits = Limits(max_bytes, reserve_bytes)
+        self._limits = FileLimits(max_bytes, reserve_bytes)
 
     def prepare(self) -> None:
-        """Make the folder and mark it as the store's. For the set-up of the service only, never for a worker.
+        """Create the folder and its marker: only when the service is set up, never in a worker.
 
         Raises:
-            StorageUnavailable: the folder cannot be made or written.
+            StorageUnavailable: the folder cannot be created or written.
         """
-        with translated():
+        with domain_errors():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _folder(self._root) as root:
                 _make_folder(FOLDER, root)
@@ -58,12 +58,12 @@ class LocalArtifactStore:
 
     @contextmanager
     def stage(self, key: str, attempt: int) -> Iterator[LocalStaging]:
-        """Begin a file. See the port for this method and the next three."""
+        """Begin a file. The port documents this and the following methods."""
         parsed = Key.parse(key)
         self.check()
         with ExitStack() as held:
             exports = held.enter_context(self._exports())
-            with translated():
+            with domain_errors():
                 _make_folder(parsed.folder, exports)
                 folder = held.enter_context(_folder(parsed.folder, exports))
                 staging = LocalStaging(folder, parsed.partial(attempt), parsed.name, self._limits)
@@ -71,9 +71,9 @@ class LocalArtifactStore:
             yield staging
 
     def open(self, key: str) -> StoredFile | None:
-        """A published file: a regular one, not reached through any link below the root."""
+        """Open a published file: a regular file, not reached through any link below the root."""
         parsed = Key.parse(key)
-        with self._exports() as exports, translated():
+        with self._exports() as exports, domain_errors():
             try:
                 with _folder(parsed.folder, exports) as folder:
                     descriptor = os.open(parsed.name, _FILE_FLAGS, dir_fd=folder)
@@ -88,14 +88,14 @@ class LocalArtifactStore:
         return StoredFile(os.fdopen(descriptor, "rb"), version_of(found))
 
     def link(self, key: str, lifetime: timedelta) -> None:
-        """A folder gives no addresses."""
+        """Return ``None``: a folder has no URLs."""
 
     def remove(self, key: str) -> None:
         """Remove a published file."""
         parsed = Key.parse(key)
         with (
             self._exports() as exports,
-            translated(),
+            domain_errors(),
             suppress(FileNotFoundError),
             _folder(parsed.folder, exports) as folder,
         ):
@@ -103,15 +103,15 @@ class LocalArtifactStore:
             os.fsync(folder)
 
     def check(self, expected_bytes: int = 0) -> None:
-        """Look at the folder and at the space for a file of ``expected_bytes``."""
-        with self._exports() as exports, translated():
+        """Check the folder, and the free space for a file of ``expected_bytes``."""
+        with self._exports() as exports, domain_errors():
             if os.fstatvfs(exports).f_flag & os.ST_RDONLY or not os.access(".", os.W_OK | os.X_OK, dir_fd=exports):
                 raise StorageUnavailable
             if free_bytes(exports) < self._limits.reserve_bytes + expected_bytes:
                 raise StorageFull
 
     def sweep(self, live: Callable[[UUID, int | None], bool]) -> int:
-        """Remove files that no export needs any more; returns how many.
+        """Remove files that no export needs any more. Returns how many.
 
         Args:
             live: Whether an attempt of an export may still be writing; with ``None`` for the attempt, whether the
@@ -121,7 +121,7 @@ class LocalArtifactStore:
             StorageUnavailable: the folder cannot be read.
         """
         removed = 0
-        with self._exports() as exports, translated():
+        with self._exports() as exports, domain_errors():
             for user in os.listdir(exports):  # noqa: PTH208 - by descriptor
                 with suppress(NotADirectoryError), _folder(user, exports) as folder:
                     removed += _sweep(folder, live)
@@ -129,9 +129,9 @@ class LocalArtifactStore:
 
     @contextmanager
     def _exports(self) -> Iterator[int]:
-        """The folder of all users. Raises StorageUnavailable unless the root is there and marked."""
+        """Descriptor of the folder of all users. Raises StorageUnavailable unless the root exists and is marked."""
         with ExitStack() as stack:
-            with translated():
+            with domain_errors():
                 root = stack.enter_context(_folder(self._root))
                 if not stat.S_ISREG(os.stat(MARKER, dir_fd=root, follow_symlinks=False).st_mode):
                     raise StorageUnavailable
@@ -141,7 +141,7 @@ class LocalArtifactStore:
 
 @contextmanager
 def _folder(path: str | Path, parent: int | None = None) -> Iterator[int]:
-    """A folder, opened; not through a link when it is below ``parent``."""
+    """Descriptor of a folder; below ``parent`` symbolic links are not followed."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     descriptor = os.open(path, flags if parent is None else flags | os.O_NOFOLLOW, dir_fd=parent)
     try:
@@ -160,7 +160,7 @@ def _make_folder(name: str, parent: int) -> None:
 def _sweep(folder: int, live: Callable[[UUID, int | None], bool]) -> int:
     removed = 0
     for name in os.listdir(folder):
-        found = whose(name)
+        found = parse_stored_name(name)
         if found is not None and not live(*found):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)

@@ -1,6 +1,6 @@
-"""What options of formats are made of: their base class, those that formats share, and what is wrong with given ones.
+"""The base class of format options, options that several formats share, and error messages.
 
-Options come as plain JSON values, are validated when an export is requested, and once more when it is made.
+Options are plain JSON values, validated when an export is requested and again when it is made.
 """
 
 import re
@@ -25,7 +25,7 @@ _MEBIBYTE = 2**20
 
 
 class Options(BaseModel):
-    """Some options. Unknown ones are refused, and nothing is converted."""
+    """Options of a format. Unknown ones are rejected, and nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -54,7 +54,7 @@ def _known_zone(name: str) -> str:
 
 
 def _only(directives: str) -> AfterValidator:
-    """A validator of formats with no other than these directives."""
+    """A validator that allows only these directives."""
     allowed = re.compile(rf'(?:%(?:{directives})|[^%"\x00-\x1f])+')
 
     def check(text: str) -> str:
@@ -71,14 +71,14 @@ TimeZone = Annotated[
 """The IANA name of a time zone."""
 
 DateFormat = Annotated[str, _only("[YymdjbBaAeF]"), Field(max_length=40)]
-"""A format of dates in the usual directives of ``strftime``."""
+"""A date format in directives of ``strftime``."""
 
 TimestampFormat = Annotated[str, _only(r"[YymdjbBaAeFHIMSpT]|\.f|\.[369]f"), Field(max_length=40)]
-"""A format of dates with times; ``%.f`` is the fraction of a second with its point, nothing when it is zero."""
+"""A timestamp format; ``%.f`` is the fraction of a second with its point, empty when it is zero."""
 
 
 def problems(error: ValidationError) -> Iterator[FieldProblem]:
-    """What is wrong, each with a pointer to the option; values are never repeated."""
+    """The validation errors, each with a pointer to the option; values are not repeated."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in item["loc"])
         sentence = _SENTENCES.get(item["type"], item["msg"])

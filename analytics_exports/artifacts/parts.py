@@ -1,7 +1,7 @@
-"""One export as several files in a zip, with a manifest beside them.
+"""An export as several files in a zip, with a manifest.
 
-Each part is a whole file of its format, with its own header, so each can be used without the others. Text is compressed
-in the zip; formats that are compressed already are stored as they are.
+Each part is a complete file of its format, with its own header, so each can be used without the others. Text is
+compressed in the zip; formats that are compressed already are stored.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from typing import IO, BinaryIO, cast
 import polars as pl
 from typing_extensions import Buffer
 
-from analytics_exports.artifacts.compression import KeptOpen
-from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.compression import NonClosingWriter
 from analytics_exports.artifacts.formats import FileFormat
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Split
-from analytics_exports.artifacts.package import Package
+from analytics_exports.artifacts.warning_collector import WarningCollector
+from analytics_exports.artifacts.zip_writer import ZipWriter
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Part
 
 MANIFEST = "manifest.json"
 
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 _SMALL = 2**31
 _TEXT_ENDINGS = frozenset({"csv", "ndjson"})
 _LEVEL = 1
@@ -34,16 +34,18 @@ _LEVEL = 1
 class PartsWriter:
     """Writes rows into one part after another."""
 
-    def __init__(self, file: BinaryIO, chosen: FileFormat, split: Split, layout: Layout, findings: Findings) -> None:
-        """Begin a zip with its first part."""
+    def __init__(
+        self, file: BinaryIO, chosen: FileFormat, split: Split, layout: Layout, warnings: WarningCollector
+    ) -> None:
+        """Begin a zip and its first part."""
         self.parts: list[Part] = []
-        self._chosen, self._split, self._layout, self._findings = chosen, split, layout, findings
+        self._chosen, self._split, self._layout, self._warnings = chosen, split, layout, warnings
         method = zipfile.ZIP_DEFLATED if chosen.ending in _TEXT_ENDINGS else zipfile.ZIP_STORED
-        self._package = Package(file, method, _LEVEL)
+        self._package = ZipWriter(file, method, _LEVEL)
         self._begin()
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch, into as many parts as it takes."""
+        """Write a batch, into as many parts as needed."""
         while rows.height:
             room = rows.height if self._split.rows is None else self._split.rows - self._rows
             if not room or (self._split.bytes is not None and self._file.size >= self._split.bytes):
@@ -55,7 +57,7 @@ class PartsWriter:
             rows = rows.slice(room)
 
     def finish(self) -> None:
-        """End the last part. The zip waits for its manifest."""
+        """End the last part. The manifest is still missing."""
         self._end()
 
     def add_manifest(self, manifest: Mapping[str, object]) -> None:
@@ -64,14 +66,14 @@ class PartsWriter:
         self._package.close()
 
     def _begin(self) -> None:
-        if len(self.parts) == _MOST_PARTS:
+        if len(self.parts) == _MAX_PARTS:
             raise TooLarge("The export has more than 10,000 parts; make them larger.")
         self._name = f"part-{len(self.parts) + 1:05d}.{self._chosen.ending}"
         known_small = self._split.bytes is not None and self._split.bytes < _SMALL
         self._entry = self._package.add(self._name, large=not known_small)
-        self._file = _HashedFile(self._entry)
+        self._file = _HashingPart(self._entry)
         self._rows = 0
-        self._writer = self._chosen.open(cast("BinaryIO", self._file), self._layout, self._findings)
+        self._writer = self._chosen.open(cast("BinaryIO", self._file), self._layout, self._warnings)
 
     def _end(self) -> None:
         self._writer.finish()
@@ -80,7 +82,7 @@ class PartsWriter:
 
 
 def count(file: BinaryIO, chosen: FileFormat) -> int:
-    """How many rows all parts of a finished zip have."""
+    """The number of rows of all parts of a finished zip."""
     with zipfile.ZipFile(file) as package:
         return sum(_count(package, name, chosen) for name in package.namelist() if name != MANIFEST)
 
@@ -98,8 +100,8 @@ def read(file: BinaryIO, chosen: FileFormat) -> pl.DataFrame:
     return pl.concat(found, how="vertical_relaxed")
 
 
-class _HashedFile(KeptOpen):
-    """A part of the zip, hashed on its way there."""
+class _HashingPart(NonClosingWriter):
+    """A part of the zip, hashed while it is written."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)

@@ -1,6 +1,6 @@
-"""One file on its way into the store: written under a name that nobody serves, made durable, read back, published.
+"""Writing one file in a folder: under a temporary name, made durable, read back, published by a rename.
 
-Its bytes come from ``writing``; which claim may publish is for ``services`` to say.
+The content comes from ``writing``; which claim may publish is decided by ``services``.
 """
 
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from analytics_exports.artifacts.files import ExportFile, Limits, translated
+from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter, domain_errors
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def version_of(status: os.stat_result) -> str:
-    """What tells a file from any other: a rename keeps both numbers."""
+    """Identifies a file version: a rename changes neither inode nor modification time."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}"
 
 
 class LocalStaging:
     """Implements the port ``Staging`` in an open folder."""
 
-    def __init__(self, folder: int, partial: str, name: str, limits: Limits) -> None:
-        """Create the file ``partial``; one that an earlier process left there is replaced.
+    def __init__(self, folder: int, partial: str, name: str, limits: FileLimits) -> None:
+        """Create the file ``partial``, replacing a leftover of an earlier process.
 
         Args:
-            folder: Descriptor of the folder; it stays the caller's.
+            folder: Descriptor of the folder; the caller closes it.
             name: The name to publish under.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError: the file cannot be created.
         """
         self._folder, self._partial, self._name = folder, partial, name
         with suppress(FileNotFoundError):
@@ -54,13 +54,13 @@ class LocalStaging:
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> Written:
-        """Write, sync and read back. See the port."""
+        """Write, sync and read back. The port documents the arguments."""
         from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
 
         chosen = formats.file_format(format, options)
-        file = ExportFile(self._descriptor, self._limits)
+        file = LocalFileWriter(self._descriptor, self._limits)
         content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
-        with translated():
+        with domain_errors():
             os.fsync(self._descriptor)
             with self._reopened() as finished:
                 found = writing.count(finished, chosen)
@@ -78,8 +78,8 @@ class LocalStaging:
         )
 
     def publish(self) -> None:
-        """Rename the file to its name, if what stands under its present name is still what was written."""
-        with translated():
+        """Rename the file, provided that the temporary name still refers to the file that was written."""
+        with domain_errors():
             found = os.stat(self._partial, dir_fd=self._folder, follow_symlinks=False)
             if not os.path.samestat(found, os.fstat(self._descriptor)):
                 raise StorageUnavailable
@@ -88,13 +88,13 @@ class LocalStaging:
             os.fsync(self._folder)
 
     def _reopened(self) -> BinaryIO:
-        """The file for reading, by the name it has in its folder."""
+        """The file opened for reading by its name."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.fdopen(os.open(self._partial, flags, dir_fd=self._folder), "rb")
 
     def close(self) -> None:
-        """Release the file, and remove it unless it was published. What cannot be removed is left to ``sweep``."""
-        with suppress(OSError):  # what was published is on the disk already
+        """Close the file, and remove it unless it was published. ``sweep`` removes what cannot be removed now."""
+        with suppress(OSError):  # published data has been synced already
             os.close(self._descriptor)
         if not self._published:
             with suppress(OSError):

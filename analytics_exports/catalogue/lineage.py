@@ -1,8 +1,8 @@
-"""How datasets came about: the dbt models, seeds, snapshots and sources that each was made from, by manifest.json.
+"""The ancestors of datasets: the dbt models, seeds, snapshots and sources that each was made from, by manifest.json.
 
-For the asset graph that operators look at. Which models are offered belongs to ``catalogue``: here a marked model is
-shown whether or not it could be offered. Nobody's export depends on the graph, so what is wrong with the manifest costs
-no more than the node or the edge that it stands in, and is reported.
+For the asset graph in Dagster. Which models are offered belongs to ``catalogue``: a marked model is shown here whether
+or not it could be offered. No export depends on the graph, so an error in the manifest only removes the node or edge
+that it concerns, and is reported.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from typing import Any
 import orjson
 from pydantic import Field, ValidationError
 
-from analytics_exports.catalogue.foreign import Foreign, faults, shown
+from analytics_exports.catalogue.artifact_models import ArtifactModel, format_errors, sanitize
 from analytics_exports.catalogue.nodes import is_marked
 
 KINDS = frozenset({"model", "seed", "snapshot", "source"})
-"""The kinds of dbt nodes that have rows."""
+"""Resource types of dbt that have rows."""
 
 Key = tuple[str, ...]
-"""A key of an asset: ASCII letters, digits and underscores."""
+"""Key of an asset: ASCII letters, digits and underscores."""
 
 _SAFE = re.compile(r"[A-Za-z0-9_]+")
 
@@ -34,11 +34,12 @@ class LineageNode:
     """One node of the dbt project.
 
     Attributes:
-        key: Its own alone: its name, below the name of its source if it is one; its dbt id where others have the same.
+        key: Unique: its name, for a source below the name of the source; its dbt id where another node has the same
+            name.
         kind: One of ``KINDS``.
         table: ``schema.table`` in the warehouse.
-        columns: Descriptions by name, as far as the project says.
-        parents: The keys of what it is made from.
+        columns: Descriptions by name, where the project has any.
+        parents: Keys of its direct ancestors.
     """
 
     key: Key
@@ -52,21 +53,21 @@ class LineageNode:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The nodes, parents first, and what could not be shown of the manifest, for operators."""
+    """The nodes, parents first, and what could not be shown, for operators."""
 
     nodes: tuple[LineageNode, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-class _Column(Foreign):
+class _Column(ArtifactModel):
     description: str = ""
 
 
-class _DependsOn(Foreign):
+class _DependsOn(ArtifactModel):
     nodes: tuple[str, ...] = ()
 
 
-class _Node(Foreign):
+class _Node(ArtifactModel):
     name: str
     resource_type: str
     source_name: str = ""
@@ -95,7 +96,7 @@ class _Node(Foreign):
 
 
 def safe_name(name: str) -> str:
-    """A foreign name as a part of a key; different names stay different."""
+    """A name as part of a key; different names stay different."""
     if _SAFE.fullmatch(name):
         return name
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
@@ -103,7 +104,7 @@ def safe_name(name: str) -> str:
 
 
 def read_lineage(manifest: Path) -> Lineage:
-    """Every marked model and whatever it was made from, each once; nothing when the manifest cannot be read."""
+    """Every marked model and its ancestors; empty when the manifest cannot be read."""
     try:
         content = orjson.loads(manifest.read_bytes())
         raw: dict[str, Any] = {**content.get("sources", {}), **content["nodes"]}
@@ -144,7 +145,7 @@ def _upstream(start: Collection[str], raw: Mapping[str, Any], problems: list[str
         try:
             node = _Node.model_validate(raw[unique_id])
         except ValidationError as error:
-            problems.append(f"{shown(unique_id)} is not what dbt writes ({faults(error)}).")
+            problems.append(f"{sanitize(unique_id)} is not what dbt writes ({format_errors(error)}).")
             continue
         if node.resource_type in KINDS:
             found[unique_id] = node
@@ -153,7 +154,7 @@ def _upstream(start: Collection[str], raw: Mapping[str, Any], problems: list[str
 
 
 def _without_cycles(nodes: Mapping[str, _Node], problems: list[str]) -> Mapping[str, Collection[str]]:
-    """The parents of each node, parents first. Of nodes that depend on each other in a circle, edges are left out."""
+    """The parents of each node, parents first. Edges that form a cycle are left out."""
     parents = {
         unique_id: dict.fromkeys(parent for parent in node.depends_on.nodes if parent in nodes)
         for unique_id, node in nodes.items()
@@ -164,11 +165,11 @@ def _without_cycles(nodes: Mapping[str, _Node], problems: list[str]) -> Mapping[
         except CycleError as error:
             parent, child = error.args[1][:2]
             del parents[child][parent]
-            problems.append(f"{shown(child)} and {shown(parent)} depend on each other; one edge is not shown.")
+            problems.append(f"{sanitize(child)} and {sanitize(parent)} depend on each other; one edge is not shown.")
 
 
 def _keys(nodes: Mapping[str, _Node], marked: Collection[str]) -> dict[str, Key]:
-    """A key for each node. Of several nodes of one name, a dataset has the plain key if it is the only one."""
+    """A key for each node. Of several nodes with one name, a dataset gets the short key if it is the only dataset."""
     ids = {unique_id: tuple(map(safe_name, unique_id.split("."))) for unique_id in nodes}
     wanted = Counter(node.short_key for node in nodes.values())
     by_datasets = Counter(nodes[unique_id].short_key for unique_id in marked if unique_id in nodes)

@@ -1,7 +1,7 @@
-"""Reading dbt's artifacts, ``manifest.json`` and ``catalog.json``, whole or not at all.
+"""Reading dbt's artifacts, ``manifest.json`` and ``catalog.json``, completely or not at all.
 
-The schema version is checked; then the models that are marked as datasets are taken out, and the rest, which is nearly
-all of it, is dropped. A marked model that cannot be understood is one rejection and does not spoil the others.
+The schema version is checked; then the models that are marked as datasets are extracted and the rest is discarded. A
+marked model that cannot be parsed is rejected without affecting the others.
 """
 
 import re
@@ -14,13 +14,13 @@ from typing import Annotated, Any, TypeVar
 import orjson
 from pydantic import AfterValidator, Field, ValidationError
 
-from analytics_exports.catalogue.foreign import Foreign, UnreadableArtifact, faults, shown
-from analytics_exports.catalogue.names import one_for_each_name
+from analytics_exports.catalogue.artifact_models import ArtifactModel, UnreadableArtifact, format_errors, sanitize
+from analytics_exports.catalogue.name_resolution import resolve_names
 from analytics_exports.catalogue.nodes import Model, is_marked, model_of
 from analytics_exports.domain.dataset import Rejection
 
 OLDEST, NEWEST = 9, 12
-"""Versions of the manifest's schema that are understood: those that dbt writes since 1.5."""
+"""Supported versions of the manifest's schema: those that dbt writes since 1.5."""
 
 _VERSION = re.compile(r"/manifest/v(\d{1,4})\.json$")
 
@@ -28,29 +28,29 @@ Moment = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.r
 File = TypeVar("File", "ManifestFile", "CatalogFile")
 
 
-class ManifestMetadata(Foreign):
-    """What manifest.json says about itself."""
+class ManifestMetadata(ArtifactModel):
+    """Metadata of manifest.json."""
 
     dbt_schema_version: str
     generated_at: Moment
     invocation_id: str = ""
 
 
-class ManifestFile(Foreign):
-    """manifest.json. The nodes are looked into one by one."""
+class ManifestFile(ArtifactModel):
+    """manifest.json. The nodes are validated one by one."""
 
     metadata: ManifestMetadata
     nodes: dict[str, Any]
 
 
-class CatalogMetadata(Foreign):
-    """What catalog.json says about itself."""
+class CatalogMetadata(ArtifactModel):
+    """Metadata of catalog.json."""
 
     generated_at: Moment | None = None
 
 
-class CatalogFile(Foreign):
-    """catalog.json, or what stands for one that is not there."""
+class CatalogFile(ArtifactModel):
+    """catalog.json, or an empty one in place of a missing file."""
 
     metadata: CatalogMetadata = CatalogMetadata()
     nodes: dict[str, Any] = Field(default_factory=dict)
@@ -58,12 +58,12 @@ class CatalogFile(Foreign):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifacts:
-    """What was read.
+    """The content of both files.
 
     Attributes:
         generated_at: When dbt wrote the manifest (aware).
         models: One for each name.
-        rejected: Marked models that cannot be told apart or understood.
+        rejected: Marked models that are ambiguous or malformed.
         catalog_is_current: Whether catalog.json is at least as new as the manifest.
     """
 
@@ -78,7 +78,7 @@ def read(manifest: Path, catalog: Path | None) -> Artifacts:
     """Read the manifest, and the catalog if there is one.
 
     Raises:
-        UnreadableArtifact: one of them cannot be understood.
+        UnreadableArtifact: one of them cannot be read.
     """
     project = _load(manifest, "manifest.json", ManifestFile)
     if project is None:
@@ -88,7 +88,7 @@ def read(manifest: Path, catalog: Path | None) -> Artifacts:
     described = (_load(catalog, "catalog.json", CatalogFile) if catalog else None) or CatalogFile()
     described_at = described.metadata.generated_at
     understood, rejected = _models(project.nodes, described.nodes)
-    models, ambiguous = one_for_each_name(understood)
+    models, ambiguous = resolve_names(understood)
     return Artifacts(
         generated_at=written.generated_at,
         invocation_id=written.invocation_id,
@@ -99,7 +99,7 @@ def read(manifest: Path, catalog: Path | None) -> Artifacts:
 
 
 def _load(path: Path, name: str, form: type[File]) -> File | None:
-    """The file; ``None`` when there is none."""
+    """The parsed file; ``None`` when it does not exist."""
     try:
         return form.model_validate(orjson.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def _load(path: Path, name: str, form: type[File]) -> File | None:
     except orjson.JSONDecodeError:
         raise UnreadableArtifact(f"{name} is not whole; run dbt again.") from None
     except ValidationError as error:
-        raise UnreadableArtifact(f"{name} is not what dbt writes ({faults(error)}).") from None
+        raise UnreadableArtifact(f"{name} is not what dbt writes ({format_errors(error)}).") from None
 
 
 def _check_version(schema: str) -> None:
@@ -120,7 +120,7 @@ def _check_version(schema: str) -> None:
 
 
 def _models(nodes: Mapping[str, Any], described: Mapping[str, Any]) -> tuple[list[Model], list[Rejection]]:
-    """The marked models that can be understood, and those that cannot."""
+    """The marked models that can be parsed, and rejections of the others."""
     understood: list[Model] = []
     rejected: list[Rejection] = []
     for unique_id, node in nodes.items():
@@ -129,6 +129,6 @@ def _models(nodes: Mapping[str, Any], described: Mapping[str, Any]) -> tuple[lis
                 understood.append(model_of(node, described.get(unique_id)))
             except ValidationError as error:
                 name = node.get("name")
-                reason = f"Its entry in manifest.json or catalog.json is not what dbt writes ({faults(error)})."
-                rejected.append(Rejection(shown(name if isinstance(name, str) else unique_id), reason))
+                reason = f"Its entry in manifest.json or catalog.json is not what dbt writes ({format_errors(error)})."
+                rejected.append(Rejection(sanitize(name if isinstance(name, str) else unique_id), reason))
     return understood, rejected

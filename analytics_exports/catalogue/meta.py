@@ -1,7 +1,7 @@
-"""What a dbt project writes under ``meta`` to offer a model: the strict form of it.
+"""The strict model of what a dbt project writes under ``meta`` to offer a model.
 
-Unknown keys beside ``filters`` are left alone, because other tools keep theirs in ``meta`` too; unknown keys within
-``filters`` are mistakes and refused. Whether the columns exist is asked in ``validation``.
+Unknown keys beside ``filters`` are ignored, because other tools use ``meta`` too; unknown keys within ``filters`` are
+errors. Whether the columns exist is checked in ``validation``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
-from analytics_exports.catalogue.foreign import Foreign, Unfit, faults
+from analytics_exports.catalogue.artifact_models import ArtifactModel, RejectedModel, format_errors
 from analytics_exports.contract.fields import Text
 
 Filter = TypeVar("Filter", "EnumFilterMeta", "NumericFilterMeta")
@@ -31,8 +31,8 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class EnumFilterMeta(Foreign):
-    """A column that can be restricted to some of ``options``, which are texts that a request can hold."""
+class EnumFilterMeta(ArtifactModel):
+    """A column that can be restricted to some of ``options``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ class EnumFilterMeta(Foreign):
     ]
 
 
-class NumericFilterMeta(Foreign):
+class NumericFilterMeta(ArtifactModel):
     """A column that can be restricted to a range of numbers."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class NumericFilterMeta(Foreign):
     label: Text | None = Field(None, description="What people see; the name of the column unless set.")
 
 
-class FiltersMeta(Foreign):
+class FiltersMeta(ArtifactModel):
     """The filters a dataset offers, each by column name."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,22 +70,22 @@ class FiltersMeta(Foreign):
     )
 
 
-class DatasetMeta(Foreign):
-    """All of it. Only ``dataset: true`` is required."""
+class DatasetMeta(ArtifactModel):
+    """The keys of ``meta``. Only ``dataset: true`` is required."""
 
     dataset: StrictBool = Field(description="`true` offers the model.")
     friendly_name: Text | None = Field(None, description="What people see; the name of the model unless set.")
     group: Text | None = Field(None, description="A heading to list it under.")
     time_grain: Text | None = Field(None, description="What one row of time stands for, such as day or month.")
     unique_key: Annotated[tuple[Text, ...], BeforeValidator(_as_list)] = Field(
-        (), description="Columns that together tell rows apart; one alone needs no list."
+        (), description="Columns that together identify a row; a single one needs no list."
     )
     filters: FiltersMeta = Field(FiltersMeta(), description="The filters on offer; without it there are none.")
 
 
 def parse(meta: Mapping[str, object]) -> DatasetMeta:
-    """Check ``meta``. Raises Unfit, naming each place that is wrong."""
+    """Validate ``meta``. Raises RejectedModel, naming each error."""
     try:
         return DatasetMeta.model_validate(meta)
     except ValidationError as error:
-        raise Unfit(f"Under meta, {faults(error)}.") from None
+        raise RejectedModel(f"Under meta, {format_errors(error)}.") from None

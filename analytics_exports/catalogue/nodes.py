@@ -1,6 +1,6 @@
-"""One model as dbt writes it down: the facts that count of its node in manifest.json and its entry in catalog.json.
+"""One model as dbt writes it: its node in manifest.json and its entry in catalog.json.
 
-What the schema versions differ in has a default here. What a model's ``meta`` must look like is ``meta``'s business.
+Keys that some schema versions lack have a default here. The content of ``meta`` is validated in ``meta``.
 """
 
 from collections.abc import Mapping
@@ -9,24 +9,24 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from analytics_exports.catalogue.foreign import Foreign
+from analytics_exports.catalogue.artifact_models import ArtifactModel
 from analytics_exports.domain.dataset import Column, Relation
 
-UNPROVEN = frozenset({"", "append", "delete+insert", "microbatch"})
-"""Incremental strategies, the default among them, under which several rows may share the ``unique_key``."""
+NON_UNIQUE_STRATEGIES = frozenset({"", "append", "delete+insert", "microbatch"})
+"""Incremental strategies, including the default, under which several rows may have the same ``unique_key``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One dbt model that has a table or view of its own and is marked as a dataset.
+    """A dbt model with a table or view of its own that is marked as a dataset.
 
     Attributes:
-        is_latest: Whether it is the version that the model's plain name stands for.
-        is_view: Whether it is one by catalog.json.
-        meta: As the project wrote it, unchecked.
+        is_latest: Whether it is the version that the model's plain name refers to.
+        is_view: Whether it is a view according to catalog.json.
+        meta: As the project wrote it, not validated.
         descriptions: By column name in lower case.
-        catalogued: The columns by catalog.json, none when it does not have the model.
-        keys: What tells rows apart, as far as dbt knows, the most trustworthy first.
+        catalogued: The columns in catalog.json; empty when it does not have the model.
+        keys: Candidate keys known to dbt, the most reliable first.
     """
 
     name: str
@@ -41,22 +41,22 @@ class Model:
     keys: tuple[tuple[str, ...], ...]
 
 
-class ConstraintPart(Foreign):
-    """A constraint of a model or of a column."""
+class ConstraintPart(ArtifactModel):
+    """A constraint of a model or a column."""
 
     type: str
     columns: tuple[str, ...] = ()
 
 
-class ColumnPart(Foreign):
-    """A column that the project describes."""
+class ColumnPart(ArtifactModel):
+    """A column described in the project."""
 
     name: str
     description: str = ""
     constraints: tuple[ConstraintPart, ...] = ()
 
 
-class ConfigPart(Foreign):
+class ConfigPart(ArtifactModel):
     """The configuration of a model."""
 
     materialized: str = "view"
@@ -66,7 +66,7 @@ class ConfigPart(Foreign):
     ] = ()
 
 
-class ManifestNode(Foreign):
+class ManifestNode(ArtifactModel):
     """A model's node in manifest.json."""
 
     name: str
@@ -83,21 +83,21 @@ class ManifestNode(Foreign):
     primary_key: tuple[str, ...] = ()
 
 
-class CatalogColumn(Foreign):
-    """A column of a table as it was when catalog.json was written."""
+class CatalogColumn(ArtifactModel):
+    """A column of a table when catalog.json was written."""
 
     name: str
     type: str
     index: int = 0
 
 
-class CatalogTable(Foreign):
-    """What catalog.json says of a table or view as a whole."""
+class CatalogTable(ArtifactModel):
+    """The metadata of a table or view in catalog.json."""
 
     type: str = ""
 
 
-class CatalogEntry(Foreign):
+class CatalogEntry(ArtifactModel):
     """A model's entry in catalog.json."""
 
     metadata: CatalogTable = CatalogTable()
@@ -105,12 +105,12 @@ class CatalogEntry(Foreign):
 
 
 def meta_of(node: Mapping[str, object]) -> Mapping[str, object]:
-    """``meta`` of a node or of its config; dbt writes both, hand-made files one. The config's wins."""
+    """``meta`` of a node merged with that of its config, which takes precedence."""
     return {**_mapping(node.get("meta")), **_mapping(_mapping(node.get("config")).get("meta"))}
 
 
 def is_marked(node: object) -> bool:
-    """Whether a node is a model with a table or view of its own whose project offers it as a dataset."""
+    """Whether a node is a model with a table or view of its own that is marked as a dataset."""
     node = _mapping(node)
     config = _mapping(node.get("config"))
     return (
@@ -122,10 +122,10 @@ def is_marked(node: object) -> bool:
 
 
 def model_of(content: Mapping[str, object], catalogued: object) -> Model:
-    """The facts of one node and of its entry in catalog.json, if any.
+    """Parse a node and its entry in catalog.json, if any.
 
     Raises:
-        ValidationError: of pydantic, when one of them is not what dbt writes.
+        ValidationError: of pydantic, when one of them is malformed.
     """
     node = ManifestNode.model_validate(content)
     entry = CatalogEntry.model_validate(catalogued or {})
@@ -145,12 +145,12 @@ def model_of(content: Mapping[str, object], catalogued: object) -> Model:
 
 
 def _keys(node: ManifestNode) -> tuple[tuple[str, ...], ...]:
-    """Declared primary keys come first: ``primary_key`` is inferred, also from tests, and loses the declared order."""
+    """Candidate keys. Declared primary keys come first: ``primary_key`` is inferred, also from tests, and unordered."""
     declared = [constraint.columns for constraint in node.constraints if constraint.type == "primary_key"]
     for column in node.columns.values():
         declared += [(column.name,) for constraint in column.constraints if constraint.type == "primary_key"]
     config = node.config
-    is_proven = config.materialized != "incremental" or config.incremental_strategy not in UNPROVEN
+    is_proven = config.materialized != "incremental" or config.incremental_strategy not in NON_UNIQUE_STRATEGIES
     return (*declared, node.primary_key, config.unique_key if is_proven else ())
 
 

@@ -1,8 +1,7 @@
-"""Which type a column may have for the use it is put to, by DuckDB's names of types.
+"""Which DuckDB types a column may have for each use.
 
-An owner, an account or a tag is compared exactly or not at all: a text with a collation would let ``alice`` see what is
-``ALICE``'s, and the number 1.0 has more than one spelling. The types are those that the warehouse can compare for each
-use, and no more.
+Owners, accounts and tags are only compared exactly: with a collation ``alice`` would see the rows of ``ALICE``, and the
+number 1.0 can be spelled in several ways. The types of each use are exactly those that the warehouse can compare.
 """
 
 import re
@@ -36,15 +35,15 @@ class Role:
     """A use of a column.
 
     Attributes:
-        fits: Whether a type may be used so, by its name in upper case.
-        wanted: The types that may, for operators.
+        fits: Whether a type, by its name in upper case, is allowed for this use.
+        wanted: The allowed types, for operators.
     """
 
     fits: Callable[[str], bool]
     wanted: str
 
     def accepts(self, type_name: str) -> bool:
-        """Whether a column of this type may be used so."""
+        """Whether a column of this type is allowed."""
         return self.fits(type_name.upper())
 
 
@@ -77,5 +76,5 @@ NUMBER = Role(_is_number, "an integer type, DECIMAL, FLOAT or DOUBLE")
 
 
 def without_collation(type_name: str) -> str:
-    """The name of the type alone, as users know it."""
+    """The name of the type without its collation."""
     return "VARCHAR" if _COLLATED.fullmatch(type_name) else type_name

@@ -1,13 +1,13 @@
-"""One dbt model to one Dataset, or to everything that speaks against it.
+"""One dbt model to a Dataset, or to the reasons against it.
 
-Names. Every column that a filter uses is a plain identifier: ASCII letters, digits and underscores, at most 63. The
-names of the model, its database, schema and table have letters of any script, digits, underscores, dashes, dots and
-inner spaces, and begin with none of the last three: they are always quoted, and safe as the name of a folder or a file.
-A column that nobody filters by may have any printable name, because real projects have brackets and slashes there, but
-no quotation marks, backslashes, semicolons or angle brackets; one that has rejects the dataset, since a column must not
-go missing without a word. Two columns whose names differ in case alone are one name to DuckDB, and reject it too.
+Names. A column used by a filter is a plain identifier: ASCII letters, digits and underscores, at most 63. The names of
+the model, its database, schema and table consist of letters of any script, digits, underscores, dashes, dots and inner
+spaces, and begin with none of the last three: they are always quoted, and safe as names of folders and files. A column
+that is not used by a filter may have any printable name, because real projects have brackets and slashes there, but no
+quotation marks, backslashes, semicolons or angle brackets. A column with such a name rejects the dataset, since it must
+not be omitted silently. Two columns whose names differ in case only are the same to DuckDB, and reject it too.
 
-Columns. A filter's column exists and has a type that fits; names are matched without regard to case and kept as the
+Columns. A filter's column exists and has a suitable type; names are matched case-insensitively and kept as the
 warehouse writes them. The owner column is ``user_id``.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from analytics_exports.catalogue import roles
-from analytics_exports.catalogue.foreign import Unfit, shown
+from analytics_exports.catalogue.artifact_models import RejectedModel, sanitize
 from analytics_exports.catalogue.meta import DatasetMeta, parse
 from analytics_exports.catalogue.nodes import Model
 from analytics_exports.domain.dataset import (
@@ -32,15 +32,15 @@ from analytics_exports.domain.dataset import (
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 RELATION_NAME = re.compile(r"\w([\w .-]*[\w.-])?")
-HOSTILE = frozenset("\"'`\\;<>")
-LONGEST_NAME = 128
+UNSAFE_CHARACTERS = frozenset("\"'`\\;<>")
+MAX_NAME_LENGTH = 128
 IN_MEMORY = frozenset({"memory", "system", "temp"})
-"""DuckDB's own databases: what dbt builds there is gone when dbt ends."""
+"""DuckDB's built-in databases: what dbt builds there is gone when dbt ends."""
 
-_MOST_PROBLEMS = 5
+_MAX_PROBLEMS = 5
 
 ByName = Mapping[str, Column]
-"""Columns by their name in lower case."""
+"""Columns by name in lower case."""
 
 
 def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
@@ -50,13 +50,13 @@ def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
         columns: Those of its table, in order.
 
     Raises:
-        Unfit: it must not be offered.
+        RejectedModel: it must not be offered.
     """
     meta = parse(model.meta)
     by_name = {column.name.lower(): column for column in columns}
-    problems = [*_names(model), *_column_names(columns), *_owner(by_name), *_uses_that_fail(meta, by_name)]
+    problems = [*_names(model), *_column_names(columns), *_owner(by_name), *_invalid_uses(meta, by_name)]
     if problems:
-        raise Unfit(" ".join(problems[:_MOST_PROBLEMS]))
+        raise RejectedModel(" ".join(problems[:_MAX_PROBLEMS]))
     return Dataset(
         id=dataset_id(model.name),
         name=model.name,
@@ -80,8 +80,9 @@ def _names(model: Model) -> Iterator[str]:
         ("schema", relation.schema, "change the schema in the dbt profile or in the model's config"),
         ("table", relation.name, "change the alias in the model's config"),
     ):
-        if len(name) > LONGEST_NAME or not RELATION_NAME.fullmatch(name):
-            yield f"The name of its {part}, {shown(name)}, holds characters that are not safe, or too many; {remedy}."
+        if len(name) > MAX_NAME_LENGTH or not RELATION_NAME.fullmatch(name):
+            shown = sanitize(name)
+            yield f"The name of its {part}, {shown}, holds characters that are not safe, or too many; {remedy}."
     if relation.database.lower() in IN_MEMORY:
         yield "Its database exists only while dbt runs; give the dbt profile the path of a file."
 
@@ -89,18 +90,23 @@ def _names(model: Model) -> Iterator[str]:
 def _column_names(columns: Sequence[Column]) -> Iterator[str]:
     for column in columns:
         if not _is_printable(column.name):
-            yield f"The column name {shown(column.name)} holds characters that are not safe; rename it in the model."
+            yield f"The column name {sanitize(column.name)} holds characters that are not safe; rename it in the model."
     for name, number in Counter(column.name.lower() for column in columns).items():
         if number > 1:
-            yield f"Several columns are named {shown(name)}, if case is left aside; rename them in the model."
+            yield f"Several columns are named {sanitize(name)}, if case is left aside; rename them in the model."
 
 
 def _is_printable(name: str) -> bool:
-    return 0 < len(name) <= LONGEST_NAME and name == name.strip() and name.isprintable() and not HOSTILE & {*name}
+    return (
+        0 < len(name) <= MAX_NAME_LENGTH
+        and name == name.strip()
+        and name.isprintable()
+        and not UNSAFE_CHARACTERS & {*name}
+    )
 
 
 def _uses(meta: DatasetMeta) -> Iterator[tuple[str, str, roles.Role]]:
-    """Each use of a column by a filter: where it is written, the column's name as it is written there, and the use."""
+    """Each use of a column by a filter: where it is written, the name as written, and the use."""
     filters = meta.filters
     for place, name, role in (
         ("date_column", filters.date_column, roles.DATE),
@@ -123,13 +129,13 @@ def _owner(columns: ByName) -> Iterator[str]:
         yield _misfit(column, roles.OWNER)
 
 
-def _uses_that_fail(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
+def _invalid_uses(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
     for place, name, role in _uses(meta):
         column = columns.get(name.lower())
         if column is None:
             yield f"{place}: {_missing(name, columns)}"
         elif not IDENTIFIER.fullmatch(column.name):
-            yield f"{place}: {shown(column.name)} is not a plain identifier; rename it in the model."
+            yield f"{place}: {sanitize(column.name)} is not a plain identifier; rename it in the model."
         elif not role.accepts(column.type):
             yield f"{place}: {_misfit(column, role)}"
     for name in meta.unique_key:
@@ -139,12 +145,12 @@ def _uses_that_fail(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
 
 def _missing(name: str, columns: ByName) -> str:
     similar = get_close_matches(name.lower(), columns, n=1)
-    hint = f"; is {shown(columns[similar[0]].name)} meant?" if similar else "."
-    return f"the table has no column {shown(name)}{hint}"
+    hint = f"; is {sanitize(columns[similar[0]].name)} meant?" if similar else "."
+    return f"the table has no column {sanitize(name)}{hint}"
 
 
 def _misfit(column: Column, role: roles.Role) -> str:
-    return f"{column.name} has the type {shown(column.type)}; it must be {role.wanted}."
+    return f"{column.name} has the type {sanitize(column.type)}; it must be {role.wanted}."
 
 
 def _described(column: Column, model: Model) -> Column:
@@ -172,7 +178,7 @@ def _filters(meta: DatasetMeta, columns: ByName) -> FilterSet:
 
 
 def _unique_key(meta: DatasetMeta, model: Model, columns: ByName) -> tuple[str, ...]:
-    """The project's own word, or the first of dbt's keys whose columns exist: a key may also be an expression."""
+    """The project's own key, or the first of dbt's keys whose columns exist: a key may also be an expression."""
     for key in (meta.unique_key, *model.keys):
         names = [name.lower() for name in key]
         if names and columns.keys() >= set(names):

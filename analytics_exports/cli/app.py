@@ -1,6 +1,6 @@
-"""The commands, their help, and the one place where a failure becomes an exit code.
+"""The commands with their arguments and help texts, and the mapping from errors to exit codes.
 
-What belongs here: arguments and help texts. What a command does is in a module of its own, imported when it runs.
+What a command does is in a module of its own, imported when it runs.
 """
 
 import sys
@@ -109,7 +109,7 @@ def prepare(*, json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command line; never returns."""
+    """Run the command line. Never returns."""
     try:
         app()
     except ExportError as reason:

@@ -1,6 +1,6 @@
 """Arguments and options of the commands that talk to a service, each declared once.
 
-What they mean to the service belongs to ``selecting``; reaching it, to ``connection``.
+Their meaning for the service belongs to ``selecting``; connecting to it, to ``connection``.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from analytics_exports.domain.export import Status
 from analytics_exports.domain.formats import Format
 
 RECENT = 20
-"""As many exports as a list shows, and as the Tab key knows."""
+"""Exports that a list shows, and that shell completion offers, by default."""
 
 DAY = "%Y-%m-%d"
 

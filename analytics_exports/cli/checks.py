@@ -1,6 +1,6 @@
-"""What the doctor looks at besides the parts of the service: the machine around them, and the service if it runs.
+"""What the doctor checks besides the parts of the service: the machine, and the service itself if it runs.
 
-Each check raises an error whose sentence is the finding. What a part says of itself belongs to that part.
+Each check raises an error whose sentence is the finding.
 """
 
 import shutil
@@ -21,7 +21,7 @@ SERVICE_SECONDS = 5.0
 
 
 def check_dbt(settings: Settings) -> None:
-    """The project is there and dbt is installed. Raises Unavailable."""
+    """The project exists and dbt is installed. Raises Unavailable."""
     if settings.dbt_project is not None and not (settings.dbt_project / "dbt_project.yml").exists():
         raise Unavailable("There is no dbt_project.yml in the folder of the dbt project.")
     if find_spec("dbt") is None:
@@ -29,7 +29,7 @@ def check_dbt(settings: Settings) -> None:
 
 
 def check_disk(settings: Settings) -> None:
-    """Where files go, more space is free than exports leave alone. Raises StorageFull."""
+    """More space is free for files than exports keep free. Raises StorageFull."""
     folder = Path(settings.artifact_root).absolute()
     while not folder.exists():
         folder = folder.parent
@@ -38,13 +38,13 @@ def check_disk(settings: Settings) -> None:
 
 
 def check_users(app: Application) -> None:
-    """Somebody may call. Raises Unavailable, or DatabaseUnavailable."""
+    """There is a user. Raises Unavailable, or DatabaseUnavailable."""
     if not PostgresUserStore(app.engine).all():
         raise Unavailable("There are no users, so nobody can ask for an export.")
 
 
 def check_service(settings: Settings) -> None:
-    """The service is up and ready, or its ports are free for it. Raises Unavailable, or PortBusy."""
+    """The service is up and ready, or its ports are free. Raises Unavailable, or PortBusy."""
     if not answers(settings.api_port, settings.api_host):
         for name in ("api_port", "dagster_ui_port", "code_server_port"):
             require_free(getattr(settings, name), f"{PREFIX}{name.upper()}")

@@ -1,4 +1,4 @@
-"""What commands for operators start from: the settings of the environment, and the database that they name.
+"""Settings and database of the commands for operators.
 
 Commands that only talk to a running service need neither (``connection``).
 """
@@ -18,7 +18,7 @@ EXIT_FAILED = 1
 
 
 def read_settings() -> "Settings":
-    """The settings of the environment; exits when one of them is wrong, naming each."""
+    """The settings of the environment. Exits when some are invalid, naming each."""
     from pydantic import ValidationError
 
     from analytics_exports.settings import PREFIX, Settings
@@ -57,7 +57,7 @@ def _database_url(settings: "Settings") -> Iterator[str]:
         yield settings.database_url
         return
 
-    from analytics_exports.stack.errors import AlreadyRunning  # only the demo extra has all that the stack needs
+    from analytics_exports.stack.errors import AlreadyRunning  # its dependencies are in the demo extra
     from analytics_exports.stack.postgres import DATABASE, USER, EmbeddedPostgres
     from analytics_exports.stack.tcp import LOOPBACK
 

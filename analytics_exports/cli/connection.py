@@ -1,8 +1,8 @@
-"""How a command reaches a running service: its address and the caller's token, and what a failure becomes.
+"""Connecting a command to a running service: its URL, the caller's token, and exit codes.
 
-Exit codes: 1 failed, 2 wrong request, 3 not allowed, 4 not found, 5 not now (try
-again later), 6 the export has no file, 7 the download was damaged. This works where only the client is installed, so
-settings of the server do not belong here.
+Exit codes: 1 failed, 2 wrong request, 3 not allowed, 4 not found, 5 not now (try again later), 6 the export has no
+file, 7 the download was damaged. This works where only the client is installed, so settings of the server do not belong
+here.
 """
 
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8000"
 URL_VARIABLE, TOKEN_VARIABLE = "ANALYTICS_EXPORTS_URL", "ANALYTICS_EXPORTS_TOKEN"
 COMPLETION_SECONDS = 3.0
-"""Longer than this nobody waits for the Tab key."""
+"""Timeout of shell completion, in seconds."""
 
 Url = Annotated[str, typer.Option("--url", envvar=URL_VARIABLE, help="Where the service is.")]
 Token = Annotated[
@@ -57,7 +57,7 @@ EXIT_CODES: Mapping[str, int] = {
 
 @contextmanager
 def connected(url: str, token: str, *, as_json: bool) -> Iterator["Client"]:
-    """A client for one command; a failure in the block is reported and becomes the exit code."""
+    """A client for one command. An error in the block is reported and determines the exit code."""
     from analytics_exports.client import Client
 
     try:
@@ -74,13 +74,13 @@ def connected(url: str, token: str, *, as_json: bool) -> Iterator["Client"]:
 
 
 def exit_code(error: type[errors.ExportError]) -> int:
-    """The exit code for an error that the client raised."""
+    """The exit code for an error of the client."""
     codes = [getattr(ancestor, "code", "") for ancestor in error.__mro__]
     return next(EXIT_CODES[code] for code in codes if code in EXIT_CODES)
 
 
 def report(error: errors.ExportError, *, as_json: bool) -> None:
-    """Say on standard error what went wrong: the sentence, each wrong field, and the id to give to an operator."""
+    """Print an error on standard error: the sentence, each invalid field, and the request id for operators."""
     from analytics_exports.client import Answered
 
     answer = error.__cause__
@@ -101,7 +101,7 @@ def report(error: errors.ExportError, *, as_json: bool) -> None:
 
 
 def completions(ask: "Callable[[Client], list[str]]") -> list[str]:
-    """What the service knows, for the Tab key; nothing when it does not answer in time."""
+    """Values from the service for shell completion; none when it does not respond in time."""
     import os
 
     from analytics_exports.client import Client, Retries

@@ -1,7 +1,6 @@
-"""``demo``: one export from request to file, over HTTP like any other caller, and then checked.
+"""``demo``: one export from request to file, over HTTP like any other client, and verified.
 
-What belongs here: the journey of a caller. What does not: the service (``stack``), and comparing the file with the
-warehouse (``verification``).
+The service belongs to ``stack``, comparing the file with the warehouse to ``verification``.
 """
 
 import hashlib
@@ -34,10 +33,10 @@ ENDED = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
 def demonstrate(settings: Settings, *, as_json: bool = False) -> None:
-    """Start everything, export, download, check, show, stop.
+    """Start everything, export, download, verify, print, stop.
 
     Raises:
-        DemoFailed: The export failed, or its file is not what the warehouse holds.
+        DemoFailed: The export failed, or its file differs from the warehouse.
     """
     started = time.monotonic()
     with foreground(EXIT_INTERRUPTED), running_demo(settings, say) as (stack, users):
@@ -54,7 +53,7 @@ def demonstrate(settings: Settings, *, as_json: bool = False) -> None:
 
 
 def create(client: httpx.Client) -> str:
-    """Ask for the export; returns the address of its status."""
+    """Request the export. Returns the path of its status."""
     body = {
         "dataset_id": str(dataset_id(DEMO_DATASET)),
         "format": "csv",
@@ -66,7 +65,7 @@ def create(client: httpx.Client) -> str:
 
 
 def wait_for(client: httpx.Client, status_path: str, stack: Stack) -> dict[str, Any]:
-    """Ask for the status until the export has ended, showing how it goes; returns the last status."""
+    """Poll the status until the export has ended, showing its progress. Returns the last status."""
     deadline = time.monotonic() + EXPORT_SECONDS
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -82,7 +81,7 @@ def wait_for(client: httpx.Client, status_path: str, stack: Stack) -> dict[str, 
 
 
 def completed(status: dict[str, Any], stack: Stack) -> dict[str, Any]:
-    """The same status, if there is a file."""
+    """The same status, if the export is completed. Raises DemoFailed otherwise."""
     if status["status"] != "completed":
         reason = (status.get("error") or {}).get("message", "no reason was given")
         raise DemoFailed(f"The export {status['status']}: {reason} Logs: {stack.logs}.")
@@ -90,7 +89,7 @@ def completed(status: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def download(client: httpx.Client, export: dict[str, Any], file: Path) -> None:
-    """Fetch the file and compare its size and checksum with what the status promised."""
+    """Download the file and compare its size and checksum with the status."""
     digest = hashlib.sha256()
     with client.stream("GET", export["download_url"]) as answer, file.open("wb") as output:
         answer.raise_for_status()
@@ -102,7 +101,7 @@ def download(client: httpx.Client, export: dict[str, Any], file: Path) -> None:
 
 
 def check(file: Path, export: dict[str, Any], warehouse: Path, owner: str) -> None:
-    """Compare the file with the warehouse, and its number of rows with what the status says."""
+    """Compare the file with the warehouse, and its number of rows with the status."""
     expected = expected_rows(warehouse, owner, FIRST_DAY, LAST_DAY)
     problems = differences(file, expected)
     if len(expected.rows) != export["row_count"]:
@@ -112,14 +111,14 @@ def check(file: Path, export: dict[str, Any], warehouse: Path, owner: str) -> No
 
 
 def succeeded(answer: httpx.Response) -> httpx.Response:
-    """The same answer, unless it says that something went wrong."""
+    """The same response. Raises DemoFailed for an error response."""
     if answer.is_error:
         raise DemoFailed(f"{answer.request.method} {answer.request.url.path} was answered {answer.status_code}.")
     return answer
 
 
 def summary(stack: Stack, export: dict[str, Any], file: Path) -> str:
-    """What came out and where it is."""
+    """What was exported and where it is."""
     with file.open(encoding="utf-8") as lines:
         shown = [line.rstrip("\n")[:LINE_WIDTH] for line in islice(lines, LINES_SHOWN)]
     return "\n".join(

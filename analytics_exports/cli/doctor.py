@@ -1,7 +1,6 @@
-"""``doctor``: looks at everything an export needs and says what is wrong with it, and the remedy.
+"""``doctor``: checks everything an export needs, and reports problems and remedies.
 
-What belongs here: which questions are asked, and how the answers are shown. The questions are put to the parts
-themselves (``services.health``), so that the doctor and ``GET /status`` never disagree.
+The parts check themselves (``services.health``), so that the doctor and ``GET /status`` never disagree.
 """
 
 import json
@@ -29,7 +28,7 @@ REMEDIES = {
 
 
 class Severity(StrEnum):
-    """How bad it is: a warning keeps nobody from an export."""
+    """A warning does not prevent exports."""
 
     OK = "ok"
     WARNING = "warning"
@@ -38,7 +37,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One part: ``problem`` and ``remedy`` are ``None`` when it is well."""
+    """The state of one part: ``problem`` and ``remedy`` are ``None`` when it works."""
 
     part: str
     problem: str | None
@@ -47,13 +46,13 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at each part, and at each model that is marked as a dataset and cannot be one."""
+    """Check each part, and each model that is marked as a dataset and cannot be one."""
     with closing(Application(settings, "doctor")) as app:
         return [*_parts(app), *_rejections(app), *_lineage(app)]
 
 
 def as_text(findings: list[Finding]) -> str:
-    """A line for each part, and its remedy below."""
+    """A line for each part, with its remedy below."""
     lines = []
     for finding in findings:
         lines.append(f"{finding.severity:7}  {finding.part}")
@@ -62,7 +61,7 @@ def as_text(findings: list[Finding]) -> str:
 
 
 def as_json(findings: list[Finding]) -> str:
-    """The same for programs."""
+    """The findings as JSON."""
     return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
 
 
@@ -78,7 +77,7 @@ def _parts(app: Application) -> list[Finding]:
     }
     if settings.dbt_project:
         questions = {"dbt_project": lambda: check_dbt(settings), **questions}
-    if settings.database_url and not settings.jwt_issuer:  # otherwise nobody, or the issuer, knows who there is
+    if settings.database_url and not settings.jwt_issuer:  # otherwise there are no users yet, or the issuer has them
         questions["users"] = lambda: check_users(app)
     return [_finding(part, question) for part, question in questions.items()]
 
@@ -108,7 +107,7 @@ def _lineage(app: Application) -> list[Finding]:
 
 
 def _check_store(app: Application) -> None:
-    """A store of the state folder is made by ``serve``, so that it is not there yet is no problem."""
+    """A store in the state folder is created by ``serve``, so its absence is no problem."""
     try:
         app.artifacts.check()
     except StorageUnavailable:
@@ -117,10 +116,10 @@ def _check_store(app: Application) -> None:
 
 
 def _check_database(app: Application) -> None:
-    """The embedded one comes and goes with ``serve``: it is enough that it could be started."""
+    """The embedded database runs only during ``serve``: it is sufficient that it could be started."""
     if app.settings.database_url:
-        app.jobs.cursor("doctor")
+        app.jobs.read_cursor("doctor")
     else:
-        from analytics_exports.stack.binaries import executables  # only the demo extra has all that the stack needs
+        from analytics_exports.stack.binaries import executables  # its dependencies are in the demo extra
 
         executables(None)

@@ -1,6 +1,6 @@
-"""Following an export and fetching its file, with what people see meanwhile.
+"""Waiting for an export and downloading its file, with progress.
 
-Everything for people goes to standard error; standard output has the path of the file, or JSON.
+Progress is printed on standard error; standard output has the path of the file, or JSON.
 """
 
 import json
@@ -21,10 +21,10 @@ EXIT_INTERRUPTED = 130
 
 
 class Display:
-    """One line that moves on a terminal; elsewhere, a line for each change of the status."""
+    """A progress bar on a terminal; otherwise one line for each change of the status."""
 
     def __init__(self) -> None:
-        """Nothing is shown before the context is entered."""
+        """Show nothing before the context is entered."""
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
         self._moving = console.is_terminal
@@ -33,18 +33,18 @@ class Display:
         self._status: Status | None = None
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start the progress bar."""
         self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave the last line."""
+        """Stop the progress bar."""
         self._progress.stop()
 
     def waiting(self, facts: ExportOut) -> None:
-        """Show where the export stands."""
+        """Show the status of the export."""
         if facts.status is not self._status and not self._moving:
             typer.echo(f"{facts.job_id} {facts.status}", err=True)
         self._status = facts.status
@@ -53,13 +53,13 @@ class Display:
         self._progress.update(self._task, description=description, completed=done, total=total, amount=amount)
 
     def downloading(self, done: int, total: int) -> None:
-        """Show how much of the file is here."""
+        """Show the progress of the download."""
         amount = f"{decimal(done)} of {decimal(total)}"
         self._progress.update(self._task, description="downloading", completed=done, total=total, amount=amount)
 
 
 def _progress(facts: ExportOut) -> tuple[int, int | None, str]:
-    """Rows written, rows in all if that is known, and the same in words."""
+    """Rows written, rows in total if known, and both as text."""
     told = facts.progress
     if told is None:
         return 1, 1, "" if facts.row_count is None else f"{facts.row_count:,} rows"
@@ -70,10 +70,10 @@ def _progress(facts: ExportOut) -> tuple[int, int | None, str]:
 
 
 def deliver(export: Export, output: Path, *, wait: bool, as_json: bool) -> None:
-    """Bring the file of an export to ``output`` and say where it is; without ``wait``, say which export it is.
+    """Download the file of an export to ``output`` and print its path; without ``wait``, print the export's id.
 
     Raises:
-        typer.Exit: interrupted; the export goes on, and how to have its file later was said.
+        typer.Exit: interrupted; the export continues, and how to download its file later was printed.
     """
     if not wait:
         typer.echo(export.facts.model_dump_json(indent=2) if as_json else str(export.facts.job_id))

@@ -1,4 +1,4 @@
-"""Exports and datasets of a service as text and JSON. Words only: asking for them belongs to ``remote``."""
+"""Formats exports and datasets of a service as text and JSON. Requesting them belongs to ``remote``."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ MINUTE, HOUR = 60, 3600
 
 
 def as_json(found: Sequence[ExportOut]) -> str:
-    """All facts of each export."""
+    """All fields of each export."""
     return json.dumps({"exports": [facts.model_dump(mode="json") for facts in found]}, indent=2, ensure_ascii=False)
 
 
@@ -30,7 +30,7 @@ def describe(facts: ExportOut, *, as_json: bool) -> None:
 
 
 def datasets_json(found: Sequence[DatasetOut]) -> str:
-    """All facts of each dataset."""
+    """All fields of each dataset."""
     return json.dumps({"datasets": [item.model_dump(mode="json") for item in found]}, indent=2, ensure_ascii=False)
 
 
@@ -62,7 +62,7 @@ def _facts(facts: ExportOut) -> dict[str, str]:
 
 
 def _left(moment: datetime | None) -> str:
-    """How long until then, roughly."""
+    """The time left until then, rounded."""
     seconds = (moment - datetime.now(UTC)).total_seconds() if moment else 0
     if seconds <= 0:
         return ""

@@ -1,4 +1,4 @@
-"""What there is, as text and JSON: settings and datasets. What does not belong here: reading either."""
+"""Formats settings and datasets as text and JSON."""
 
 import json
 from typing import Any
@@ -12,14 +12,14 @@ from analytics_exports.settings import PREFIX, Settings
 
 
 def settings_table() -> str:
-    """Every setting in the order of declaration: name, environment variable, default, meaning."""
+    """Every setting in the order of declaration: name, environment variable, default, description."""
     fields = Settings.model_fields.items()
     rows = [(name, f"{PREFIX}{name.upper()}", _default(field), field.description or "") for name, field in fields]
     return aligned([("name", "environment variable", "default", "meaning"), *rows])
 
 
 def settings_json() -> str:
-    """The same for programs."""
+    """Every setting as JSON."""
     fields = Settings.model_fields.items()
     rows = [
         {
@@ -34,14 +34,14 @@ def settings_json() -> str:
 
 
 def datasets_json(state: CatalogueState) -> str:
-    """Everything the catalogue knows of its datasets, and why models were rejected."""
+    """All datasets of the catalogue, and the rejected models with reasons."""
     offered = [_dataset(dataset) for dataset in _by_name(state)]
     rejected = [{"name": rejection.name, "reason": rejection.reason} for rejection in state.rejected]
     return json.dumps({"datasets": offered, "rejected": rejected}, indent=2, ensure_ascii=False)
 
 
 def datasets_text(state: CatalogueState) -> str:
-    """One line a dataset; a line for each model that was rejected."""
+    """A line for each dataset, and for each rejected model."""
     rows = [(dataset.name, str(dataset.id), dataset.friendly_name) for dataset in _by_name(state)]
     rejected = [f"rejected: {rejection.name}: {rejection.reason}" for rejection in state.rejected]
     return "\n".join([aligned(rows), *rejected] if rows else rejected)

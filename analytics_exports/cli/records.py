@@ -1,4 +1,4 @@
-"""Users and tokens as text and JSON. Words only: where they come from belongs to ``users`` and ``tokens``."""
+"""Formats users and tokens as text and JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_user(user: "UserRecord") -> dict[str, Any]:
-    """All that is known of a user."""
+    """The fields of a user."""
     return {
         "id": str(user.id),
         "label": user.label,
@@ -26,7 +26,7 @@ def of_user(user: "UserRecord") -> dict[str, Any]:
 
 
 def of_token(token: "Token") -> dict[str, Any]:
-    """All that is known of a token; its secret is not."""
+    """The fields of a token, without its secret."""
     return {
         "id": str(token.id),
         "name": token.name,
@@ -39,12 +39,12 @@ def of_token(token: "Token") -> dict[str, Any]:
 
 
 def print_one(record: Mapping[str, Any], word: str, *, as_json: bool) -> None:
-    """Everything as JSON, or the one word that a script goes on with."""
+    """Print a record as JSON, or only its main value for scripts."""
     typer.echo(as_object(record) if as_json else word)
 
 
 def print_all(noun: str, found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Everything as JSON, or a line each below a header."""
+    """Print records as JSON, or as lines below a header."""
     if as_json:
         typer.echo(as_object({noun: found}))
     elif found:
@@ -55,7 +55,7 @@ def print_all(noun: str, found: Sequence[Mapping[str, Any]], *, as_json: bool) -
 
 
 def as_object(record: Mapping[str, Any]) -> str:
-    """JSON for people who read along and for programs."""
+    """Indented JSON."""
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 

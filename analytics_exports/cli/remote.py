@@ -1,6 +1,6 @@
-"""``export`` and ``exports …``: the commands that talk to a running service, like any other caller.
+"""``export`` and ``exports``: the commands for users, which talk to a running service.
 
-What belongs here: which commands there are. They work where only the client is installed.
+They work where only the client is installed.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What to export, from the words of a command line to the options of the client.
+"""Converts options of a command to options of the client.
 
-Whether values fit the dataset is for the service to say.
+Whether values fit the dataset is validated by the service.
 """
 
 from collections.abc import Iterable
@@ -32,10 +32,10 @@ def options(
     ranges: Iterable[str] | None = None,
     columns: Iterable[str] | None = None,
 ) -> "ExportOptions":
-    """What to ask for. Format and compression are, unless they are named, what the name of the output says.
+    """The options of an export. Format and compression are inferred from the name of the output unless given.
 
     Raises:
-        typer.BadParameter: a word does not have the form that its option needs.
+        typer.BadParameter: an option is malformed.
     """
     return {
         "format": format or _format(output),
@@ -56,7 +56,7 @@ def _format(output: Path) -> Format:
 
 
 def _choices(words: Iterable[str]) -> dict[str, list[str]] | None:
-    """``name=value`` pairs as values by name; a name may come several times."""
+    """``name=value`` pairs as values by name; a name may occur several times."""
     found: dict[str, list[str]] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -67,7 +67,7 @@ def _choices(words: Iterable[str]) -> dict[str, list[str]] | None:
 
 
 def _ranges(words: Iterable[str]) -> "dict[str, Bounds] | None":
-    """``name=min..max`` as bounds by name; an end that is left out is open."""
+    """``name=min..max`` as bounds by name; a missing end is open."""
     found: dict[str, Bounds] = {}
     for word in words:
         name, equals, span = word.partition("=")

@@ -1,6 +1,6 @@
-"""``serve``: the stack in the foreground, and what to do with it, printed once it is up.
+"""``serve``: the local stack in the foreground, and what is printed once it is up.
 
-What belongs here: words. What does not: processes and their order (``stack``).
+Processes and their order belong to ``stack``.
 """
 
 import signal
@@ -21,13 +21,13 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 def say(text: str) -> None:
-    """Tell people something, beside what a program would read."""
+    """Print a message on standard error."""
     typer.echo(text, err=True)
 
 
 @contextmanager
 def foreground(interrupted: int) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an orderly end of the block; Ctrl-C leaves with the exit code ``interrupted``."""
+    """Turn Ctrl-C and SIGTERM into an orderly end of the block; Ctrl-C exits with the code ``interrupted``."""
     with stopping_on_signals():
         try:
             yield
@@ -55,7 +55,7 @@ def serve_demo(settings: Settings) -> None:
 
 
 def addresses(stack: Stack) -> str:
-    """Where everything is."""
+    """The URLs of the service."""
     return "\n".join(
         [
             f"  Web page           {stack.api_url}/",
@@ -68,7 +68,7 @@ def addresses(stack: Stack) -> str:
 
 
 def request_to_paste(stack: Stack, token: str) -> str:
-    """A curl command that creates an export."""
+    """A curl command that requests an export."""
     body = f'{{"dataset_id": "{dataset_id(DEMO_DATASET)}", "format": "csv", "start_date": "2024-01-01"}}'
     return (
         f"curl -X POST {stack.api_url}{BASE_PATH}/exports \\\n"

@@ -1,6 +1,6 @@
-"""``tokens …``: API tokens, for operators, in the database itself.
+"""``tokens``: API tokens, for operators, directly in the database.
 
-What belongs here: arguments and help texts. What a token may be like belongs to ``services.tokens``.
+How long a token may be valid belongs to ``services.tokens``.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from analytics_exports.domain.access import USER_SCOPES, Scope
 
 if TYPE_CHECKING:
     from analytics_exports.database.users import PostgresUserStore
-    from analytics_exports.services.tokens import Tokens
+    from analytics_exports.services.tokens import TokenService
 
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -48,7 +48,7 @@ def create_token(
 def list_tokens(*, user: Who, json: AsJson = False) -> None:
     """List the tokens of a user, newest first, without their secrets."""
     with _stores() as (service, users):
-        found = [records.of_token(item) for item in service.of_user(users.find(user).id)]
+        found = [records.of_token(item) for item in service.list_for_user(users.find(user).id)]
     records.print_all("tokens", found, as_json=json)
 
 
@@ -75,14 +75,14 @@ def revoke(*, token_id: TokenId, json: AsJson = False) -> None:
 
 
 @contextmanager
-def _stores() -> "Iterator[tuple[Tokens, PostgresUserStore]]":
+def _stores() -> "Iterator[tuple[TokenService, PostgresUserStore]]":
     from analytics_exports.database.token_store import PostgresTokenStore
     from analytics_exports.database.users import PostgresUserStore
-    from analytics_exports.services.tokens import Tokens
+    from analytics_exports.services.tokens import TokenService
 
     longest = timedelta(days=read_settings().token_days)
     with database() as engine:
-        yield Tokens(PostgresTokenStore(engine), longest), PostgresUserStore(engine)
+        yield TokenService(PostgresTokenStore(engine), longest), PostgresUserStore(engine)
 
 
 def _lifetime(days: float | None) -> timedelta | None:

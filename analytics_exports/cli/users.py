@@ -1,6 +1,6 @@
-"""``users …``: who may call, for operators, in the database itself.
+"""``users``: users, for operators, directly in the database.
 
-What belongs here: arguments and help texts. Statements belong to ``database``, what is printed to ``records``.
+Statements belong to ``database``, output to ``records``.
 """
 
 from typing import Annotated

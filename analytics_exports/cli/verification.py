@@ -1,7 +1,7 @@
-"""Whether an exported CSV file holds exactly the rows of the warehouse, found out without any of the service's code.
+"""Compares an exported CSV file with the warehouse, independently of the service's code.
 
-The rows are asked for in SQL written here by hand, and the file is read by Python's own CSV reader. What does not
-belong here: anything from ``warehouse``, ``artifacts`` or ``catalogue``; a shared mistake would go unnoticed.
+The rows are selected by SQL written here, and the file is read by Python's CSV reader. Nothing from ``warehouse``,
+``artifacts`` or ``catalogue`` may be used: a shared mistake would go unnoticed.
 """
 
 import csv
@@ -24,7 +24,7 @@ ORDER BY transaction_id
 KEY = "transaction_id"
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 (spreadsheets know them)
-"""Text that begins so is written with an apostrophe before it, or a spreadsheet would compute it."""
+"""Text that begins with these is written with an apostrophe before it, so that a spreadsheet does not evaluate it."""
 
 READERS: tuple[tuple[type, Callable[[str], object]], ...] = (
     (bool, {"true": True, "false": False}.get),
@@ -35,19 +35,19 @@ READERS: tuple[tuple[type, Callable[[str], object]], ...] = (
     (UUID, UUID),
     (object, str),
 )
-"""How the text of a cell is read, by the type of the value that it should stand for; the first that fits."""
+"""How the text of a cell is parsed, by the type of the expected value; the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows as they should be, in the order of their ids."""
+    """Expected rows, ordered by id."""
 
     names: list[str]
     rows: list[tuple[object, ...]]
 
 
 def expected_rows(warehouse: Path, owner: str, first: date, last: date) -> Table:
-    """One owner's transactions of some days, both inclusive."""
+    """One owner's transactions in a range of days, both inclusive."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         result = connection.execute(QUERY, {"owner": owner, "first": first, "last": last})
@@ -55,7 +55,7 @@ def expected_rows(warehouse: Path, owner: str, first: date, last: date) -> Table
 
 
 def differences(file: Path, expected: Table) -> list[str]:
-    """What is wrong with the file, in words; empty when it holds each expected row once and nothing else."""
+    """The differences between file and expected rows, in words; empty when there are none."""
     with file.open(encoding="utf-8", newline="") as lines:
         reader = csv.reader(lines)
         header = next(reader, [])
@@ -70,12 +70,12 @@ def differences(file: Path, expected: Table) -> list[str]:
 
 
 def same_row(values: tuple[object, ...], texts: list[str] | tuple[()]) -> bool:
-    """Whether every cell says what its value is."""
+    """Whether every cell matches its value."""
     return len(values) == len(texts) and all(map(same_cell, values, texts))
 
 
 def same_cell(value: object, text: str) -> bool:
-    """Whether ``text`` stands for ``value``, read by the value's own type; NULL is an empty cell."""
+    """Whether ``text`` represents ``value``, parsed by the value's type; NULL is an empty cell."""
     if value is None:
         return text == ""
     if isinstance(value, str):
@@ -85,5 +85,5 @@ def same_cell(value: object, text: str) -> bool:
             return same_row(tuple(value), [str(item) for item in json.loads(text)])
         read = next(reader for kind, reader in READERS if isinstance(value, kind))
         return bool(read(text) == value)
-    except (ValueError, ArithmeticError):  # it does not even have the form of the type
+    except (ValueError, ArithmeticError):  # malformed for its type
         return False

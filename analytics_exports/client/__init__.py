@@ -1,18 +1,21 @@
-"""The service from Python: ask for an export, wait for it, have its rows.
+"""The Python client: request an export, wait for it, load its rows.
 
     with Client("http://127.0.0.1:8000", token) as client:
         frame = client.export("fct_transactions", start_date="2024-01-01").to_polars()
 
-    blocking    Client and Export, for ordinary programs and notebooks
-    operations  AsyncClient: the same verbs as coroutines
-    exports     AsyncExport
-    transfer    downloads that resume and are checked; ``partial`` is the file meanwhile
-    frames      files as data frames
-    options     what can be asked for
-    exchange    one request and its answer; ``retrying`` when to try again, ``errors`` what comes of it
-    wire        the one thing that differs between blocking and asynchronous programs
+    blocking      Client and Export, for ordinary programs and notebooks
+    errors        exceptions
+    exchange      one request and its response
+    exports       AsyncExport
+    frames        files as data frames
+    operations    AsyncClient: the same methods as coroutines
+    options       arguments
+    partial_file  the file of an unfinished download
+    retrying      when to retry
+    transfer      resumable, verified downloads
+    transport     blocking and asynchronous HTTP
 
-It needs httpx and the contract, and nothing of the server: the service could run anywhere.
+It needs httpx and the contract, and nothing of the server.
 """
 
 from analytics_exports.client.blocking import Client, Export

@@ -1,6 +1,6 @@
-"""Client and Export for ordinary programs: the coroutines of ``operations`` and ``exports``, run to their end.
+"""Client and Export for ordinary programs: they run the coroutines of ``operations`` and ``exports`` to completion.
 
-Nothing is decided here. Every method has the name, the arguments and the errors of its coroutine.
+Every method has the name, arguments and errors of its coroutine.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from analytics_exports.client.operations import TIMEOUT_SECONDS, Operations
 from analytics_exports.client.options import ExportFilter, ExportOptions, Selection
 from analytics_exports.client.retrying import Retries
 from analytics_exports.client.transfer import Progress
-from analytics_exports.client.wire import BlockingWire, each, finish
+from analytics_exports.client.transport import BlockingTransport, iterate, run
 from analytics_exports.contract.responses import (
     DatasetOut,
     DatasetSchemaOut,
@@ -37,52 +37,52 @@ class Export:
     """An export, as the service last described it in ``facts``."""
 
     def __init__(self, inner: AsyncExport) -> None:
-        """Made by Client."""
+        """Called by Client."""
         self._inner = inner
 
     def __repr__(self) -> str:
-        """Which export, and where it stands."""
+        """The export and its status."""
         return f"<Export {self.facts.job_id} {self.facts.dataset_name} {self.facts.status}>"
 
     @property
     def facts(self) -> ExportOut:
-        """What the service last said."""
+        """The last response of the service."""
         return self._inner.facts
 
     def refresh(self) -> Self:
-        """Ask how the export is now."""
-        finish(self._inner.refresh())
+        """Request the current status."""
+        run(self._inner.refresh())
         return self
 
     def wait(self, *, timeout: float | None = None, progress: Callable[[ExportOut], None] | None = None) -> Self:
         """Wait until there is a file; raises when the export ends without one. See AsyncExport.wait."""
-        finish(self._inner.wait(timeout=timeout, progress=progress))
+        run(self._inner.wait(timeout=timeout, progress=progress))
         return self
 
     def download(self, path: str | Path = ".", *, progress: Progress | None = None) -> Path:
-        """Wait, then bring the file to ``path``, whole and checked, or not at all. See AsyncExport.download."""
-        return finish(self._inner.download(path, progress=progress))
+        """Wait, then download the file to ``path``, complete and verified, or not at all. See AsyncExport.download."""
+        return run(self._inner.download(path, progress=progress))
 
     def to_polars(self) -> "pl.DataFrame":
         """Wait, then load the file with Polars."""
-        return finish(self._inner.to_polars())
+        return run(self._inner.to_polars())
 
     def to_pandas(self) -> "pd.DataFrame":
         """Wait, then load the file with pandas; columns keep their Arrow types, so that no value changes."""
-        return finish(self._inner.to_pandas())
+        return run(self._inner.to_pandas())
 
     def to_arrow(self) -> "pa.Table":
         """Wait, then load the file as an Arrow table."""
-        return finish(self._inner.to_arrow())
+        return run(self._inner.to_arrow())
 
     def cancel(self) -> Self:
-        """Stop a live export; of a finished one, remove the file."""
-        finish(self._inner.cancel())
+        """Cancel an unfinished export; remove the file of a finished one."""
+        run(self._inner.cancel())
         return self
 
     def retry(self) -> "Export":
-        """Ask for the same export anew, after it failed, was cancelled or expired. Returns the new one."""
-        return Export(finish(self._inner.retry()))
+        """Request the same export again, after it failed, was cancelled or expired. Returns the new one."""
+        return Export(run(self._inner.retry()))
 
 
 class Client:
@@ -97,28 +97,28 @@ class Client:
         retries: Retries | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Prepare the client; nothing is sent yet.
 
         Args:
-            base_url: Where the service is, such as ``https://exports.example.com``.
-            token: Who calls. It is in no representation and no log.
-            timeout: Seconds to connect, and between two pieces of an answer.
-            retries: How patient to be when the service is busy or does not answer.
+            base_url: URL of the service, such as ``https://exports.example.com``.
+            token: API token or JWT. It appears in no representation and no log.
+            timeout: Seconds to connect, and between two pieces of a response.
+            retries: When to retry while the service is busy or does not respond.
             transport: An httpx transport for certificates, proxies or tests.
 
         Raises:
-            ValueError: ``base_url`` is not an http or https address.
-            InvalidToken: ``token`` cannot be one.
+            ValueError: ``base_url`` is not an http or https URL.
+            InvalidToken: ``token`` cannot be a token.
         """
-        exchange = Exchange(base_url, token, BlockingWire(timeout, transport), retries or Retries())
+        exchange = Exchange(base_url, token, BlockingTransport(timeout, transport), retries or Retries())
         self._exchange, self._inner = exchange, Operations(exchange)
 
     def __repr__(self) -> str:
-        """Where the service is."""
+        """The URL of the service."""
         return f"Client({self._exchange.url!r})"
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the client."""
         return self
 
     def __exit__(
@@ -129,36 +129,36 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        finish(self._exchange.wire.close())
+        run(self._exchange.transport.close())
 
     def datasets(self) -> list[DatasetOut]:
         """The datasets on offer."""
-        return finish(self._inner.datasets())
+        return run(self._inner.datasets())
 
     def dataset(self, dataset: str | UUID) -> DatasetSchemaOut:
         """One dataset with its columns, by name or id. Raises DatasetNotFound."""
-        return finish(self._inner.dataset(dataset))
+        return run(self._inner.dataset(dataset))
 
     def status(self) -> StatusOut:
-        """How the parts of the service are."""
-        return finish(self._inner.status())
+        """The state of each part of the service."""
+        return run(self._inner.status())
 
     def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[Selection]) -> PageOut:
         """The first rows that an export would hold, as JSON values."""
-        return finish(self._inner.preview(dataset, limit=limit, **selection))
+        return run(self._inner.preview(dataset, limit=limit, **selection))
 
     def estimate(self, dataset: str | UUID, **options: Unpack[ExportOptions]) -> EstimateOut:
-        """How large an export would be."""
-        return finish(self._inner.estimate(dataset, **options))
+        """Estimate the size of an export."""
+        return run(self._inner.estimate(dataset, **options))
 
     def export(self, dataset: str | UUID, **options: Unpack[ExportOptions]) -> Export:
-        """Ask for an export by name or id of the dataset; options are those of ExportOptions."""
-        return Export(finish(self._inner.export(dataset, **options)))
+        """Request an export by name or id of the dataset; options are those of ExportOptions."""
+        return Export(run(self._inner.export(dataset, **options)))
 
     def exports(self, *, limit: int | None = None, **which: Unpack[ExportFilter]) -> Iterator[Export]:
-        """Your exports, newest first, fetched page by page as they are iterated over."""
-        return map(Export, each(self._inner.exports(limit=limit, **which)))
+        """Your exports, newest first, fetched page by page during iteration."""
+        return map(Export, iterate(self._inner.exports(limit=limit, **which)))
 
     def get(self, job_id: str | UUID) -> Export:
         """An export by its id. Raises ExportNotFound."""
-        return Export(finish(self._inner.get(job_id)))
+        return Export(run(self._inner.get(job_id)))

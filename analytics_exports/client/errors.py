@@ -1,16 +1,16 @@
-"""What the client raises: the errors of ``domain.errors``, found by the code in the service's answer, and a few more.
+"""Exceptions of the client: the errors of ``domain.errors``, by the code in the response, and a few more.
 
     ExportError
     ├── Unavailable
-    │   ├── ServiceUnreachable   no answer at all
-    │   └── StillRunning         the time given to ``wait`` is over
-    ├── UnexpectedAnswer     not an answer of this service
-    ├── DamagedFile          the bytes are not the ones that were promised
+    │   ├── ServiceUnreachable   no response
+    │   └── StillRunning         the timeout of ``wait``
+    ├── UnexpectedAnswer     not a response of this service
+    ├── DamagedFile          the downloaded bytes are wrong
     ├── NoTypes              the file's format keeps no types to load
     └── LibraryMissing       a data frame library is not installed
 
-``except ExportExpired`` means the same on both sides of the wire. What the service said in full is the error's
-``__cause__``, an Answered. When to try again belongs to ``retrying``.
+``except ExportExpired`` means the same in client and server. The ``__cause__`` of an error is an Answered with the
+whole response. When to retry belongs to ``retrying``.
 """
 
 import json
@@ -32,8 +32,8 @@ from analytics_exports.domain.errors import (
 )
 
 SERVER_ERROR = 500
-PASSING = frozenset({408, 429, 502, 503, 504})
-"""Statuses with which a proxy may say "not now" without the service's own words."""
+TEMPORARY_STATUSES = frozenset({408, 429, 502, 503, 504})
+"""Statuses with which a proxy may refuse a request temporarily."""
 
 
 class ServiceUnreachable(Unavailable):
@@ -73,11 +73,11 @@ class LibraryMissing(ExportError):
 
 
 class Answered(Exception):
-    """The HTTP answer behind an error.
+    """The HTTP response behind an error.
 
     Attributes:
-        problem: The body, if it was one of the service's own.
-        retry_after: Seconds the service asks to wait before another try.
+        problem: The body, if it is a problem document of the service.
+        retry_after: Seconds that the service asks to wait before a retry.
     """
 
     def __init__(self, status: int, problem: Problem | None, retry_after: float | None) -> None:
@@ -95,20 +95,20 @@ CODES: dict[str, type[ExportError]] = {
 """Every error of the domain by its code."""
 
 
-def of_answer(response: httpx.Response) -> ExportError:
-    """The error that an answer stands for, with the answer as its cause."""
+def error_from_response(response: httpx.Response) -> ExportError:
+    """The error in a response, with the response as its cause."""
     problem = _problem(response)
     error = _of_problem(problem) if problem else _of_status(response.status_code)
     error.__cause__ = Answered(response.status_code, problem, retry_after(response.headers))
     return error
 
 
-def asked_pause(error: ExportError) -> float | None:
-    """The seconds that the service asked to wait before another try."""
+def requested_pause(error: ExportError) -> float | None:
+    """Seconds that the service asked to wait before a retry."""
     return error.__cause__.retry_after if isinstance(error.__cause__, Answered) else None
 
 
-def of_failure(failure: FailureOut | None) -> ExportError:
+def error_from_failure(failure: FailureOut | None) -> ExportError:
     """Why an export ended without a file."""
     if failure is None:
         return ProductionFailed()
@@ -116,8 +116,8 @@ def of_failure(failure: FailureOut | None) -> ExportError:
     return ProductionFailed(failure.message) if issubclass(kind, InvalidRequest) else kind(failure.message)
 
 
-def of_validation(error: ValidationError) -> InvalidRequest:
-    """The refusal of arguments that the service would refuse as well. Repeats no values."""
+def error_from_validation(error: ValidationError) -> InvalidRequest:
+    """The refusal of arguments that the service would refuse too. Repeats no values."""
     problems = [
         FieldProblem("".join(f"/{part}" for part in item["loc"]), item["msg"])
         for item in error.errors(include_url=False, include_input=False)
@@ -128,7 +128,7 @@ def of_validation(error: ValidationError) -> InvalidRequest:
 def _problem(response: httpx.Response) -> Problem | None:
     try:
         return Problem.model_validate(json.loads(response.content))
-    except ValueError:  # not JSON, not UTF-8 or not a problem: a proxy's page, perhaps
+    except ValueError:  # not a problem document, perhaps a proxy's page
         return None
 
 
@@ -137,12 +137,18 @@ def _of_problem(problem: Problem) -> ExportError:
     if kind is InvalidRequest:
         return _invalid([FieldProblem(field.pointer, field.detail) for field in problem.errors or []])
     if kind is None:  # a newer service knows more codes
-        kind = Unavailable if problem.status in PASSING else Refused if problem.status < SERVER_ERROR else ExportError
+        kind = (
+            Unavailable
+            if problem.status in TEMPORARY_STATUSES
+            else Refused
+            if problem.status < SERVER_ERROR
+            else ExportError
+        )
     return kind(problem.detail)
 
 
 def _of_status(status: int) -> ExportError:
-    return Unavailable() if status in PASSING else UnexpectedAnswer()
+    return Unavailable() if status in TEMPORARY_STATUSES else UnexpectedAnswer()
 
 
 def _invalid(problems: list[FieldProblem]) -> InvalidRequest:

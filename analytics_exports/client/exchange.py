@@ -1,6 +1,6 @@
-"""One request and its answer: address, token, retries, errors and models, over any Wire.
+"""One request and its response: URL, token, retries, errors and models, over any Transport.
 
-What the endpoints are for belongs to ``operations`` and ``exports``.
+The endpoints belong to ``operations`` and ``exports``.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from analytics_exports.client import errors
 from analytics_exports.client.retrying import Retries
-from analytics_exports.client.wire import Sink, Taker, Wire
+from analytics_exports.client.transport import BodyHandler, ChunkWriter, Transport
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.errors import ExportError, InvalidToken
 
@@ -25,22 +25,22 @@ QueryParams = httpx.QueryParams | Mapping[str, str | int | Sequence[str]]
 
 
 class Exchange:
-    """Sends requests to one service as one caller. The token is in no representation."""
+    """Sends requests to one service with one token. The token appears in no representation."""
 
-    def __init__(self, base_url: str, token: str, wire: Wire, retries: Retries) -> None:
-        """Check the address and the token; nothing is sent yet.
+    def __init__(self, base_url: str, token: str, transport: Transport, retries: Retries) -> None:
+        """Validate the URL and the token; nothing is sent yet.
 
         Raises:
-            ValueError: ``base_url`` is not an http or https address.
+            ValueError: ``base_url`` is not an http or https URL.
             InvalidToken: ``token`` cannot be sent in a header.
         """
         self.url = service_url(base_url)
-        self.wire = wire
+        self.transport = transport
         self._retries = retries
         self._headers = {
             "Authorization": f"Bearer {_secret(token)}",
             "User-Agent": f"analytics-exports/{version('analytics-exports')}",
-            "Accept-Encoding": "identity",  # a file's checksum is of its stored bytes
+            "Accept-Encoding": "identity",  # the checksum is of the file as stored
         }
 
     def request(
@@ -52,7 +52,7 @@ class Exchange:
         body: BaseModel | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Request:
-        """A request below the service's address, as its caller."""
+        """A request below the service's URL, with the token."""
         content = None if body is None else body.model_dump_json(exclude_unset=True)
         own = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         return httpx.Request(
@@ -60,63 +60,63 @@ class Exchange:
         )
 
     async def get(self, path: str, model: type[Model], params: QueryParams | None = None) -> Model:
-        """Read something."""
+        """Send a GET request."""
         return parsed(model, await self.send(self.request("GET", path, params=params)))
 
     async def post(self, path: str, model: type[Model], body: BaseModel | None = None) -> Model:
-        """Create something, once however often the request has to be sent."""
+        """Send a POST request with an idempotency key, so that retries have no further effect."""
         headers = {"Idempotency-Key": f'"{uuid4()}"'}
         return parsed(model, await self.send(self.request("POST", path, body=body, headers=headers)))
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, again when that can help. Raises what ``once`` raises."""
-        return await self.repeated(lambda: self.once(request))
+        """Send a request, with retries. Raises as ``send_once``."""
+        return await self.with_retries(lambda: self.send_once(request))
 
     def next_page(self, response: httpx.Response, path: str) -> httpx.Request | None:
-        """The request for what follows a page, by its Link header; ``None`` after the last page.
+        """The request for the page after ``response``, by its Link header; ``None`` on the last page.
 
-        Of the link only the parameters are used, so that the token goes nowhere else.
+        Only the parameters of the link are used, so that the token is sent nowhere else.
         """
         link = response.links.get("next")
         return self.request("GET", path, params=httpx.URL(link["url"]).params) if link else None
 
-    async def repeated(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The result of ``attempt``, which is made again, after a pause, while its error is retryable."""
+    async def with_retries(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of ``attempt``, which is repeated after a pause while its error is retryable."""
         number = 1
         while True:
             try:
                 return await attempt()
             except ExportError as error:
-                pause = self._retries.pause(number, errors.asked_pause(error)) if error.retryable else None
+                pause = self._retries.pause(number, errors.requested_pause(error)) if error.retryable else None
                 if pause is None:
                     raise
-            await self.wire.sleep(pause)
+            await self.transport.sleep(pause)
             number += 1
 
-    async def once(self, request: httpx.Request, take: Taker | None = None) -> httpx.Response:
-        """Send a request a single time and return the answer, a success or 304.
+    async def send_once(self, request: httpx.Request, handle_body: BodyHandler | None = None) -> httpx.Response:
+        """Send a request once and return the response, a success or 304.
 
         Args:
-            take: Where the body of a success goes; into memory by default.
+            handle_body: Returns where the body of a success goes; into memory by default.
 
         Raises:
-            ExportError: what the service answered; ServiceUnreachable when there was no answer or it broke off.
+            ExportError: the error in the response; ServiceUnreachable when there was none, or it broke off.
         """
 
-        def taken(response: httpx.Response) -> Sink | None:
-            return take(response) if take and response.is_success else None
+        def taken(response: httpx.Response) -> ChunkWriter | None:
+            return handle_body(response) if handle_body and response.is_success else None
 
         try:
-            response = await self.wire.send(request, taken)
+            response = await self.transport.send(request, taken)
         except httpx.TransportError as reason:
             raise errors.ServiceUnreachable from reason
         if not response.is_success and response.status_code != HTTPStatus.NOT_MODIFIED:
-            raise errors.of_answer(response)
+            raise errors.error_from_response(response)
         return response
 
 
 def parsed(model: type[Model], response: httpx.Response) -> Model:
-    """The body of an answer. Raises UnexpectedAnswer when it is none of ours."""
+    """The body of a response. Raises UnexpectedAnswer when it is not one of this service."""
     try:
         return model.model_validate_json(response.content)
     except ValidationError:
@@ -124,7 +124,7 @@ def parsed(model: type[Model], response: httpx.Response) -> Model:
 
 
 def service_url(base_url: str) -> str:
-    """The address below which the endpoints are, without a slash at its end. Raises ValueError."""
+    """The base URL of the endpoints, without a trailing slash. Raises ValueError."""
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL:
@@ -135,7 +135,7 @@ def service_url(base_url: str) -> str:
 
 
 def _secret(token: str) -> str:
-    """The token without the blanks that copying leaves around it."""
+    """The token without surrounding whitespace."""
     token = token.strip()
     if not (token and token.isascii() and token.isprintable() and " " not in token):
         raise InvalidToken

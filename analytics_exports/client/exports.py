@@ -1,6 +1,6 @@
-"""One export of the caller's, as a coroutine object: where it stands, waiting for it, its file, ending it.
+"""One export as an asynchronous object: its status, waiting for it, its file, cancelling and retrying it.
 
-``blocking`` has the same for ordinary programs. How bytes are fetched belongs to ``transfer``.
+``blocking`` has the same for ordinary programs. Downloading belongs to ``transfer``.
 """
 
 import time
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from analytics_exports.client import frames
-from analytics_exports.client.errors import DamagedFile, StillRunning, UnexpectedAnswer, of_failure
+from analytics_exports.client.errors import DamagedFile, StillRunning, UnexpectedAnswer, error_from_failure
 from analytics_exports.client.exchange import Exchange, parsed
 from analytics_exports.client.retrying import retry_after
 from analytics_exports.client.transfer import FileChanged, Progress, Transfer, file_name
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LONG_POLL_SECONDS = 10
-"""How long the service may hold an answer back until the export has ended."""
+"""How long the service may delay a response until the export has ended, in seconds."""
 
 LIVELY_POLL_SECONDS = 1
-"""The same when somebody watches the progress."""
+"""The same when progress is shown."""
 
 POLL_SECONDS = 1.0
-"""Pause between two questions to a service that answers at once."""
+"""Pause between two requests when the service does not delay responses, in seconds."""
 
 CHANGES = 3
-"""How often the file of an export may be made anew while it is being downloaded."""
+"""How often the file of an export may be replaced while it is being downloaded."""
 
 
 class AsyncExport:
     """An export, as the service last described it in ``facts``."""
 
     def __init__(self, exchange: Exchange, facts: ExportOut) -> None:
-        """Made by AsyncClient."""
+        """Called by AsyncClient."""
         self._exchange = exchange
         self.facts = facts
 
     def __repr__(self) -> str:
-        """Which export, and where it stands."""
+        """The export and its status."""
         return f"<{type(self).__name__} {self.facts.job_id} {self.facts.dataset_name} {self.facts.status}>"
 
     async def refresh(self) -> Self:
-        """Ask how the export is now."""
+        """Request the current status."""
         self.facts = await self._exchange.get(self._path, ExportOut)
         return self
 
@@ -59,23 +59,23 @@ class AsyncExport:
         """Wait until there is a file.
 
         Args:
-            timeout: Seconds to wait at most; for ever by default.
-            progress: Called with the facts whenever the service was asked, and at the end.
+            timeout: Maximum seconds to wait; unlimited by default.
+            progress: Called with the status after each request, and at the end.
 
         Raises:
-            StillRunning: the time is over; the export goes on.
+            StillRunning: the timeout is over; the export continues.
             ProductionFailed: the export failed; the subclass says why.
             ExportUnavailable, ExportExpired: it was cancelled, or its file has expired.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        patience = LIVELY_POLL_SECONDS if progress else LONG_POLL_SECONDS
+        longest = LIVELY_POLL_SECONDS if progress else LONG_POLL_SECONDS
         while self.facts.status in LIVE:
             if progress:
                 progress(self.facts)
-            left = patience if end is None else min(patience, end - time.monotonic())
+            left = longest if end is None else min(longest, end - time.monotonic())
             if left <= 0:
                 raise StillRunning
-            await self._follow(left)
+            await self._poll(left)
         if progress:
             progress(self.facts)
         if self.facts.status is not Status.COMPLETED:
@@ -83,19 +83,19 @@ class AsyncExport:
         return self
 
     async def download(self, path: str | Path = ".", *, progress: Progress | None = None) -> Path:
-        """Wait for the export and bring its file to ``path``, whole and checked, or not at all.
+        """Wait for the export and download its file to ``path``, complete and verified, or not at all.
 
-        A download that broke off goes on where it stopped, also when this is called again in another process.
+        An interrupted download is resumed where it stopped, also by a later call in another process.
 
         Args:
-            path: A file, or a folder for a file of the name that the service suggests.
-            progress: Called with the bytes that are here and the bytes of the whole file, perhaps from another thread.
+            path: A file, or a folder for a file with the name that the service suggests.
+            progress: Called with the bytes received and the size of the file, possibly from another thread.
 
         Returns:
-            Where the file is.
+            The path of the file.
 
         Raises:
-            DamagedFile: the bytes are not the promised ones.
+            DamagedFile: the bytes do not have the checksum in the status.
             OSError: the file cannot be written.
             ExportError: as ``wait``.
         """
@@ -125,12 +125,12 @@ class AsyncExport:
         return await self._loaded(frames.to_arrow(self.facts))
 
     async def cancel(self) -> Self:
-        """Stop a live export; of a finished one, remove the file."""
+        """Cancel an unfinished export; remove the file of a finished one."""
         await self._exchange.send(self._exchange.request("DELETE", self._path))
         return await self.refresh()
 
     async def retry(self) -> Self:
-        """Ask for the same export anew, after it failed, was cancelled or expired. Returns the new one."""
+        """Request the same export again, after it failed, was cancelled or expired. Returns the new one."""
         accepted = await self._exchange.post(f"{self._path}/retry", ExportAccepted)
         return type(self)(self._exchange, await self._exchange.get(f"/exports/{accepted.job_id}", ExportOut))
 
@@ -138,16 +138,16 @@ class AsyncExport:
     def _path(self) -> str:
         return f"/exports/{self.facts.job_id}"
 
-    async def _follow(self, seconds: float) -> None:
-        """Ask for the status, with an answer when the export has ended or so many seconds are over."""
+    async def _poll(self, seconds: float) -> None:
+        """Request the status; the service may delay the response for ``seconds`` until the export has ended."""
         started = time.monotonic()
         request = self._exchange.request("GET", self._path, headers={"Prefer": f"wait={max(1, int(seconds))}"})
         response = await self._exchange.send(request)
         self.facts = parsed(ExportOut, response)
         asked = retry_after(response.headers)
         pause = min(POLL_SECONDS if asked is None else asked, seconds) - (time.monotonic() - started)
-        if self.facts.status in LIVE and pause > 0:  # it was not held back
-            await self._exchange.wire.sleep(pause)
+        if self.facts.status in LIVE and pause > 0:  # the service did not delay the response
+            await self._exchange.transport.sleep(pause)
 
     async def _target(self, path: Path) -> Path:
         if not path.is_dir():
@@ -158,7 +158,7 @@ class AsyncExport:
     async def _loaded(self, load: Callable[[Path], T]) -> T:
         with TemporaryDirectory(prefix="analytics-exports-", ignore_cleanup_errors=True) as folder:
             file = await self.download(Path(folder, "rows"))
-            return await self._exchange.wire.work(lambda: load(file))
+            return await self._exchange.transport.run_blocking(lambda: load(file))
 
 
 def _promise(facts: ExportOut) -> tuple[str, int]:
@@ -174,4 +174,4 @@ def _ended(facts: ExportOut) -> Exception:
         return ExportExpired()
     if facts.status is Status.CANCELLED:
         return ExportUnavailable("The export was cancelled; a retry makes a new attempt.")
-    return of_failure(facts.error)
+    return error_from_failure(facts.error)

@@ -1,6 +1,6 @@
-"""Files as data frames. The libraries are imported when they are used, and named when they are missing.
+"""Loading files as data frames. The libraries are imported when used; a missing one is named.
 
-Only formats that keep types are loaded: guessing the types of a text file would change values without a word.
+Only formats that keep types are loaded: inferring the types of a text file could change values silently.
 """
 
 from collections.abc import Callable

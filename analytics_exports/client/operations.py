@@ -1,4 +1,4 @@
-"""What the service can be asked, each once, as coroutines: AsyncClient.
+"""AsyncClient: the operations of the service as coroutines.
 
 ``blocking`` runs the same coroutines for ordinary programs. Requests, retries and errors belong to ``exchange``.
 """
@@ -22,7 +22,7 @@ from analytics_exports.client.options import (
     preview_params,
 )
 from analytics_exports.client.retrying import Retries
-from analytics_exports.client.wire import AsyncWire
+from analytics_exports.client.transport import AsyncTransport
 from analytics_exports.contract.lists import ExportList
 from analytics_exports.contract.responses import (
     DatasetList,
@@ -40,10 +40,10 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Operations:
-    """The verbs, over any Exchange."""
+    """The operations, over any Exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
-        """Ask through ``exchange``."""
+        """Send requests through ``exchange``."""
         self._exchange = exchange
 
     async def datasets(self) -> list[DatasetOut]:
@@ -55,27 +55,27 @@ class Operations:
         return await self._exchange.get(f"/datasets/{identify(dataset)}/schema", DatasetSchemaOut)
 
     async def status(self) -> StatusOut:
-        """How the parts of the service are."""
+        """The state of each part of the service."""
         return await self._exchange.get("/status", StatusOut)
 
     async def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[Selection]) -> PageOut:
-        """The first rows that an export would hold, as JSON values. Raises as ``export`` does."""
+        """The first rows that an export would contain, as JSON values. Raises as ``export``."""
         params = preview_params(selection, limit)
         return await self._exchange.get(f"/datasets/{identify(dataset)}/preview", PageOut, params)
 
     async def estimate(self, dataset: str | UUID, **options: Unpack[ExportOptions]) -> EstimateOut:
-        """How large an export would be. Raises as ``export`` does."""
+        """Estimate the size of an export. Raises as ``export``."""
         return await self._exchange.post("/exports/estimate", EstimateOut, create_body(dataset, options))
 
     async def export(self, dataset: str | UUID, **options: Unpack[ExportOptions]) -> AsyncExport:
-        """Ask for an export; it is being made while this returns.
+        """Request an export; it is made in the background.
 
         Args:
             dataset: Name or id.
-            options: Filters, columns and format, as ExportOptions says.
+            options: Filters, columns and format (see ExportOptions).
 
         Raises:
-            InvalidRequest: an option is wrong or does not apply to the dataset; ``problems`` names each.
+            InvalidRequest: an option is invalid or does not apply to the dataset; ``problems`` names each.
             DatasetNotFound: there is no such dataset.
         """
         accepted = await self._exchange.post("/exports", ExportAccepted, create_body(dataset, options))
@@ -90,11 +90,11 @@ class Operations:
         return AsyncExport(self._exchange, await self._exchange.get(f"/exports/{known}", ExportOut))
 
     async def exports(self, *, limit: int | None = None, **which: Unpack[ExportFilter]) -> AsyncIterator[AsyncExport]:
-        """The caller's exports, newest first, fetched page by page as they are iterated over.
+        """The caller's exports, newest first, fetched page by page during iteration.
 
         Args:
-            limit: At most so many; all by default.
-            which: Only exports that fit, as ExportFilter says.
+            limit: Maximum number; all by default.
+            which: Filter (see ExportFilter).
         """
         request: httpx.Request | None = self._exchange.request("GET", "/exports", params=filter_params(which, limit))
         seen = 0
@@ -118,15 +118,15 @@ class AsyncClient(Operations):
         retries: Retries | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """As Client."""
-        super().__init__(Exchange(base_url, token, AsyncWire(timeout, transport), retries or Retries()))
+        """The arguments are those of ``Client``."""
+        super().__init__(Exchange(base_url, token, AsyncTransport(timeout, transport), retries or Retries()))
 
     def __repr__(self) -> str:
-        """Where the service is."""
+        """The URL of the service."""
         return f"AsyncClient({self._exchange.url!r})"
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Return the client."""
         return self
 
     async def __aexit__(
@@ -137,4 +137,4 @@ class AsyncClient(Operations):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._exchange.wire.close()
+        await self._exchange.transport.close()

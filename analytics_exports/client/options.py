@@ -1,6 +1,6 @@
-"""What can be asked for, as keyword arguments: one declaration for every function that takes them.
+"""Keyword arguments for selections and exports, declared once for every function that takes them.
 
-The names and meanings are those of ``contract.requests``, which also checks the values.
+Names and meanings are those of ``contract.requests``, which also validates the values.
 """
 
 import json
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from analytics_exports.client.errors import of_validation
+from analytics_exports.client.errors import error_from_validation
 from analytics_exports.contract.requests import MAX_LIST, ExportCreate, ExportsQuery, PreviewQuery
 from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.domain.export import Status
@@ -23,14 +23,14 @@ Number = int | float | Decimal | str
 
 
 class Bounds(TypedDict, total=False):
-    """A range of numbers, both ends inclusive; an end that is left out is open."""
+    """A range of numbers, both ends inclusive; a missing end is open."""
 
     min: Number
     max: Number
 
 
 class Selection(TypedDict, total=False):
-    """Which rows and columns; what is left out, or ``None``, does not restrict.
+    """Which rows and columns; a missing value, or ``None``, does not restrict.
 
     Attributes:
         start_date: First day, inclusive, on the dataset's date column.
@@ -52,15 +52,15 @@ class Selection(TypedDict, total=False):
 
 
 class ExportOptions(Selection, total=False):
-    """A selection, and what the file should be like.
+    """A selection, and options of the file.
 
     Attributes:
-        format: ``parquet`` unless set: it is small, and it keeps the types.
-        compression: How the file, or its columns, are compressed.
-        timezone: In which timestamps that have a zone are written, such as ``Europe/Berlin``.
-        csv: How a CSV file looks.
-        xlsx: How a workbook looks.
-        split: How to divide a large export into several files in one zip.
+        format: ``parquet`` by default: it is small, and it keeps the types.
+        compression: Compression of the file, or of its columns.
+        timezone: Time zone of timestamps that have one, such as ``Europe/Berlin``.
+        csv: Options of CSV files.
+        xlsx: Options of workbooks.
+        split: How to split a large export into several files in one zip.
     """
 
     format: Format | str | None
@@ -72,14 +72,14 @@ class ExportOptions(Selection, total=False):
 
 
 class ExportFilter(TypedDict, total=False):
-    """Which exports to list; what is left out, or ``None``, does not restrict.
+    """Which exports to list; a missing value, or ``None``, does not restrict.
 
     Attributes:
-        status: Only exports that stand so; one status or several.
-        format: Only of this format; one or several.
+        status: Only with this status, or with one of several.
+        format: Only of this format, or of one of several.
         dataset: Only of this dataset, by name or id.
-        created_after: Only asked for after this moment.
-        created_before: Only asked for before this moment.
+        created_after: Only created after this time.
+        created_before: Only created before this time.
     """
 
     status: Status | str | Sequence[Status | str] | None
@@ -90,7 +90,7 @@ class ExportFilter(TypedDict, total=False):
 
 
 def identify(dataset: str | UUID) -> UUID:
-    """The id of a dataset given by id or by name; ids are made from names, so the service need not be asked."""
+    """The id of a dataset given by id or name; ids are derived from names, so no request is needed."""
     try:
         return UUID(str(dataset))
     except ValueError:
@@ -98,13 +98,13 @@ def identify(dataset: str | UUID) -> UUID:
 
 
 def create_body(dataset: str | UUID, options: ExportOptions) -> ExportCreate:
-    """The body of a request for an export. Raises InvalidRequest, naming every field that is wrong."""
+    """The body of a request for an export. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in options.items() if value is not None}
     return _checked(ExportCreate, {"format": Format.PARQUET, **given, "dataset_id": identify(dataset)})
 
 
 def filter_params(which: ExportFilter, limit: int | None) -> dict[str, str | list[str]]:
-    """The parameters of a request for a page of exports. Raises InvalidRequest, naming every field that is wrong."""
+    """The parameters of a request for a page of exports. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in which.items() if value is not None}
     for name in ("status", "format"):
         if isinstance(given.get(name), str):
@@ -117,13 +117,13 @@ def filter_params(which: ExportFilter, limit: int | None) -> dict[str, str | lis
 
 
 def preview_params(selection: Selection, limit: int) -> dict[str, str | list[str]]:
-    """The parameters of a request for the first rows. Raises InvalidRequest, naming every field that is wrong."""
+    """The parameters of a request for the first rows. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in selection.items() if value is not None}
     return _params(_checked(PreviewQuery, {**given, "limit": limit}))
 
 
 def _params(query: BaseModel) -> dict[str, str | list[str]]:
-    """Lists are repeated parameters, objects are JSON."""
+    """Query parameters: lists are repeated, objects are JSON."""
     given = query.model_dump(mode="json", exclude_unset=True)
     written = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in given.items()}
     return {name: value if isinstance(value, list) else str(value) for name, value in written.items()}
@@ -133,11 +133,11 @@ def _checked(model: type[Model], given: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise of_validation(error) from None
+        raise error_from_validation(error) from None
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any option
-    """A value as JSON would write it, so that the contract's own rules decide."""
+    """A value as plain JSON, so that the contract's rules apply."""
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID):

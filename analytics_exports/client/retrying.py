@@ -1,7 +1,6 @@
-"""When to try again, and how long to wait before: the service's word in Retry-After, or else longer each time.
+"""When to retry, and how long to wait: as the Retry-After header says, otherwise with exponential backoff.
 
-What is safe to repeat is not decided here: every request of this client is, because those that create something carry
-an Idempotency-Key.
+Every request of this client is safe to repeat: those that create something carry an Idempotency-Key.
 """
 
 import random
@@ -11,17 +10,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 JITTER = 0.5
-"""A pause is shortened, or prolonged when the service named one, by up to this part, so that callers spread out."""
+"""Fraction by which a pause is randomised, so that clients do not retry at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How patient to be with one request.
+    """Retry policy for one request.
 
     Attributes:
-        attempts: How often it is sent at most.
-        first_seconds: The pause after the first attempt; each later one is twice as long.
-        longest_seconds: No pause is longer; when the service asks for a longer one, its answer is final.
+        attempts: Maximum number of attempts.
+        first_seconds: Pause after the first attempt; doubled after each further one.
+        longest_seconds: Maximum pause; when the service asks for a longer one, its response is final.
     """
 
     attempts: int = 5
@@ -43,7 +42,7 @@ class Retries:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a Retry-After header asks for, a number or a date; ``None`` without a usable one."""
+    """The seconds in a Retry-After header, a number or a date; ``None`` without a valid one."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

@@ -1,7 +1,7 @@
-"""Downloading a file that arrives whole or not at all: resumed where it broke off, and checked before it is published.
+"""Downloading a file completely or not at all: resumed where it broke off, and verified before it is published.
 
-Facts of the file (size, checksum) come from the export's status. An answer about another file, because the export was
-made again meanwhile, is not read: its caller looks at the status again.
+Size and checksum come from the export's status. When the response is about another file, because the export was made
+again meanwhile, its body is not read, and the caller reads the status again.
 """
 
 import re
@@ -14,14 +14,14 @@ import httpx
 
 from analytics_exports.client.errors import DamagedFile, ServiceUnreachable, UnexpectedAnswer
 from analytics_exports.client.exchange import Exchange
-from analytics_exports.client.partial import Partial
-from analytics_exports.client.wire import Sink
+from analytics_exports.client.partial_file import PartialFile
+from analytics_exports.client.transport import ChunkWriter
 
 TRIES = 2
-"""How often a file is fetched from its first byte before it counts as damaged."""
+"""How often a file is downloaded from its first byte before it counts as damaged."""
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes there are, and of how many."""
+"""Called with the bytes received and the size of the file."""
 
 
 class FileChanged(Exception):
@@ -29,10 +29,10 @@ class FileChanged(Exception):
 
 
 class Transfer:
-    """One file of the service, to be fetched."""
+    """A download of one file."""
 
     def __init__(self, exchange: Exchange, path: str, sha256: str, size: int, progress: Progress | None) -> None:
-        """Describe the file; nothing is asked for yet. ``path`` is the download's, below the service's address."""
+        """Describe the file; nothing is requested yet. ``path`` is relative to the service's base URL."""
         self._exchange = exchange
         self._path = path
         self._etag = f'"{sha256}"'
@@ -41,20 +41,20 @@ class Transfer:
         self._progress = progress
 
     async def fetch(self, target: Path) -> None:
-        """Bring the file to ``target``.
+        """Download the file to ``target``.
 
         Raises:
-            DamagedFile: its bytes are not the promised ones, twice.
+            DamagedFile: its bytes were wrong, twice.
             FileChanged: the service has another file by now.
-            ExportError: what the service answered.
+            ExportError: the error in the response.
             OSError: the file cannot be written.
         """
-        work = self._exchange.wire.work
-        partial = await work(lambda: Partial(target, *self._facts))
+        work = self._exchange.transport.run_blocking
+        partial = await work(lambda: PartialFile(target, *self._facts))
         try:
             for _ in range(TRIES):
                 while partial.size < self._size:
-                    await self._exchange.repeated(lambda: self._more(partial))
+                    await self._exchange.with_retries(lambda: self._more(partial))
                 if await work(partial.publish):
                     return
                 partial.restart()
@@ -66,12 +66,12 @@ class Transfer:
         finally:
             partial.close()
 
-    async def _more(self, partial: Partial) -> None:
-        """Ask for the bytes that are missing. A transfer that broke off is no error as long as each brings some."""
+    async def _more(self, partial: PartialFile) -> None:
+        """Request the missing bytes. A broken transfer is no error as long as each brings some."""
         before = partial.size
         request = self._exchange.request("GET", self._path, headers=self._range(before))
         try:
-            await self._exchange.once(request, lambda response: self._sink(response, partial))
+            await self._exchange.send_once(request, lambda response: self._chunk_writer(response, partial))
         except ServiceUnreachable:
             if partial.size <= before:
                 raise
@@ -82,27 +82,27 @@ class Transfer:
     def _range(self, start: int) -> dict[str, str]:
         return {"Range": f"bytes={start}-", "If-Range": self._etag} if start else {}
 
-    def _sink(self, response: httpx.Response, partial: Partial) -> Sink:
-        """Where the body of this answer goes, given what it says of itself."""
+    def _chunk_writer(self, response: httpx.Response, partial: PartialFile) -> ChunkWriter:
+        """Where the body of this response goes, according to its headers."""
         if not response.history and response.headers.get("ETag", self._etag) != self._etag:
             raise FileChanged
         if response.status_code != HTTPStatus.PARTIAL_CONTENT:
             partial.restart()
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {partial.size}-"):
             raise UnexpectedAnswer
-        return self._noting(partial)
+        return self._writing(partial)
 
-    def _noting(self, partial: Partial) -> Sink:
-        def sink(chunk: bytes) -> None:
+    def _writing(self, partial: PartialFile) -> ChunkWriter:
+        def write_chunk(chunk: bytes) -> None:
             partial.write(chunk)
             if self._progress:
                 self._progress(partial.size, self._size)
 
-        return sink
+        return write_chunk
 
 
 def file_name(response: httpx.Response) -> str | None:
-    """The name that an answer suggests for its file, without folders; ``None`` when there is no usable one."""
+    """The file name that a response suggests, without folders; ``None`` when there is no usable one."""
     header = Message()
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
     name = re.split(r"[/\\]", header.get_filename(""))[-1]

@@ -1,6 +1,6 @@
-"""What requests and answers look like, for readers of the OpenAPI document: one export, from the asking to the file.
+"""Examples of requests and responses for the OpenAPI document: one export, from the request to the file.
 
-A test holds every example against its model, so none can be out of date.
+A test validates every example against its model, so that none is out of date.
 """
 
 from typing import Any
@@ -134,6 +134,6 @@ ERROR_CODE = {
 }
 
 
-def shown(example: dict[str, Any]) -> ConfigDict:
-    """The configuration of a model whose description shows this example."""
+def example_config(example: dict[str, Any]) -> ConfigDict:
+    """The configuration of a model whose schema shows this example."""
     return ConfigDict(json_schema_extra={"examples": [example]})

@@ -1,7 +1,7 @@
-"""Field types that let nothing through that a later stage could stumble over.
+"""Field types that reject every value that a later stage could misread.
 
-JSON is a loose language: numbers pass for dates, text for numbers, and text may hold NUL or half a character. These
-types accept one spelling of each value.
+JSON parsers are lenient: numbers are accepted as dates, text as numbers, and text may contain NUL or unpaired
+surrogates. These types accept one spelling of each value.
 """
 
 import re
@@ -48,12 +48,12 @@ Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MA
 """1 to 256 characters without NUL and unpaired surrogates."""
 
 Cursor = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=4096, pattern=r"^[A-Za-z0-9_=-]+$")]
-"""An opaque place in a list, as an earlier answer gave it."""
+"""An opaque cursor, as an earlier response returned it."""
 
 AnyText = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT), AfterValidator(_plain)]
 
 OptionValue = AnyText | StrictBool | StrictInt
-"""The value of an option of a format; which are right, the format knows."""
+"""The value of a format option; the format itself validates it."""
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_is_instant), Field(strict=False)]
 """A date and time with the offset of its zone, ISO 8601."""

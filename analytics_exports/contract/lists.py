@@ -1,4 +1,4 @@
-"""Lists and links: what owners get besides single exports."""
+"""Lists and links: responses to owners besides single exports."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from analytics_exports.domain.formats import Format
 class ExportList(BaseModel):
     """Some of your exports, newest first."""
 
-    model_config = examples.shown(examples.EXPORT_LIST)
+    model_config = examples.example_config(examples.EXPORT_LIST)
 
     exports: list[ExportOut]
     next_cursor: str | None = Field(description="For the exports after these; null on the last page.")
@@ -22,7 +22,7 @@ class ExportList(BaseModel):
 class LinkOut(BaseModel):
     """A link that downloads the file without a token."""
 
-    model_config = examples.shown(examples.LINK)
+    model_config = examples.example_config(examples.LINK)
 
     url: str = Field(description="Address on this service. Whoever has it can download the file.")
     expires_at: datetime
@@ -40,6 +40,6 @@ class FormatOut(BaseModel):
 class FormatList(BaseModel):
     """All file formats."""
 
-    model_config = examples.shown(examples.FORMAT_LIST)
+    model_config = examples.example_config(examples.FORMAT_LIST)
 
     formats: list[FormatOut]

@@ -8,14 +8,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemField(BaseModel):
-    """One field that is wrong."""
+    """One invalid field."""
 
     pointer: str = Field(description="A JSON pointer (RFC 6901) to the field of the body, or to the parameter.")
     detail: str = Field(description="What to do about it. The value that was sent is never repeated.")
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     type: str = Field(description="Address of the documentation of this code.")
     title: str = Field(description="The HTTP status in words.")
@@ -29,7 +29,7 @@ class Problem(BaseModel):
 class ErrorCode(BaseModel):
     """The documentation of a code."""
 
-    model_config = examples.shown(examples.ERROR_CODE)
+    model_config = examples.example_config(examples.ERROR_CODE)
 
     code: str
     status: int
@@ -39,6 +39,6 @@ class ErrorCode(BaseModel):
     example: Problem
 
 
-def documentation(code: str) -> str:
-    """Where the documentation of a code is."""
+def documentation_path(code: str) -> str:
+    """The path of the documentation of a code."""
     return f"{BASE_PATH}/errors/{code}"

@@ -1,4 +1,4 @@
-"""Who calls, and what they can filter by."""
+"""The caller, and what they can filter by."""
 
 from typing import Self
 from uuid import UUID
@@ -19,7 +19,7 @@ class NamedOut(BaseModel):
 class ProfileOut(BaseModel):
     """The caller."""
 
-    model_config = examples.shown(examples.PROFILE)
+    model_config = examples.example_config(examples.PROFILE)
 
     user_id: UUID
     label: str

@@ -1,4 +1,4 @@
-"""Request bodies. Unknown fields are refused, never ignored."""
+"""Request bodies and query parameters. Unknown fields are rejected, never ignored."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -42,7 +42,7 @@ MAX_OFFSET = 10**12
 
 
 class SelectionFields(BaseModel):
-    """Which rows and columns; what is left out does not restrict."""
+    """Which rows and columns; a field without a value does not restrict."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ class SelectionFields(BaseModel):
     )
 
     def selection(self) -> Selection:
-        """The same in the domain's words, not yet checked against a dataset."""
+        """The domain value, not yet checked against a dataset."""
         return Selection(
             start_date=self.start_date,
             end_date=self.end_date,
@@ -74,7 +74,7 @@ class SelectionFields(BaseModel):
 
     @staticmethod
     def of(selection: Selection) -> "SelectionFields":
-        """From the domain's value, already checked."""
+        """From the domain value, already checked."""
         enums = {choice.name: list(choice.values) for choice in selection.enum_filters}
         ranges = {item.name: NumericBounds(min=item.minimum, max=item.maximum) for item in selection.numeric_filters}
         return SelectionFields.model_construct(
@@ -101,7 +101,7 @@ JSON_TEXT = WithJsonSchema({"type": "string", "contentMediaType": "application/j
 
 
 class RowsQuery(SelectionFields):
-    """Some rows, as query parameters: lists are repeated, filters by name are JSON objects."""
+    """A selection as query parameters: lists are repeated parameters, filters by name are JSON objects."""
 
     enum_filters: Annotated[EnumFilters | None, BeforeValidator(_from_json), JSON_TEXT] = _in_json(
         "by filter name, the values that rows may have.", '{"status": ["booked"]}'
@@ -128,7 +128,7 @@ class PageQuery(RowsQuery):
 class ExportCreate(SelectionFields):
     """What to export. Which options a format has, GET /formats tells."""
 
-    model_config = examples.shown(examples.EXPORT_CREATE)
+    model_config = examples.example_config(examples.EXPORT_CREATE)
 
     dataset_id: UUID = Field(description="From GET /datasets.")
     format: Format = Field(Format.CSV, description="File format.")
@@ -139,7 +139,7 @@ class ExportCreate(SelectionFields):
     split: dict[Text, OptionValue] | None = Field(None, description="Several files in one zip.")
 
     def options(self) -> dict[str, Any]:
-        """The options of the format that were given."""
+        """The format options that were given."""
         return self.model_dump(include={"compression", "timezone", "csv", "xlsx", "split"}, exclude_none=True)
 
 
@@ -157,7 +157,7 @@ class ExportsQuery(BaseModel):
     cursor: Cursor | None = Field(None, description="next_cursor of the page before.")
 
     def filter(self) -> ExportFilter:
-        """The same in the domain's words."""
+        """The domain value."""
         return ExportFilter(
             statuses=tuple(self.status),
             formats=tuple(self.format),

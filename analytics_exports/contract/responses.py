@@ -1,4 +1,4 @@
-"""Response bodies, and how they are made from the domain's values."""
+"""Response bodies, and how they are made from domain values."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -31,7 +31,7 @@ class RejectionOut(BaseModel):
 class StatusOut(BaseModel):
     """How the service is."""
 
-    model_config = examples.shown(examples.STATUS)
+    model_config = examples.example_config(examples.STATUS)
 
     ok: bool
     parts: dict[str, ConditionOut]
@@ -42,7 +42,7 @@ class StatusOut(BaseModel):
 class ReadinessOut(BaseModel):
     """Whether requests for exports can be taken, and by which parts it is decided."""
 
-    model_config = examples.shown(examples.READINESS)
+    model_config = examples.example_config(examples.READINESS)
 
     ready: bool
     parts: dict[str, bool]
@@ -106,7 +106,7 @@ class DatasetOut(BaseModel):
 class DatasetSchemaOut(DatasetOut):
     """A dataset with its columns."""
 
-    model_config = examples.shown(examples.DATASET_SCHEMA)
+    model_config = examples.example_config(examples.DATASET_SCHEMA)
 
     columns: list[ColumnOut]
 
@@ -120,7 +120,7 @@ class DatasetSchemaOut(DatasetOut):
 class DatasetList(BaseModel):
     """All datasets on offer."""
 
-    model_config = examples.shown(examples.DATASET_LIST)
+    model_config = examples.example_config(examples.DATASET_LIST)
 
     datasets: list[DatasetOut]
 
@@ -131,7 +131,7 @@ class PageOut(BaseModel):
     Decimals and integers that a JSON reader could round are text; dates are ISO 8601, timestamps with a zone end in Z.
     """
 
-    model_config = examples.shown(examples.PAGE)
+    model_config = examples.example_config(examples.PAGE)
 
     columns: list[ColumnOut]
     rows: list[dict[str, Any]]
@@ -142,7 +142,7 @@ class PageOut(BaseModel):
 class EstimateOut(BaseModel):
     """How large an export would be."""
 
-    model_config = examples.shown(examples.ESTIMATE)
+    model_config = examples.example_config(examples.ESTIMATE)
 
     row_count: int = Field(description="Exactly so many rows.")
     file_size_bytes: int = Field(description="About so many bytes.")
@@ -151,7 +151,7 @@ class EstimateOut(BaseModel):
 class ExportAccepted(BaseModel):
     """A new export was stored."""
 
-    model_config = examples.shown(examples.EXPORT_ACCEPTED)
+    model_config = examples.example_config(examples.EXPORT_ACCEPTED)
 
     job_id: UUID
     status: Status
@@ -182,7 +182,7 @@ class ProgressOut(BaseModel):
     queue_position: int | None = Field(description="1 for the export that was asked for first of those in the queue.")
 
     @classmethod
-    def of(cls, job: ExportJob, ahead: int | None = None) -> Self | None:
+    def of(cls, job: ExportJob, queue_position: int | None = None) -> Self | None:
         """From the domain's values; ``None`` for an export that has ended."""
         if job.status not in LIVE:
             return None
@@ -195,7 +195,7 @@ class ProgressOut(BaseModel):
             rows_written=written,
             rows_total=total,
             bytes_written=told.bytes_written,
-            queue_position=None if ahead is None else ahead + 1,
+            queue_position=queue_position,
         )
 
 
@@ -219,7 +219,7 @@ class PartOut(BaseModel):
 class ExportOut(BaseModel):
     """The status of an export. Facts of the file are null until it is completed."""
 
-    model_config = examples.shown(examples.EXPORT)
+    model_config = examples.example_config(examples.EXPORT)
 
     job_id: UUID
     status: Status
@@ -245,8 +245,8 @@ class ExportOut(BaseModel):
     parts: list[PartOut] = Field([], description="The files inside, when the file is a zip of several.")
 
     @classmethod
-    def of(cls, job: ExportJob, ahead: int | None = None) -> Self:
-        """From the domain's value, and how many pending exports are before it."""
+    def of(cls, job: ExportJob, queue_position: int | None = None) -> Self:
+        """From the domain's value, and the position of a pending export in the queue."""
         request, file = job.request, job.artifact
         ready = job.status is Status.COMPLETED
         return cls(
@@ -266,7 +266,7 @@ class ExportOut(BaseModel):
             attempt=job.attempt,
             error=FailureOut.of(job.failure) if job.failure else None,
             columns=[ColumnOut.of(facts.column) for facts in file.columns] if file else None,
-            progress=ProgressOut.of(job, ahead),
+            progress=ProgressOut.of(job, queue_position),
             filters=SelectionFields.of(request.selection).model_dump(mode="json", exclude_none=True),
             options=dict(request.options),
             retry_of=job.retry_of,

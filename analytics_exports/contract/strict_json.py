@@ -1,6 +1,6 @@
-"""Reading JSON the one way that every reader would: what parsers disagree on is refused (I-JSON, RFC 7493).
+"""Parsing JSON in the one way that all parsers agree on: whatever they disagree on is rejected (I-JSON, RFC 7493).
 
-Numbers with a point or an exponent keep their digits, as ``Decimal``.
+Numbers with a decimal point or an exponent keep their digits, as ``Decimal``.
 """
 
 import json
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def loads(text: bytes | str) -> Any:  # noqa: ANN401 - JSON
-    """The value that ``text`` holds.
+    """The value of ``text``.
 
     Raises:
-        ValueError: it is not JSON in UTF-8, names a member twice, has NaN or Infinity, or is nested too deeply.
+        ValueError: it is not JSON in UTF-8, has a duplicate member, NaN or Infinity, or is nested too deeply.
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text

@@ -18,7 +18,7 @@ DAY_SECONDS = 24 * 60 * 60
 class TokenCreate(BaseModel):
     """What a token should be like."""
 
-    model_config = examples.shown(examples.TOKEN_CREATE) | ConfigDict(extra="forbid")
+    model_config = examples.example_config(examples.TOKEN_CREATE) | ConfigDict(extra="forbid")
 
     name: Text = Field(description="For people, to know it again.")
     scopes: list[Scope] = Field(sorted(USER_SCOPES), min_length=1, description="What it may be used for.")
@@ -28,7 +28,7 @@ class TokenCreate(BaseModel):
 class TokenRotate(BaseModel):
     """How a token is replaced."""
 
-    model_config = examples.shown(examples.TOKEN_ROTATE) | ConfigDict(extra="forbid")
+    model_config = examples.example_config(examples.TOKEN_ROTATE) | ConfigDict(extra="forbid")
 
     overlap_seconds: int = Field(
         DAY_SECONDS, ge=0, le=30 * DAY_SECONDS, strict=True, description="How long the old one still works."
@@ -57,7 +57,7 @@ class TokenOut(BaseModel):
 class NewTokenOut(TokenOut):
     """A new token with its secret, which is shown this once."""
 
-    model_config = examples.shown(examples.NEW_TOKEN)
+    model_config = examples.example_config(examples.NEW_TOKEN)
 
     token: str
 
@@ -70,7 +70,7 @@ class NewTokenOut(TokenOut):
 class TokenList(BaseModel):
     """The tokens of a user, newest first."""
 
-    model_config = examples.shown(examples.TOKEN_LIST)
+    model_config = examples.example_config(examples.TOKEN_LIST)
 
     tokens: list[TokenOut]
 

@@ -1,4 +1,4 @@
-"""Between the jobs table and the domain: what the JSONB column ``metadata`` holds, and how a row becomes an ExportJob.
+"""Conversion between the jobs table and the domain: the JSONB column ``metadata``, and rows to ExportJobs.
 
 The names in ``metadata`` are part of the contract with other readers of the table; do not rename them.
 """
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
-    """What was asked for, as ``metadata`` keeps it."""
+    """The request as it is stored in ``metadata``."""
     return {
         "dataset_id": str(request.dataset_id),
         "dataset_name": request.dataset_name,
@@ -34,7 +34,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
 
 
 def selection_to_json(selection: Selection) -> dict[str, Any]:
-    """The filters that restrict, by the names of the HTTP contract; numbers as text, so that they stay exact."""
+    """The filters that restrict, by the names of the HTTP contract; numbers as text, so that no digit is lost."""
     filters: dict[str, Any] = {
         "start_date": selection.start_date and selection.start_date.isoformat(),
         "end_date": selection.end_date and selection.end_date.isoformat(),
@@ -47,10 +47,10 @@ def selection_to_json(selection: Selection) -> dict[str, Any]:
 
 
 def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> ExportJob:
-    """The export that a row stands for.
+    """The export in a row.
 
     Args:
-        past: Whether its time is over, whether or not somebody noted it yet.
+        past: Whether its retention is over, even if the status does not say so yet.
         leased: Whether a claim on it is alive.
     """
     replacement = row.details.get("replacement")
@@ -79,11 +79,11 @@ def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> Expor
     )
 
 
-def understood(rows: Iterable[tuple[UUID, Callable[[], ExportJob]]]) -> Iterator[ExportJob]:
-    """Those of several exports whose rows can be understood: one that was changed by hand is not to hide the others.
+def skip_malformed(rows: Iterable[tuple[UUID, Callable[[], ExportJob]]]) -> Iterator[ExportJob]:
+    """Decode several rows, leaving out malformed ones: a row that was changed by hand must not hide the others.
 
     Args:
-        rows: The id of each, and how to read it.
+        rows: The id of each export, and a function that decodes its row.
     """
     for job_id, read in rows:
         try:

@@ -1,4 +1,4 @@
-"""The Directory on PostgreSQL: who a token belongs to, and which accounts and tags are whose."""
+"""The port ``Directory`` on PostgreSQL: who a token belongs to, and which accounts and tags are whose."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -17,20 +17,20 @@ from analytics_exports.ports import Directory
 from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
 USE_NOTED_EVERY = timedelta(minutes=1)
-"""``last_used_at`` is no finer than this, so that using a token is a read and seldom a write."""
+"""Resolution of ``last_used_at``, so that using a token is a read and seldom a write."""
 
 
 @reconnecting(Directory)
 class PostgresDirectory:
-    """Implements ``ports.Directory``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+    """Implements ``ports.Directory``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
-        """Read users from the database that ``engine`` connects to, for so long while PostgreSQL is away."""
+        """Use the database of ``engine``; retry for ``retry_seconds`` while PostgreSQL is away."""
         self.retry_seconds = retry_seconds
         self._engine = engine
 
-    def principal(self, token: str) -> Principal | None:
-        """Whose token this is. Asked anew on each request, so that a revocation takes effect at once."""
+    def authenticate(self, token: str) -> Principal | None:
+        """The user that a token belongs to. Read on each request, so that a revocation takes effect at once."""
         key = digest(token)
         if key is None:
             return None
@@ -54,15 +54,15 @@ class PostgresDirectory:
                 session.execute(used.values(last_used_at=func.now()))
         return Principal(UserId(row.id), row.owner_key, frozenset(map(Scope, row.scopes)))
 
-    def member(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
-        """A user who was authenticated by somebody else."""
+    def get_active_user(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
+        """The user with these scopes, if it exists and is not disabled."""
         statement = select(User.owner_key).where(User.id == user_id, User.disabled_at.is_(None))
         with unavailable_when_away(), Session(self._engine) as session:
             owner_key = session.scalar(statement)
         return None if owner_key is None else Principal(user_id, owner_key, scopes)
 
-    def admit(self, principal: Principal) -> None:
-        """Make this caller a user, if they are not one yet."""
+    def ensure_user(self, principal: Principal) -> None:
+        """Create a user for this caller unless it exists."""
         values = {"id": principal.user_id, "label": str(principal.user_id), "owner_key": principal.owner_key}
         new = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.id])
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
@@ -71,7 +71,7 @@ class PostgresDirectory:
     def issue_token(
         self, user_id: UUID, name: str, lifetime: timedelta, scopes: Collection[Scope] = USER_SCOPES
     ) -> str:
-        """Make a token for a user and return its secret, which cannot be had again."""
+        """Create a token for a user and return its secret, which cannot be read again."""
         return PostgresTokenStore(self._engine).issue(UserId(user_id), name, lifetime, scopes)[0]
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
@@ -82,13 +82,13 @@ class PostgresDirectory:
         """Those of ``ids`` that are tags of this user."""
         return self._owned(Tag, user_id, ids)
 
-    def profile(self, user_id: UserId, most: int) -> Profile:
-        """What is known of this user. Raises UserNotFound."""
+    def profile(self, user_id: UserId, limit: int) -> Profile:
+        """The user's profile. Raises UserNotFound."""
         with unavailable_when_away(), Session(self._engine) as session:
             label = session.scalar(select(User.label).where(User.id == user_id))
             if label is None:
                 raise UserNotFound
-            return Profile(label, _named(session, Account, user_id, most), _named(session, Tag, user_id, most))
+            return Profile(label, _named(session, Account, user_id, limit), _named(session, Tag, user_id, limit))
 
     def _owned(self, kind: type[Account | Tag], user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         statement = select(kind.id).where(kind.user_id == user_id, kind.id.in_(ids))
@@ -96,6 +96,6 @@ class PostgresDirectory:
             return frozenset(session.scalars(statement))
 
 
-def _named(session: Session, kind: type[Account | Tag], user_id: UserId, most: int) -> tuple[Named, ...]:
-    statement = select(kind.id, kind.name).where(kind.user_id == user_id).order_by(kind.name, kind.id).limit(most)
+def _named(session: Session, kind: type[Account | Tag], user_id: UserId, limit: int) -> tuple[Named, ...]:
+    statement = select(kind.id, kind.name).where(kind.user_id == user_id).order_by(kind.name, kind.id).limit(limit)
     return tuple(Named(row.id, row.name) for row in session.execute(statement))

@@ -1,11 +1,11 @@
-"""The JobStore on PostgreSQL: every transition is one compare-and-set UPDATE on the database's clock.
+"""The port ``JobStore`` on PostgreSQL: every transition is one compare-and-set UPDATE on the database's clock.
 
-A claim is the number of the attempt plus a random token: whoever holds the token may heartbeat and publish. What owners
-do with their exports is in ``own_jobs``, how they are handed out in ``queue``, the read-back's notes in
+A claim consists of the number of the attempt and a random token: whoever holds the token may renew the lease and
+publish. What users do is in ``owner_jobs``, launching in ``queue``, the event log projection's part in
 ``event_positions``.
 
-While PostgreSQL is away each method is repeated (``reconnecting``). Those that would do something else the second time
-find out first what became of the try before.
+Each method is retried while PostgreSQL is away (``reconnecting``). A method that would do something else the second
+time first checks what became of the previous try.
 """
 
 import secrets
@@ -28,46 +28,46 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import job_from_row, understood
+from analytics_exports.database.codec import job_from_row, skip_malformed
 from analytics_exports.database.event_positions import EventPositions
 from analytics_exports.database.models import Job
-from analytics_exports.database.own_jobs import OwnJobs
+from analytics_exports.database.owner_jobs import OwnerJobs
 from analytics_exports.database.queue import LaunchQueue
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, InternalFailure
-from analytics_exports.domain.export import TRANSIENT_FOR, Claim, ExportJob, Failure, JobId, Status
+from analytics_exports.domain.export import TRANSIENT_RETRY_PERIOD, Claim, ExportJob, Failure, JobId, Status
 from analytics_exports.ports import JobStore
-from analytics_exports.reconnecting import persist, reconnecting, unavailable_when_away
+from analytics_exports.reconnecting import reconnecting, retry_while_away, unavailable_when_away
 
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(seconds=30)
-"""Wait before the second attempt; doubled for each further one, up to the longest."""
+FIRST_RETRY, MAX_RETRY = timedelta(seconds=2), timedelta(seconds=30)
+"""Wait before the second attempt; doubled for each further one, up to the second value."""
 
 REPLACEMENT = "replacement"
-"""Key of ``metadata``: the facts of a file that takes the place of another at this moment."""
+"""Key in ``metadata``: the facts of a file that is replacing another at this moment."""
 
 JITTER = 0.5
-"""By what part a wait may be shorter at random, so that exports that failed together do not come back together."""
+"""Fraction by which a wait may be shortened at random, so that exports that failed together do not retry together."""
 
 
-@reconnecting(JobStore, but=("create", "due", "claim", "publishing"))
-class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
-    """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+@reconnecting(JobStore, excluding=(JobStore.create, JobStore.lease_pending, JobStore.claim, JobStore.publishing))
+class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
+    """Implements ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def load(self, job_id: JobId) -> ExportJob | None:
-        """An export whoever owns it."""
+        """An export of any user."""
         with self._transaction() as session:
             row = session.get(Job, job_id)
             return None if row is None else job_from_row(row)
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
-        """Take a pending export, or a completed one that is to be made again."""
+        """Claim a pending export, or a completed one that is to be made again."""
         token = secrets.token_urlsafe(16)
-        return persist(self.retry_seconds, self._claim, job_id, run_id, lease, token, remake=remake)
+        return retry_while_away(self.retry_seconds, self._claim, job_id, run_id, lease, token, remake=remake)
 
     def _claim(
         self, job_id: JobId, run_id: str, lease: timedelta, token: str, *, remake: bool
     ) -> tuple[ExportJob, Claim]:
-        """Take it with this token, which an earlier try may have stored already."""
+        """Claim it with this token, which an earlier try may have stored already."""
         pending = Job.status == Status.PENDING
         again = and_(literal(remake), Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
         taken = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
@@ -97,24 +97,24 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
         raise InternalFailure
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
-        """Prolong the lease and store progress."""
+        """Extend the lease and store progress."""
         values = {Job.lease_until: func.now() + lease, Job.details: Job.details.concat({"progress": dict(progress)})}
         with self._transaction() as session:
             return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
 
     @contextmanager
     def publishing(self, claim: Claim, replacement: Artifact | None = None) -> Iterator[None]:
-        """Hold the row, so that nobody can cancel or take over between the check and the file becoming visible.
+        """Lock the row, so that nobody can cancel or take over between the check and the file becoming visible.
 
-        The lock goes with the connection. When that is lost inside the block, the claim is looked at once more. If it
-        is still there it was there all the time: a token is never given out again.
+        The lock ends with the connection. When the connection is lost inside the block, the claim is checked once more:
+        if it is still there, it was there all the time, because a token is never issued again.
 
-        The facts of a replacement are noted before, so that readers know the file as soon as it is there, and take the
-        place of the artifact's with the end of the block.
+        The facts of a replacement are stored before, so that readers know the file as soon as it is visible, and
+        replace those of the artifact at the end of the block.
         """
         if replacement is not None:
-            persist(self.retry_seconds, self._announce, claim, replacement)
-        with persist(self.retry_seconds, self._locked, claim) as session:
+            retry_while_away(self.retry_seconds, self._note_replacement, claim, replacement)
+        with retry_while_away(self.retry_seconds, self._locked, claim) as session:
             yield
             try:
                 with unavailable_when_away():
@@ -122,10 +122,10 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
                         session.execute(_replace(claim))
                     session.commit()
             except DatabaseUnavailable:
-                persist(self.retry_seconds, self._confirm, claim)
+                retry_while_away(self.retry_seconds, self._confirm, claim)
 
-    def _announce(self, claim: Claim, replacement: Artifact) -> None:
-        """Note what is about to be published. Raises ClaimLost."""
+    def _note_replacement(self, claim: Claim, replacement: Artifact) -> None:
+        """Store the facts of the file that is about to be published. Raises ClaimLost."""
         noted = Job.details.concat({REPLACEMENT: replacement.to_plain()})
         with self._transaction() as session:
             noting = update(Job).where(_held(claim)).values({Job.details: noted}).returning(Job.id)
@@ -133,7 +133,7 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
                 raise ClaimLost
 
     def _locked(self, claim: Claim) -> Session:
-        """A session that holds the row of the claim. Raises ClaimLost."""
+        """A session that has locked the row of the claim. Raises ClaimLost."""
         held = select(Job.id).where(_held(claim), Job.lease_until > func.now()).with_for_update()
         with ExitStack() as unless_it_holds, unavailable_when_away():
             session = unless_it_holds.enter_context(Session(self._engine))
@@ -149,7 +149,7 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
                 raise ClaimLost
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
-        """Running becomes completed. A file made again keeps the time at which it expires."""
+        """Running becomes completed. A file that is made again keeps its expiry time."""
         expires_at = func.coalesce(Job.expires_at, func.now() + retention)
         facts = Job.details.op("-")("progress").op("-")(REPLACEMENT).concat(artifact.to_plain())
         values = {
@@ -163,8 +163,8 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
             statement = update(Job).where(_held(claim)).values(values).execution_options(synchronize_session=False)
             return session.scalar(statement.returning(Job.id)) is not None
 
-    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
-        """End an attempt; a completed export that was being made again stays as it was."""
+    def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        """End an attempt. A completed export that was being made again stays completed."""
         with self._transaction() as session:
             values = {Job.lease_until: null(), Job.details: Job.details.op("-")(REPLACEMENT)}
             kept = update(Job).where(_held(claim), Job.status == Status.COMPLETED).values(values)
@@ -173,14 +173,14 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
             ended = _end(and_(_held(claim), Job.status == Status.RUNNING), failure, max_attempts)
             return session.scalar(ended) is not None
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Sequence[JobId]:
+    def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Sequence[JobId]:
         """End the attempts that this run still holds."""
         held = and_(Job.dagster_run_id == run_id, Job.status == Status.RUNNING)
         with self._transaction("dagster") as session:
             return [JobId(job_id) for job_id in session.scalars(_end(held, failure, max_attempts))]
 
-    def overdue(self, limit: int) -> Sequence[Claim]:
-        """Claims on running exports whose lease is over."""
+    def expired_leases(self, limit: int) -> Sequence[Claim]:
+        """Claims on running exports whose lease has expired."""
         statement = (
             select(Job).where(Job.status == Status.RUNNING, _lease_over()).order_by(Job.lease_until).limit(limit)
         )
@@ -189,38 +189,38 @@ class PostgresJobStore(OwnJobs, LaunchQueue, EventPositions):
             return [Claim(JobId(row.id), row.attempt, row.worker_token or "") for row in rows]
 
     def expire(self, limit: int) -> Sequence[ExportJob]:
-        """Expire what is past its time; return what still has a file to remove."""
+        """Expire what is past its retention. Returns the expired exports whose file is not removed yet."""
         past = select(Job.id).where(Job.status == Status.COMPLETED, Job.expires_at <= func.now())
         chosen = past.order_by(Job.expires_at).limit(limit).with_for_update(skip_locked=True)
         gone = update(Job).where(Job.id.in_(chosen.scalar_subquery())).values(status=Status.EXPIRED.value)
         left = select(Job).where(Job.status == Status.EXPIRED, Job.file_removed_at.is_(None)).limit(limit)
         with self._transaction() as session:
             session.execute(gone)
-            return list(understood((row.id, partial(job_from_row, row)) for row in session.scalars(left)))
+            return list(skip_malformed((row.id, partial(job_from_row, row)) for row in session.scalars(left)))
 
-    def forget_keys(self, age: timedelta) -> int:
-        """Forget Idempotency-Keys that are older than ``age``."""
+    def delete_idempotency_keys(self, age: timedelta) -> int:
+        """Delete idempotency keys that are older than ``age``."""
         old = and_(Job.idempotency_key.is_not(None), Job.created_at < func.now() - age)
         statement = update(Job).where(old).values(idempotency_key=None, request_digest=None).returning(Job.id)
         with self._transaction() as session:
             return len(session.scalars(statement).all())
 
-    def file_removed(self, job_ids: Collection[JobId]) -> None:
-        """Note that the files of these expired exports are gone."""
+    def mark_files_removed(self, job_ids: Collection[JobId]) -> None:
+        """Record that the files of these expired exports have been removed."""
         statement = update(Job).where(Job.id.in_(job_ids), Job.status == Status.EXPIRED)
         with self._transaction() as session:
             session.execute(statement.values(file_removed_at=func.now()))
 
 
 def _replace(claim: Claim) -> Any:  # noqa: ANN401 - as ``_end``
-    """Let the noted facts take the place of those of the file that was there before."""
+    """Replace the facts of the old file by the stored ones of the new file."""
     facts = Job.details.op("-")(REPLACEMENT).concat(Job.details[REPLACEMENT])
-    announced = and_(_held(claim), Job.details.has_key(REPLACEMENT))
-    return update(Job).where(announced).values({Job.details: facts}).execution_options(synchronize_session=False)
+    noted = and_(_held(claim), Job.details.has_key(REPLACEMENT))
+    return update(Job).where(noted).values({Job.details: facts}).execution_options(synchronize_session=False)
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
-    """The row, as long as this claim is the current one and not ended."""
+    """The row, provided this claim is the current one and has not ended."""
     return and_(
         Job.id == claim.job_id,
         Job.attempt == claim.attempt,
@@ -238,13 +238,13 @@ def _end(which: ColumnElement[bool], failure: Failure, max_attempts: int) -> Any
     """Back to pending with a growing wait when another attempt can help, failed otherwise."""
     since = func.coalesce(Job.failing_since, func.now())
     losses = Job.losses + (0 if failure.transient else 1)
-    patient = or_(Job.attempt < max_attempts, func.now() < since + TRANSIENT_FOR)
-    again = and_(literal(failure.retryable), patient if failure.transient else losses < max_attempts)
+    may_retry = or_(Job.attempt < max_attempts, func.now() < since + TRANSIENT_RETRY_PERIOD)
+    again = and_(literal(failure.retryable), may_retry if failure.transient else losses < max_attempts)
     doubled = FIRST_RETRY * func.power(2, func.least(func.greatest(Job.attempt - 1, 0), 10))
     values = {
         "status": case((again, Status.PENDING.value), else_=Status.FAILED.value),
         "completed_at": case((again, null()), else_=func.now()),
-        "launch_after": func.now() + func.least(doubled, LONGEST_RETRY) * (1 - JITTER * func.random()),
+        "launch_after": func.now() + func.least(doubled, MAX_RETRY) * (1 - JITTER * func.random()),
         "failing_since": since,
         "losses": losses,
         "lease_until": null(),

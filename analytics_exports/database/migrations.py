@@ -1,4 +1,4 @@
-"""Bringing a database to the current schema, from code.
+"""Upgrading a database to the current schema, from code.
 
 Several processes may start at once: a PostgreSQL advisory lock lets one migrate while the others wait. The migrations
 themselves are in ``alembic/`` at the top of the repository.
@@ -13,12 +13,12 @@ from sqlalchemy import Engine, text
 from analytics_exports import PROJECT
 from analytics_exports.database.engine import make_engine
 
-LOCK = 0x5EED_E4B0  # any number that no other user of this database locks
+LOCK = 0x5EED_E4B0  # any number unused in this database
 ALEMBIC = PROJECT / "alembic"
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to ``revision``; nothing happens when the database is there already."""
+    """Migrate up to ``revision``; nothing happens when the database is already there."""
     _run(database_url, command.upgrade, revision)
 
 
@@ -33,7 +33,7 @@ def check(database_url: str) -> None:
 
 
 def revision(engine: Engine) -> str:
-    """The revision that a migrated database is at."""
+    """The revision of a migrated database."""
     with engine.connect() as connection:
         return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
 

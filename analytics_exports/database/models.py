@@ -1,7 +1,7 @@
-"""The tables. What a column means is said here once; migrations in ``alembic/`` create them.
+"""The tables. The meaning of each column is documented here; migrations in ``alembic/`` create them.
 
-Rules that every writer must keep (legal transitions, immutable owner, what a completed row must hold) are constraints
-and a trigger of the database, in the migrations: no code path can forget them.
+Rules that every writer must obey (legal transitions, immutable owner, what a completed row must contain) are enforced
+by constraints and a trigger in the database, defined in the migrations.
 """
 
 from datetime import datetime
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who owns rows of the warehouse. ``owner_key`` is their value in its owner column."""
+    """A user. ``owner_key`` is their value in the owner column of the warehouse."""
 
     __tablename__ = "users"
 
@@ -49,7 +49,7 @@ class User(Base):
 
 
 class ApiToken(Base):
-    """A bearer token. Only the SHA-256 digest of the secret is kept."""
+    """A bearer token. Only the SHA-256 digest of the secret is stored."""
 
     __tablename__ = "api_tokens"
 
@@ -65,7 +65,7 @@ class ApiToken(Base):
 
 
 class Account(Base):
-    """An account a user may filter by; ``id`` as it stands in the warehouse, as text."""
+    """An account that a user may filter by; ``id`` as in the warehouse, as text."""
 
     __tablename__ = "accounts"
 
@@ -75,7 +75,7 @@ class Account(Base):
 
 
 class Tag(Base):
-    """A tag a user may filter by; ``id`` as it stands in the warehouse, as text."""
+    """A tag that a user may filter by; ``id`` as in the warehouse, as text."""
 
     __tablename__ = "tags"
 
@@ -85,10 +85,10 @@ class Tag(Base):
 
 
 class Job(Base):
-    """One export. ``details`` is the JSONB column ``metadata``: what was asked for, and the facts of the file.
+    """One export. ``details`` is the JSONB column ``metadata``: the request, and the facts of the file.
 
-    ``launches`` counts how often it was handed out to be launched, ``attempt`` how often a worker claimed it,
-    ``losses`` how many of these attempts ended by no passing cause. ``turn`` is its place in the queue (see ``queue``).
+    ``launches`` counts how often it was leased to be launched, ``attempt`` how often a worker claimed it, ``losses``
+    how many attempts ended by causes that are not transient. ``turn`` is its place in the fair queue (see ``queue``).
     ``failing_since`` is when the first of its attempts failed.
     """
 
@@ -162,10 +162,10 @@ class Job(Base):
 
 
 class JobEvent(Base):
-    """The audit trail: one row for each change of a job's status, written by a trigger; another refuses changes.
+    """The audit trail: one row for each change of a job's status, written by a trigger, immutable by another.
 
-    ``actor`` is ``owner``, ``operator`` (who asked in an owner's name), ``worker``, ``dagster`` (its event log), or the
-    process that did it; ``actor_id`` the user's or the run's id.
+    ``actor`` is ``owner``, ``operator`` (acting for an owner), ``worker``, ``dagster`` (its event log), or the process
+    that made the change; ``actor_id`` is the id of the user or the run.
     """
 
     __tablename__ = "job_events"
@@ -182,7 +182,7 @@ class JobEvent(Base):
 
 
 class Download(Base):
-    """One transfer of an export's file, or of a part of it, as it began."""
+    """A transfer of an export's file, or of a part of it, recorded when it began."""
 
     __tablename__ = "downloads"
 
@@ -195,7 +195,7 @@ class Download(Base):
 
 
 class Secret(Base):
-    """A random secret that all replicas of the API share. Deleting a row makes a new one at the next start."""
+    """A random secret that all replicas of the API share. A deleted secret is created anew at the next start."""
 
     __tablename__ = "secrets"
 
@@ -205,7 +205,7 @@ class Secret(Base):
 
 
 class Cursor(Base):
-    """How far a reader of Dagster's event log has come."""
+    """How far a reader of Dagster's event log has read."""
 
     __tablename__ = "cursors"
 
@@ -214,7 +214,7 @@ class Cursor(Base):
 
 
 class SkippedEvent(Base):
-    """An event of Dagster's log, by its position, that could not be read back; it is tried again after a while."""
+    """An event of Dagster's log, by its position, that could not be applied; it is retried after a while."""
 
     __tablename__ = "skipped_events"
 

@@ -1,12 +1,13 @@
-"""The queue of pending exports: who is next, handing out and giving back. Part of the JobStore.
+"""The JobStore's part for launching: the queue of pending exports, and leasing them.
 
-Users take turns (start-time fair queueing; Goyal, Vin and Cheng 1996). Each export has a turn, given when it is stored:
-one after the user's latest that waits or has begun, but not before the turn of now, which is that of the first export
-in the queue. So somebody who has nothing in the queue comes after at most one export of each other user, and whoever
-has many does not lose by it what they have not used. A take reads no more of the queue than it takes.
+The queue is fair between users (start-time fair queueing; Goyal, Vin and Cheng 1996). Each export gets a start tag
+``turn`` when it is stored: one more than the user's latest export that is waiting or has started, but at least the
+current virtual time, which is the turn of the first export in the queue. So a user without exports in the queue waits
+for at most one export of each other user, and a user with many does not pay for capacity that was unused. Leasing reads
+no more of the queue than it takes.
 
-A hand-out has a number of its own, which makes a run key that no other has. It is no attempt: those are counted when a
-worker claims the export.
+Each lease has a number, which makes its run key unique. It is not an attempt: attempts are counted when a worker claims
+the export.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,14 +17,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_, update
 
 from analytics_exports.database.models import Job
-from analytics_exports.database.signals import PENDING
+from analytics_exports.database.notifications import PENDING
 from analytics_exports.database.transactions import Transactions
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.export import JobId, Launch, Status
-from analytics_exports.reconnecting import persist
+from analytics_exports.reconnecting import retry_while_away
 
-# ``attempt`` counted hand-outs before there was ``launches``: a run key must not come twice.
-DUE = text("""
+# Before ``launches`` existed, ``attempt`` counted leases: a run key must not occur twice.
+LEASE_PENDING = text("""
     WITH chosen AS (
         SELECT id, turn FROM jobs WHERE status = 'pending' AND launch_after <= now()
         ORDER BY turn, created_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -45,48 +46,50 @@ def next_turn(user_id: UserId) -> ColumnElement[int]:
 
 
 class LaunchQueue(Transactions):
-    """The sensors' and runs' part of ``ports.JobStore``. Methods raise DatabaseUnavailable without PostgreSQL."""
+    """The launching part of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
-    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
-        """Exports to launch now, fair between users."""
+    def lease_pending(self, limit: int, ttl: timedelta) -> Sequence[Launch]:
+        """Lease pending exports, fair between users."""
         rows: list[Row[Any]] = []
 
         def hand_out() -> list[Row[Any]]:
             """A try that got as far as its commit may have succeeded: then what it handed out is ours."""
-            if rows and (kept := self._handed_out(rows)):
+            if rows and (kept := self._still_leased(rows)):
                 return kept
             with self._transaction() as session:
-                rows[:] = session.execute(DUE, {"limit": limit, "hold": hold})
+                rows[:] = session.execute(LEASE_PENDING, {"limit": limit, "hold": ttl})
             return rows
 
-        found = sorted(persist(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id))
+        found = sorted(
+            retry_while_away(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id)
+        )
         return [Launch(JobId(row.id), row.launches, row.request_id) for row in found]
 
-    def _handed_out(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
-        """Those of ``rows`` whose hand-out is the one in the table."""
+    def _still_leased(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
+        """Those of ``rows`` whose lease is the one in the table."""
         same = tuple_(Job.id, Job.launches).in_([(row.id, row.launches) for row in rows])
         with self._transaction() as session:
             ids = set(session.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
         return [row for row in rows if row.id in ids]
 
-    def release(self, launches: Collection[Launch]) -> None:
-        """Give these hand-outs back; nothing happens to exports that are claimed, or handed out anew."""
+    def unlease(self, launches: Collection[Launch]) -> None:
+        """Return these leases; exports that were claimed, or leased anew, stay as they are."""
         held = tuple_(Job.id, Job.launches).in_([(launch.job_id, launch.number) for launch in launches])
         with self._transaction() as session:
             back = update(Job).where(held, Job.status == Status.PENDING).values(launch_after=func.now())
             session.execute(back)
             session.execute(select(func.pg_notify(PENDING, "")))
 
-    def begun_since(self, age: timedelta) -> bool:
-        """Whether runs still begin exports."""
+    def started_since(self, age: timedelta) -> bool:
+        """Whether runs still start exports."""
         lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
         with self._transaction() as session:
             return bool(session.scalar(select(lately.exists())))
 
-    def ahead(self, job_id: JobId) -> int:
-        """How many pending exports come before this one, as the queue is now."""
+    def queue_position(self, job_id: JobId) -> int:
+        """The position of this export in the queue as it is now."""
         place = select(Job.turn, Job.created_at).where(Job.id == job_id).subquery()
         before = tuple_(Job.turn, Job.created_at) < tuple_(place.c.turn, place.c.created_at)
         statement = select(func.count()).select_from(Job).join(place, before).where(Job.status == Status.PENDING)
         with self._transaction() as session:
-            return session.scalar(statement) or 0
+            return (session.scalar(statement) or 0) + 1

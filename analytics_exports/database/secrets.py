@@ -1,6 +1,6 @@
-"""Random secrets that all replicas of the API share, made when they are first asked for.
+"""Random secrets that all replicas of the API share, created when first needed.
 
-They sign what the API hands out and takes back: cursors and download links. Tokens are not made from them.
+They sign cursors and download links. API tokens are not made from them.
 """
 
 import secrets
@@ -16,7 +16,7 @@ BYTES = 32
 
 
 def shared_secret(engine: Engine, name: str) -> bytes:
-    """The secret of this name. Raises DatabaseUnavailable when PostgreSQL does not answer."""
+    """The secret with this name. Raises DatabaseUnavailable when PostgreSQL does not respond."""
     new = insert(Secret).values(name=name, value=secrets.token_bytes(BYTES)).on_conflict_do_nothing()
     with unavailable_when_away(), Session(engine) as session, session.begin():
         session.execute(new)

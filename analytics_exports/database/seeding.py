@@ -1,7 +1,7 @@
-"""Bringing users, their accounts and their tags into the database from Parquet files.
+"""Inserting users, their accounts and their tags from Parquet files.
 
-The files ``users.parquet`` (id, label), ``accounts.parquet`` and ``tags.parquet`` (id, user_id, name) stand in one
-folder, as the demonstration project writes them. Seeding again changes nothing that is there already.
+The files ``users.parquet`` (id, label), ``accounts.parquet`` and ``tags.parquet`` (id, user_id, name) are in one
+folder, as the demonstration project writes them. Seeding again changes nothing that exists.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from analytics_exports.database.models import Account, Tag, User
 
 
 def seed(engine: Engine, folder: Path) -> dict[str, UUID]:
-    """Insert what is missing; returns the id of each user by label."""
+    """Insert what is missing. Returns the id of each user by label."""
     users = _rows(folder / "users.parquet")
     with Session(engine) as session, session.begin():
         for user in users:

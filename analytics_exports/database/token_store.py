@@ -1,6 +1,6 @@
-"""API tokens in the database: made, listed, replaced and revoked by administrators.
+"""The port ``TokenStore`` on PostgreSQL: administrators create, list, rotate and revoke API tokens.
 
-Looking up whose token it is, on each request, belongs to ``directory``.
+Authentication, on each request, belongs to ``directory``.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,21 +19,21 @@ from analytics_exports.reconnecting import unavailable_when_away
 
 
 class PostgresTokenStore:
-    """Implements ``ports.TokenStore``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+    """Implements ``ports.TokenStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def __init__(self, engine: Engine) -> None:
-        """Keep tokens in the database that ``engine`` connects to."""
+        """Use the database of ``engine``."""
         self._engine = engine
 
     def issue(self, user_id: UserId, name: str, lifetime: timedelta, scopes: Collection[Scope]) -> tuple[str, Token]:
-        """Make a token; the first of the two is its secret, which cannot be had again."""
+        """Create a token. Returns its secret, which cannot be read again, and its description."""
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
             try:
                 return _insert(session, user_id, name, lifetime, scopes)
             except IntegrityError:
                 raise UserNotFound from None
 
-    def of_user(self, user_id: UserId) -> Sequence[Token]:
+    def list_for_user(self, user_id: UserId) -> Sequence[Token]:
         """All tokens of a user, newest first."""
         statement = select(ApiToken).where(ApiToken.user_id == user_id)
         with unavailable_when_away(), Session(self._engine) as session:
@@ -41,7 +41,7 @@ class PostgresTokenStore:
             return [_token(row) for row in rows]
 
     def rotate(self, token_id: UUID, lifetime: timedelta, overlap: timedelta) -> tuple[str, Token]:
-        """Make a token like this one, which itself ends after ``overlap``."""
+        """Create a token like this one, which itself expires after ``overlap``."""
         end = func.least(ApiToken.expires_at, func.now() + overlap)
         valid = (ApiToken.id == token_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.now())
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
@@ -52,7 +52,7 @@ class PostgresTokenStore:
             return _insert(session, UserId(row.user_id), row.name, lifetime, [Scope(scope) for scope in row.scopes])
 
     def revoke(self, token_id: UUID) -> None:
-        """Refuse this token from now on; nothing changes when it is revoked already."""
+        """Revoke this token; nothing changes when it is revoked already."""
         at = func.coalesce(ApiToken.revoked_at, func.now())
         statement = update(ApiToken).where(ApiToken.id == token_id).values(revoked_at=at).returning(ApiToken.id)
         with unavailable_when_away(), Session(self._engine) as session, session.begin():

@@ -1,4 +1,4 @@
-"""What the parts of the JobStore share: the engine, and transactions that say in whose name they change something."""
+"""The base of all parts of the JobStore: the engine, and transactions that record who makes a change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ class Transactions:
     """Transactions over the connections of one engine."""
 
     def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
-        """Keep jobs in the database that ``engine`` connects to.
+        """Use the database of ``engine``.
 
         Args:
-            retry_seconds: For how long a method is repeated while PostgreSQL is away.
+            retry_seconds: How long a method is retried while PostgreSQL is away.
         """
         self.retry_seconds = retry_seconds
         self._engine = engine
 
     @contextmanager
     def _transaction(self, actor: str = "", actor_id: object = "") -> Iterator[Session]:
-        """One transaction. Raises DatabaseUnavailable when PostgreSQL does not answer.
+        """One transaction. Raises DatabaseUnavailable when PostgreSQL does not respond.
 
         Args:
-            actor, actor_id: Who makes the change, for the audit trail (see ``models.JobEvent``); this process unless
-                given.
+            actor, actor_id: Who makes the change, for the audit trail (see ``models.JobEvent``); by default this
+                process.
         """
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
             if actor:

@@ -1,6 +1,6 @@
-"""Users in the database: admitted, listed, disabled and enabled by operators.
+"""Users in the database: operators create, list, disable and enable them.
 
-Looking up who calls, on each request, belongs to ``directory``; tokens belong to ``token_store``.
+Authentication, on each request, belongs to ``directory``; tokens belong to ``token_store``.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from analytics_exports.reconnecting import unavailable_when_away
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """Somebody who owns rows of the warehouse: those whose owner column equals ``owner_key``."""
+    """A user, who owns the rows of the warehouse whose owner column equals ``owner_key``."""
 
     id: UserId
     label: str
@@ -38,22 +38,22 @@ class UserExists(ExportError):
 
 
 class PostgresUserStore:
-    """Users, for operators. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+    """Users, for operators. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def __init__(self, engine: Engine) -> None:
-        """Keep users in the database that ``engine`` connects to."""
+        """Use the database of ``engine``."""
         self._engine = engine
 
     def add(self, label: str, owner_key: str | None = None, user_id: UUID | None = None) -> UserRecord:
-        """Admit somebody.
+        """Create a user.
 
         Args:
-            label: What people call them.
-            owner_key: Their value in the warehouse's owner column; the id as text by default.
-            user_id: Their id here; a new one by default.
+            label: Name for people.
+            owner_key: Value in the owner column of the warehouse; the id as text by default.
+            user_id: The id here; a new one by default.
 
         Raises:
-            UserExists: the id or the owner key is somebody's already.
+            UserExists: the id or the owner key is in use.
         """
         new = user_id or uuid4()
         values = {"id": new, "label": label, "owner_key": owner_key or str(new)}
@@ -64,12 +64,12 @@ class PostgresUserStore:
                 raise UserExists from None
 
     def all(self) -> Sequence[UserRecord]:
-        """Every user, by label."""
+        """Every user, ordered by label."""
         with unavailable_when_away(), Session(self._engine) as session:
             return [_record(row) for row in session.scalars(select(User).order_by(User.label, User.id))]
 
     def find(self, who: str) -> UserRecord:
-        """The user with this id, owner key or label. Raises UserNotFound, also when it fits several."""
+        """The user with this id, owner key or label. Raises UserNotFound, also when several match."""
         fits = [User.owner_key == who, User.label == who]
         with suppress(ValueError):
             fits.append(User.id == UUID(who))
@@ -80,7 +80,7 @@ class PostgresUserStore:
             return _record(rows[0])
 
     def disable(self, user_id: UserId) -> None:
-        """Refuse this user from the next request on, cancel their unfinished exports and let the files expire now."""
+        """Refuse this user from the next request on, cancel their unfinished exports and expire their files."""
         mine = Job.user_id == user_id
         cancelled = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
         expired = {"status": Status.EXPIRED.value, "expires_at": func.least(Job.expires_at, func.now())}

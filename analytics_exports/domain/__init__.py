@@ -1,4 +1,12 @@
-"""The vocabulary: datasets, selections, export jobs, formats and errors.
+"""The vocabulary: frozen values and the rules between them, on the standard library alone.
 
-Plain frozen values and the rules between them, on the standard library alone. No I/O, no framework, no clock.
+    access     users, scopes and tokens
+    artifact   a published file
+    dataset    what can be exported
+    errors     the error tree
+    export     the export job and its states
+    formats    file formats by name
+    selection  which rows and columns are requested
+
+No I/O, no framework, no clock.
 """

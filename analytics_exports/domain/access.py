@@ -1,7 +1,7 @@
-"""Who asks, and whose rows that allows them to see.
+"""Who calls, and which rows that allows them to see.
 
-An OwnerScope is the only key to rows: every scan takes one, and one can be made only from an authenticated Principal or
-from a stored export job. How a request is authenticated belongs to ``api`` and ``services``.
+An OwnerScope is required to read rows: every scan takes one, and it can be made only from an authenticated Principal or
+from a stored export job. Authentication belongs to ``api``.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Scope(StrEnum):
 
 
 USER_SCOPES = frozenset(Scope) - {Scope.ADMIN}
-"""What an ordinary user's token carries unless it is narrowed."""
+"""The scopes of an ordinary user's token by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        user_id: The caller's id here; part of file paths and of every job row.
-        owner_key: The caller's value in the warehouse's owner column; the user id as text unless set otherwise.
+        user_id: The caller's id; part of file paths and of every job row.
+        owner_key: The caller's value in the owner column of the warehouse; the user id as text by default.
         scopes: What the caller's token may be used for.
-        actor: In the audit trail: ``owner``, or ``operator`` for one who acts in the owner's name.
+        actor: In the audit trail: ``owner``, or ``operator`` for one who acts for an owner.
     """
 
     user_id: UserId
@@ -58,7 +58,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What is known of an API token; its secret is not."""
+    """An API token without its secret."""
 
     id: UUID
     user_id: UserId
@@ -72,7 +72,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An account or a tag: its id as it stands in the warehouse, as text, and what people call it."""
+    """An account or a tag: its id as in the warehouse, as text, and its name."""
 
     id: str
     name: str
@@ -80,7 +80,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the directory knows about a user: their label, and their accounts and tags by name."""
+    """A user's label, and their accounts and tags by name."""
 
     label: str
     accounts: tuple[Named, ...]

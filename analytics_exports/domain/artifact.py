@@ -1,6 +1,6 @@
-"""A published file: where it is, what is in it, and how to check that it is whole.
+"""A published file: where it is, what it contains, and how to verify it.
 
-Its plain form has the names under which the jobs table and Dagster's event log keep these facts.
+Its plain form has the names under which the jobs table and Dagster's event log store these facts.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ class Artifact:
     """A published file.
 
     Attributes:
-        output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{format}``.
-        sha256: Of the whole file, in hex.
-        version: Tells the file from others under the same key; empty for files from before there were versions.
+        output_path: Its key in the artifact store, ``exports/{user_id}/{job_id}.{ending}``.
+        sha256: Checksum of the whole file, in hex.
+        version: Distinguishes the file from others under the same key; empty for files from before versions existed.
         columns: Names, types and numbers of NULLs as written.
         data_as_of: When the warehouse that was read was last built.
         parts: The files inside, when it is a zip of several.
@@ -37,7 +37,7 @@ class Artifact:
     version: str = ""
 
     def to_plain(self) -> dict[str, Any]:
-        """These facts as JSON knows them."""
+        """These facts as plain JSON values."""
         return {
             "output_path": self.output_path,
             "row_count": self.row_count,
@@ -52,10 +52,10 @@ class Artifact:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The artifact that ``to_plain`` wrote; other names are left alone.
+        """The artifact that ``to_plain`` wrote; other names are ignored.
 
         Raises:
-            KeyError, TypeError, ValueError: somebody else wrote it.
+            KeyError, TypeError, ValueError: it was not written by ``to_plain``.
         """
         return cls(
             output_path=_text(plain["output_path"]),
@@ -74,7 +74,7 @@ class Artifact:
 
 
 def whole_number(value: object) -> int:
-    """``value``, if it is a whole number that a column can hold. Raises TypeError or ValueError."""
+    """``value``, if it is a whole number that a BIGINT column can hold. Raises TypeError or ValueError."""
     if not isinstance(value, int):
         raise TypeError
     if not 0 <= value < 2**63:
@@ -83,7 +83,7 @@ def whole_number(value: object) -> int:
 
 
 def _text(value: object) -> str:
-    """``value``, if it is a text that a column can hold. Raises TypeError or ValueError."""
+    """``value``, if it is text that a TEXT column can hold. Raises TypeError or ValueError."""
     if not isinstance(value, str):
         raise TypeError
     if "\0" in value:

@@ -1,7 +1,7 @@
 """What can be exported: datasets, their columns, and the filters they offer.
 
-A Dataset is a dbt model that its project marked with ``meta.dataset``, checked and ready to be queried. Reading dbt
-artifacts belongs to ``catalogue``; writing SQL about a dataset belongs to ``warehouse``.
+A Dataset is a dbt model that its project marked with ``meta.dataset``, validated and ready to be queried. Reading dbt
+artifacts belongs to ``catalogue``; SQL about a dataset belongs to ``warehouse``.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ NAMESPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 """The DNS namespace of RFC 9562; a dataset id is ``uuid5(NAMESPACE, model name)``."""
 
 OWNER_COLUMN = "user_id"
-"""The column that says whose a row is. Every dataset has it."""
+"""The column with the owner of a row. Every dataset has it."""
 
 
 def dataset_id(model_name: str) -> DatasetId:
@@ -58,7 +58,7 @@ class NumericFilter:
 
 @dataclass(frozen=True, slots=True)
 class FilterSet:
-    """The filters a dataset offers; ``None`` or empty where it does not. Names are in the warehouse's own case."""
+    """The filters a dataset offers; ``None`` or empty where it has none. Names are as the warehouse writes them."""
 
     date_column: str | None = None
     account_id_column: str | None = None
@@ -69,7 +69,7 @@ class FilterSet:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Where the rows are: the three parts of a table's name, unquoted. ``database`` is what dbt calls the file."""
+    """The three parts of a table's name, unquoted. ``database`` is dbt's name of the DuckDB file."""
 
     database: str
     schema: str
@@ -84,9 +84,9 @@ class Dataset:
         name: The dbt model's name; ``id`` is derived from it.
         group: A heading to list it under, such as ``facts``.
         time_grain: ``day``, ``month`` and the like; ``None`` for a table without time.
-        owner_column: The column compared with the caller's owner key, in the warehouse's own case.
+        owner_column: The column compared with the caller's owner key, as the warehouse writes it.
         columns: In the order of the table.
-        unique_key: Columns that tell rows apart, when dbt declares them; used to make the order of rows stable.
+        unique_key: Columns that identify a row, when dbt declares them; they make the order of rows stable.
     """
 
     id: DatasetId
@@ -116,7 +116,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueState:
-    """The catalogue at one moment: the last one that could be read whole.
+    """The catalogue at one moment: the last one that could be read completely.
 
     Attributes:
         invocation_id: dbt's id of the run that wrote the manifest.

@@ -1,12 +1,12 @@
-"""The export job: what was asked for, where it stands, and which states may follow which.
+"""The export job: what was requested, its state, and which states may follow which.
 
     pending ─claim─► running ─publish─► completed ─expire─► expired
        │  ▲            │ │ │
        │  └─ requeue ──┘ │ └─ cancel ─► cancelled
        └── cancel/fail   └─ fail ─► failed
 
-The values here only say what is legal. Making a transition is one compare-and-set in ``database``, on PostgreSQL's
-clock; deciding which to make belongs to ``services``.
+The values here only define what is legal. A transition is one compare-and-set in ``database``, on PostgreSQL's clock;
+deciding which to make belongs to ``services``.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ JobId = NewType("JobId", UUID)
 
 
 class Status(StrEnum):
-    """Where an export stands."""
+    """The state of an export."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -54,8 +54,8 @@ LIVE = frozenset({Status.PENDING, Status.RUNNING})
 """States in which an export still needs work."""
 
 
-TRANSIENT_FOR = timedelta(minutes=5)
-"""For how long exports that fail for a transient cause are tried again, at least."""
+TRANSIENT_RETRY_PERIOD = timedelta(minutes=5)
+"""How long exports that fail for a transient cause are retried, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Failure:
 
     Attributes:
         retryable: Whether another attempt can help.
-        transient: Whether the cause lies outside of the export and passes: then attempts are not counted at first.
+        transient: Whether the cause lies outside the export and passes; such attempts are not counted at first.
     """
 
     code: str
@@ -74,7 +74,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: type[ExportError]) -> "Failure":
-        """The failure that ``error`` stands for. That a worker is lost may be the doing of what it made."""
+        """The failure for ``error``. A lost worker is not transient: the export itself may have caused it."""
         transient = error.retryable and error is not WorkerLost
         return cls(error.code, error.sentence(), error.retryable, transient)
 
@@ -85,7 +85,7 @@ class ExportRequest:
 
     Attributes:
         selection: Already checked against the dataset.
-        options: Options of the format, as the contract validated them.
+        options: Options of the format, validated.
     """
 
     dataset_id: DatasetId
@@ -97,7 +97,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an attempt has come, as its worker last said; ``rows_total`` is ``None`` until it is known."""
+    """The progress of an attempt as its worker last reported it; ``rows_total`` is ``None`` until it is known."""
 
     rows_written: int
     bytes_written: int
@@ -106,18 +106,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportJob:
-    """One export as the jobs table holds it.
+    """One export as the jobs table stores it.
 
     Attributes:
-        owner_key: The requester's value in the warehouse's owner column, fixed when the export was requested.
+        owner_key: The owner's value in the owner column of the warehouse, fixed when the export was requested.
         attempt: How many attempts have been claimed so far.
         run_id: The Dagster run of the latest attempt.
-        artifact: Set once completed; stays when the file has expired.
-        replacement: The file that takes the artifact's place at this moment, while a completed export is made again.
+        artifact: Set once completed; kept when the file has expired.
+        replacement: The file that is replacing the artifact at this moment, while a completed export is made again.
         replacing: Whether somebody may be about to replace the file.
         progress: Of the attempt that is running.
-        retry_of: The export that this one was asked for anew.
-        request_id: Of the HTTP request that asked for it; the access log, run, worker's log and file name it as well.
+        retry_of: The export of which this is a retry.
+        request_id: Id of the HTTP request that asked for it, also in the access log, the run, and the worker's log.
     """
 
     id: JobId
@@ -146,7 +146,7 @@ class ExportJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFilter:
-    """Which exports to list; what is left out does not restrict."""
+    """Which exports to list; a field without a value does not restrict."""
 
     statuses: tuple[Status, ...] = ()
     formats: tuple[Format, ...] = ()
@@ -156,23 +156,23 @@ class ExportFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """That an export is to be made once, however often it is asked for.
+class IdempotencyKey:
+    """An Idempotency-Key and the request it was used with: the same key creates one export only.
 
     Attributes:
-        key: Digest of the caller's Idempotency-Key, which is theirs alone.
-        request: Digest of what they asked for with it.
+        key_digest: Digest of the caller's key; keys of different users are independent.
+        request_digest: Digest of the request.
     """
 
-    key: bytes
-    request: bytes
+    key_digest: bytes
+    request_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right of one worker process to produce one attempt of one export.
 
-    ``token`` is random, because two processes can hold the same Dagster run id.
+    ``token`` is random, because two processes can have the same Dagster run id.
     """
 
     job_id: JobId
@@ -182,7 +182,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """An export that was handed out to be launched, for which time, and the request that it is for."""
+    """A pending export that was leased to be launched, the number of the lease, and the id of its HTTP request."""
 
     job_id: JobId
     number: int
@@ -190,11 +190,11 @@ class Launch:
 
     @property
     def run_key(self) -> str:
-        """Dagster's deduplication key: one run for each hand-out."""
+        """Dagster's deduplication key: one run for each lease."""
         return f"{self.job_id}:{self.number}"
 
     @classmethod
     def of(cls, run_key: str) -> "Launch":
-        """The launch that a run key stands for. Raises ValueError for any other text."""
+        """The launch with this run key. Raises ValueError for any other text."""
         job_id, _, number = run_key.rpartition(":")
         return cls(JobId(UUID(job_id)), int(number))

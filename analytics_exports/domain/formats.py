@@ -1,6 +1,6 @@
-"""File formats by name: what they are called in requests, file names and HTTP headers, and what a finished file holds.
+"""File formats by name: in requests, file names and HTTP headers, and the facts of a finished file.
 
-How a format is written belongs to ``artifacts``.
+Writing a format belongs to ``artifacts``.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FormatFacts:
-    """What the outside needs to know about a format. ``media_type`` is the HTTP Content-Type of the plain file."""
+    """What clients need to know about a format. ``media_type`` is the HTTP Content-Type of the plain file."""
 
     media_type: str
     hint: str
@@ -53,7 +53,7 @@ MEDIA_TYPES = (
 
 
 def ending(format: Format, options: Mapping[str, object]) -> str:
-    """How the name of a file ends, without a leading dot: ``csv``, ``csv.gz``, ``csv.zip`` for one in parts."""
+    """The extension of a file, without a leading dot: ``csv``, ``csv.gz``, ``csv.zip`` for a split export."""
     return f"{format}{_envelope(format, options)[0]}"
 
 
@@ -63,7 +63,7 @@ def media_type(format: Format, options: Mapping[str, object]) -> str:
 
 
 def _envelope(format: Format, options: Mapping[str, object]) -> tuple[str, str]:
-    """What the options put around the plain file: an ending with its dot and a media type."""
+    """The extension (with its dot) and media type that compression or splitting add to the plain file."""
     if options.get("split"):
         return _SPLIT
     return _ENVELOPES.get(str(options.get("compression")), ("", "")) if format in _TEXT else ("", "")
@@ -76,7 +76,7 @@ class FileWarning:
     Attributes:
         code: Stable machine-readable name.
         detail: A sentence. It names columns but no values.
-        count: How many cells, columns or rows it is about.
+        count: The number of cells, columns or rows concerned.
     """
 
     code: str

@@ -1,9 +1,9 @@
-"""Which rows and columns of a dataset are asked for.
+"""Which rows and columns of a dataset are requested.
 
-A Selection is the one language shared by queries, previews, estimates and exports. ``None`` means "not restricted"; an
-empty tuple means "matches nothing". ``check`` is the gate between what a caller sent and what the warehouse compiles:
-it returns the selection with names in the warehouse's own case, or refuses with every problem found. Whether ids belong
-to the caller is asked elsewhere (``services.requesting``), because it needs the database.
+A Selection is shared by queries, previews, estimates and exports. ``None`` means "not restricted"; an empty tuple means
+"matches nothing". ``check_selection`` validates it before the warehouse compiles it: it returns the selection with
+names as the warehouse writes them, or reports every problem found. Whether ids belong to the caller is checked in
+``services.selection_checker``, because that needs the database.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -34,7 +34,7 @@ class NumericRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Filters and columns, checked or not yet checked against a dataset.
+    """Filters and columns.
 
     Attributes:
         start_date: First day, inclusive, on the dataset's date column.
@@ -53,7 +53,7 @@ class Selection:
     columns: tuple[str, ...] | None = None
 
 
-def check(selection: Selection, dataset: Dataset) -> Selection:
+def check_selection(selection: Selection, dataset: Dataset) -> Selection:
     """Return ``selection`` with names as the warehouse writes them.
 
     Raises:
@@ -121,7 +121,7 @@ def _range(pointer: str, item: NumericRange) -> Iterator[FieldProblem]:
 
 
 def _names(field: str, names: Sequence[str], offered: Collection[str]) -> Iterator[FieldProblem]:
-    """Problems with the names of filters. An unknown name is not repeated: it may be anything."""
+    """Problems with the names of filters. An unknown name is not repeated: it may contain anything."""
     if not set(names).issubset(offered):
         choices = ", ".join(sorted(offered)) or "none"
         yield FieldProblem(f"/{field}", f"This dataset has no filter of that name; it has: {choices}.")

@@ -1,12 +1,12 @@
-"""The hand into Dagster: its instance as the Orchestrator port.
+"""The Dagster instance as the port ``Orchestrator``.
 
-dagster_gateway  the port
-event_log        reading what Dagster logged about exports
-pruning          deleting in bulk what it keeps of old ones
-materialisation  what a materialisation of an export says
+    dagster_gateway  the adapter
+    event_log        reads what Dagster logged about exports
+    materialisation  the metadata of a materialisation of an export
+    pruning          bulk deletion of old partitions, runs and events
 
-The names that both sides must agree on stand here, because ``api`` and ``orchestration`` do not import each other.
-Definitions do not belong here.
+Names that ``api`` and ``orchestration`` must agree on are defined here, because they do not import each other. Dagster
+definitions do not belong here.
 """
 
 SCHEMA = "dagster"
@@ -18,10 +18,13 @@ PARTITIONS = "exports"
 EXPORT_ASSET = "dataset_export"
 """Key of the asset whose partitions are exports."""
 
-EXPORT_JOB, DRAIN_JOB, REQUEST_JOB = "export", "drain_exports", "request_export"
+EXPORT_JOB, BATCH_JOB, REQUEST_JOB = "export", "export_batch", "request_export"
 EXPIRY_JOB, SWEEP_JOB = "expire_exports", "sweep_files"
-EXPORT_JOBS = (EXPORT_JOB, DRAIN_JOB, REQUEST_JOB, EXPIRY_JOB, SWEEP_JOB)
-"""Names of the jobs that make exports and clear them away; what they leave behind is pruned with the exports."""
+FORMER_BATCH_JOB = "drain_exports"
+"""Name of the batch job before it was called ``export_batch``; its old runs are still deleted."""
 
-DECIDED = "exports_decided"
-"""PostgreSQL channel on which our event log announces events that decide about exports."""
+EXPORT_JOBS = (EXPORT_JOB, BATCH_JOB, FORMER_BATCH_JOB, REQUEST_JOB, EXPIRY_JOB, SWEEP_JOB)
+"""Names of the jobs that make and remove exports; their runs are deleted with the exports."""
+
+EVENT_LOG_CHANNEL = "exports_decided"
+"""PostgreSQL channel that announces events which decide the outcome of exports."""

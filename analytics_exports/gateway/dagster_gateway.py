@@ -1,8 +1,8 @@
-"""The Orchestrator port on a Dagster deployment.
+"""The port ``Orchestrator`` on a Dagster deployment.
 
-What Dagster keeps is read and written over its own definitions of its tables, in the schema beside ours of the same
-database: one statement, on this service's connections, which fail at once when the database is away. Stopping a run
-needs the instance, because the run launcher it is configured with knows how.
+Dagster's tables are read and written through its own definitions of them, in a schema of the same database: one
+statement on this service's connections, which fail at once when the database is away. Only terminating a run needs the
+Dagster instance, because its run launcher knows how.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -22,8 +22,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from analytics_exports.domain.errors import OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.gateway import DRAIN_JOB, EXPORT_JOB, PARTITIONS, SCHEMA, event_log, pruning
-from analytics_exports.ports import InProgress, LoggedEvent, Materialised, Orchestrator
+from analytics_exports.gateway import BATCH_JOB, EXPORT_JOB, PARTITIONS, SCHEMA, event_log, pruning
+from analytics_exports.ports import ActiveRuns, LoggedEvent, Materialised, Orchestrator
 from analytics_exports.reconnecting import reconnecting, unavailable_when_away
 
 IN_PROGRESS = [status.value for status in NOT_FINISHED_STATUSES]
@@ -32,43 +32,43 @@ SENSORS = "SENSOR"
 """Dagster's name of the daemon that runs sensors."""
 
 SILENCE = timedelta(minutes=2)
-"""How long the daemon may be silent; it reports every half a minute."""
+"""How long the daemon may be silent; it reports every 30 seconds."""
 
 
 @runtime_checkable
 class KnowsItsWorkers(Protocol):
-    """A run launcher that can say how its workers are; Dagster's own have no such method."""
+    """A run launcher that can report the state of its workers; Dagster's own launchers cannot."""
 
     def problem(self) -> str | None:
-        """Why they cannot work now, for operators; ``None`` when they can."""
+        """Why the workers cannot run, for operators; ``None`` when they can."""
 
 
 @reconnecting(Orchestrator)
 class DagsterGateway:
-    """Implements ``ports.Orchestrator``. Methods raise DatabaseUnavailable when PostgreSQL does not answer."""
+    """Implements ``ports.Orchestrator``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def __init__(self, engine: Engine, instance: Callable[[], DagsterInstance], retry_seconds: float = 0) -> None:
-        """Reach the deployment whose tables are in the database of ``engine``.
+        """Use the deployment whose tables are in the database of ``engine``.
 
         Args:
-            instance: Makes its Dagster instance; called when it is first needed.
-            retry_seconds: For how long a method is repeated while PostgreSQL is away.
+            instance: Makes its Dagster instance; called when first needed.
+            retry_seconds: How long a method is repeated while PostgreSQL is away.
         """
         self.retry_seconds = retry_seconds
         self._engine = engine.execution_options(schema_translate_map={None: SCHEMA}, isolation_level="AUTOCOMMIT")
         self._instance = cache(instance)
 
-    def register(self, job_ids: Collection[JobId]) -> None:
+    def add_partitions(self, job_ids: Collection[JobId]) -> None:
         """Make these exports partitions of the export asset."""
         rows = [{"partitions_def_name": PARTITIONS, "partition": str(job_id)} for job_id in job_ids]
         if rows:
             with self._storage() as connection:
                 connection.execute(insert(DynamicPartitionsTable).values(rows).on_conflict_do_nothing())
 
-    def forget(self, job_ids: Collection[JobId]) -> None:
+    def delete_history(self, job_ids: Collection[JobId]) -> None:
         """Remove the partitions of these exports with their history."""
         with self._storage() as connection:
-            pruning.forget(connection, [str(job_id) for job_id in job_ids])
+            pruning.delete_history(connection, [str(job_id) for job_id in job_ids])
 
     def prune(self, age: timedelta) -> None:
         """Remove what is older than ``age`` and was left over."""
@@ -77,7 +77,7 @@ class DagsterGateway:
                 pass
 
     def terminate(self, run_id: str) -> None:
-        """Ask for a run to stop, if it is for one export; one that makes many looks itself which are cancelled."""
+        """Request the termination of a run for a single export. A batch run finds cancelled exports by itself."""
         with unavailable_when_away():
             run = self._instance().get_run_by_id(run_id)
             if run is not None and not run.is_finished and PARTITION_NAME_TAG in run.tags:
@@ -92,22 +92,22 @@ class DagsterGateway:
                 raise OrchestratorUnavailable
 
     def check_workers(self) -> None:
-        """Raise OrchestratorUnavailable with what the run launcher says of its workers, if it can say something."""
+        """Raise OrchestratorUnavailable with what the run launcher reports of its workers, if it can."""
         try:
             with unavailable_when_away():
                 launcher = self._instance().run_launcher
-        except DagsterHomeNotSetError:  # an API by itself: it is told nothing of run launchers
+        except DagsterHomeNotSetError:  # an API without a Dagster instance
             return
         if isinstance(launcher, KnowsItsWorkers) and (problem := launcher.problem()):
             raise OrchestratorUnavailable(problem)
 
-    def in_progress(self) -> InProgress:
-        """How many runs of sensors' there are now. Those of backfills wait behind them."""
-        drains = func.count().filter(RunsTable.c.pipeline_name == DRAIN_JOB)
-        ours = RunsTable.c.pipeline_name.in_([EXPORT_JOB, DRAIN_JOB])
-        counted = select(func.count(), drains).where(RunsTable.c.status.in_(IN_PROGRESS), ours)
+    def active_runs(self) -> ActiveRuns:
+        """The current numbers of runs. Runs of backfills are not counted."""
+        batches = func.count().filter(RunsTable.c.pipeline_name == BATCH_JOB)
+        ours = RunsTable.c.pipeline_name.in_([EXPORT_JOB, BATCH_JOB])
+        counted = select(func.count(), batches).where(RunsTable.c.status.in_(IN_PROGRESS), ours)
         with self._storage() as connection:
-            return InProgress(*connection.execute(counted).one())
+            return ActiveRuns(*connection.execute(counted).one())
 
     def events(self, after: int, limit: int) -> Sequence[LoggedEvent]:
         """The next events logged after position ``after``."""
@@ -119,10 +119,10 @@ class DagsterGateway:
         with self._storage() as connection:
             return next(iter(event_log.read(connection, position - 1, 1, up_to=position)), None)
 
-    def materialisation(self, job_id: JobId) -> Materialised | None:
+    def latest_materialisation(self, job_id: JobId) -> Materialised | None:
         """The latest publication of one export."""
         with self._storage() as connection:
-            return event_log.latest_publication(connection, job_id)
+            return event_log.latest_materialisation(connection, job_id)
 
     @contextmanager
     def _storage(self) -> Iterator[Connection]:

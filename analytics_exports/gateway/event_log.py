@@ -1,7 +1,7 @@
-"""Reading what Dagster logged about exports: publications, and runs that ended without a result.
+"""Reads what Dagster logged about exports: publications, and runs that ended without a result.
 
-One statement for all kinds at once, over Dagster's own definition of its table. Its API has a call for each kind, and
-each would need a cursor of its own. What follows from an event belongs to ``services.readback``.
+One statement reads all kinds of events, through Dagster's own definition of its table: Dagster's API has one call for
+each kind, each with a cursor of its own. What follows from an event belongs to ``services.event_log_projection``.
 """
 
 import logging
@@ -27,10 +27,10 @@ events = SqlEventLogStorageTable.c
 
 
 def read(connection: Connection, after: int, limit: int, up_to: int | None = None) -> Sequence[LoggedEvent]:
-    """The next events after the position ``after``, oldest first. One that cannot be read says so, and hides no other.
+    """The events after position ``after``, oldest first. One that cannot be read says so and does not hide others.
 
     Args:
-        up_to: The last position to look at; the end of the log without.
+        up_to: The last position to read; the end of the log by default.
     """
     decisive = or_(_of_exports(), events.dagster_event_type.in_([FAILED.value, CANCELLED.value]))
     within = events.id > after if up_to is None else events.id.between(after + 1, up_to)
@@ -38,8 +38,8 @@ def read(connection: Connection, after: int, limit: int, up_to: int | None = Non
     return [_logged(row.id, row.event) for row in rows]
 
 
-def latest_publication(connection: Connection, job_id: JobId) -> Materialised | None:
-    """The newest publication of one export, if it can be read."""
+def latest_materialisation(connection: Connection, job_id: JobId) -> Materialised | None:
+    """The newest publication of an export, if it can be read."""
     mine = and_(_of_exports(), events.partition == str(job_id))
     row = connection.execute(select(events.id, events.event).where(mine).order_by(events.id.desc()).limit(1)).first()
     event = _logged(row.id, row.event).event if row else None
@@ -52,7 +52,7 @@ def _of_exports() -> ColumnElement[bool]:
 
 
 def _logged(position: int, stored: str) -> LoggedEvent:
-    """What is stored may be of another version of Dagster, or damaged."""
+    """Decode a stored event, which may be of another version of Dagster, or damaged."""
     try:
         return LoggedEvent(position, _event(position, deserialize_value(stored, EventLogEntry)))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide the other events

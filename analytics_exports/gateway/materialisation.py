@@ -1,6 +1,6 @@
-"""What a materialisation of the export asset says, as metadata: written by the IO manager, read by the read-back.
+"""The metadata of a materialisation of the export asset: written by the IO manager, read by the event log projection.
 
-Only plain values with fixed names, so that any reader of Dagster's event log can use them.
+Only plain values under fixed names, so that any reader of Dagster's event log can use them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from analytics_exports.domain.artifact import Artifact, whole_number
 from analytics_exports.domain.export import Claim, JobId
 
 RENAMED = {"output_path": "path", "row_count": "dagster/row_count"}
-"""What Dagster or its users know under another name."""
+"""Facts that Dagster or its users know under another name."""
 
 
 def to_metadata(claim: Claim, artifact: Artifact) -> dict[str, MetadataValue]:
@@ -23,7 +23,7 @@ def to_metadata(claim: Claim, artifact: Artifact) -> dict[str, MetadataValue]:
 
 
 def is_of_an_export(metadata: Mapping[str, MetadataValue]) -> bool:
-    """Whether a worker wrote it; anybody can report a materialisation in Dagster."""
+    """Whether a worker of this service wrote it; anybody can report a materialisation in Dagster."""
     return "worker_token" in metadata
 
 

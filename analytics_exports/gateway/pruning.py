@@ -1,8 +1,8 @@
-"""Deleting in bulk what Dagster keeps of old exports: partitions, runs, and their events.
+"""Bulk deletion of what Dagster stores about old exports: partitions, runs, and their events.
 
-Dagster deletes one run, or one partition, at a time, and never by itself. The statements here are over its own
-definitions of its tables, all in its one PostgreSQL database. Ticks have a retention in ``dagster.yaml``. A run that is
-not over is never touched.
+Dagster deletes one run or partition at a time, and never by itself. The statements here use its own definitions of its
+tables, all in one PostgreSQL database. Ticks have a retention in ``dagster.yaml``. A run that has not ended is never
+touched.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ runs = RunsTable
 tags = RunTagsTable
 
 
-def forget(connection: Connection, keys: Sequence[str]) -> None:
+def delete_history(connection: Connection, keys: Sequence[str]) -> None:
     """Delete these partitions, their materialisations, and the runs that were for one of them alone."""
     launched = select(tags.c.run_id).where(tags.c.key == PARTITION_NAME_TAG, tags.c.value.in_(keys))
     _delete_runs(connection, connection.scalars(_ended(runs.c.run_id.in_(launched))).all())
@@ -42,7 +42,7 @@ def forget(connection: Connection, keys: Sequence[str]) -> None:
 
 
 def prune(connection: Connection, age: timedelta) -> int:
-    """Delete one page of ended runs of exports, and all partitions, that are older than ``age``; returns how many."""
+    """Delete one page of ended runs of exports, and all partitions, that are older than ``age``. Returns how many."""
     before = func.timezone("UTC", func.now()) - age
     old = _ended(runs.c.pipeline_name.in_(EXPORT_JOBS) & (runs.c.update_timestamp < before))
     found = connection.scalars(old.order_by(runs.c.id).limit(PAGE)).all()
@@ -58,7 +58,7 @@ def _delete_runs(connection: Connection, run_ids: Collection[str]) -> None:
     if run_ids:
         _delete_events(connection, events.c.run_id.in_(run_ids))
         connection.execute(delete(checks).where(checks.c.run_id.in_(run_ids)))
-        connection.execute(delete(runs).where(runs.c.run_id.in_(run_ids)))  # their tags go with them
+        connection.execute(delete(runs).where(runs.c.run_id.in_(run_ids)))  # deletes their tags too
 
 
 def _delete_events(connection: Connection, which: ColumnElement[bool]) -> None:

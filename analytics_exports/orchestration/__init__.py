@@ -1,21 +1,23 @@
-"""Everything Dagster, one file for each of its concepts.
+"""The Dagster code location, one module for each Dagster concept.
 
-partitions   the dynamic partitions, one for each export
-assets       the warehouse that dbt builds, and the export made from it
-lineage      the dbt models that the warehouse is made of
-checks       what operators should know of an asset
-io_managers  frames to published files
-publications what a materialisation of an export says
-resources    what a run holds: the application, and the productions in progress
-requests     the launchpad's way to an export
-jobs         how the assets are run, and the clean-up
-drain        many exports in one run
-sensors      launching what is pending; the read-back's safety net
-schedules    expiring what is old
-build        all of it as one Definitions object
-storage      Dagster's storage on pooled connections
-warm         run workers that have everything imported
+    assets                    the warehouse that dbt builds, and the exports made from it
+    batch                     the job that makes many exports in one run
+    build                     all definitions as one Definitions object
+    checks                    asset checks
+    io_managers               the IO manager that writes frames to published files
+    jobs                      jobs that run the assets, expire exports and sweep files
+    launchpad                 the job with which operators request an export
+    lineage                   the dbt models of the warehouse, as assets
+    materialisation_metadata  what a materialisation of an export records
+    partitions                the dynamic partitions, one for each export
+    remote                    runs on workers of other machines, through Celery
+    resources                 what runs share
+    schedules                 expiry and sweeping
+    sensors                   launching pending exports; the event log projection while no API runs
+    storage                   Dagster's storage on pooled connections
+    ticks                     returning the exports of sensor ticks whose result was lost
+    warm                      run workers that have imported the code in advance
 
-Assets, sensors and ops are short: they call a service. Nothing heavy is imported at module level, because every run and
-every sensor evaluation would pay for it.
+Assets, sensors and ops are short: they call a service. Import nothing heavy at module level: every run and every sensor
+evaluation would pay for it.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from dagster import (
     AssetCheckResult,
@@ -10,14 +11,17 @@ from dagster import (
     AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
+    DagsterRun,
     Failure,
     MaterializeResult,
     MetadataValue,
     Output,
     asset,
 )
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from analytics_exports.bootstrap import application
+from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
 from analytics_exports.orchestration.lineage import OWNERS, TABLE, datasets
@@ -27,7 +31,7 @@ WAREHOUSE = "warehouse"
 
 
 def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
-    """The warehouse, made of the dbt models ``models``."""
+    """The asset for the warehouse, which depends on the dbt models ``models``."""
     by_table = {spec.metadata[TABLE]: spec.key for spec in models}
 
     @asset(
@@ -42,7 +46,7 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
         """Run dbt and publish what it built."""
         from dagster_duckdb import DuckDBResource
 
-        from analytics_exports.warehouse.contents import table_sizes
+        from analytics_exports.warehouse.table_sizes import table_sizes
 
         app = application("worker")
         report = app.build_warehouse()
@@ -69,7 +73,7 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
 
 
 def _report_models(context: AssetExecutionContext, keys: Mapping[str, AssetKey], tables: Mapping[str, int]) -> None:
-    """Say of each dbt model that has a table how many rows it has now."""
+    """Log a materialisation with the row count for each dbt model that has a table."""
     for table, rows in tables.items():
         key = keys.get(table)
         if key is not None:
@@ -85,15 +89,24 @@ def _report_models(context: AssetExecutionContext, keys: Mapping[str, AssetKey],
     deps=[WAREHOUSE],
     check_specs=EXPORT_CHECKS,
     io_manager_key="export_io_manager",
-    required_resource_keys={"desk"},
+    required_resource_keys={"open_productions"},
     description="One export: the rows of one dataset that belong to one user, as a file. The partition is the job id.",
 )
 def dataset_export(context: AssetExecutionContext) -> Any:  # noqa: ANN401 - a type would load polars with definitions
-    """The rows of the export as a LazyFrame, not yet read: the IO manager streams them. Then the file is checked."""
+    """Claim the export and open its rows, which the IO manager streams to a file; then check the file."""
     yield from _export(context)
 
 
 def _export(context: AssetExecutionContext) -> Iterator[Output[Any] | AssetCheckResult]:
-    desk = context.resources.desk
-    yield Output(desk.begin(context.partition_key).frame)
-    yield from export_results(*desk.published(context.partition_key))
+    job_id = JobId(UUID(context.partition_key))
+    run = context.run
+    production = application("worker").producer.begin(job_id, run.run_id, remake=not _is_launched(run))
+    context.resources.open_productions.callback(production.close)
+    yield Output(production)
+    if production.artifact is not None:
+        yield from export_results(production.job, production.artifact)
+
+
+def _is_launched(run: DagsterRun) -> bool:
+    """Whether a sensor launched the run: it may come late, and must not make a completed export again."""
+    return RUN_KEY_TAG in run.tags and run.parent_run_id is None

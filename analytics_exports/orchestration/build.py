@@ -1,4 +1,4 @@
-"""All definitions as one object. Tests build their own with other resources instead of patching this one."""
+"""Assembles all definitions. Tests build their own with other resources instead of patching these."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,13 @@ from pathlib import Path
 from dagster import AssetSpec, Definitions, in_process_executor
 
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
+from analytics_exports.orchestration.batch import batch_job
 from analytics_exports.orchestration.checks import datasets_are_offered
-from analytics_exports.orchestration.drain import drain_exports
 from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.jobs import expire_exports, export_job, sweep_files, warehouse_job
+from analytics_exports.orchestration.launchpad import request_export
 from analytics_exports.orchestration.lineage import dbt_assets
-from analytics_exports.orchestration.requests import request_export
-from analytics_exports.orchestration.resources import desk
+from analytics_exports.orchestration.resources import open_productions
 from analytics_exports.orchestration.schedules import expiry_schedule, sweep_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
@@ -28,18 +28,18 @@ def build_definitions(
     dbt_manifest: Path | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> Definitions:
-    """The code location. The dbt project is decoration: without it, everything else works.
+    """The code location. The dbt project is optional: when it cannot be shown, everything else still works.
 
     Args:
-        launch_sensors: How many identical sensors wait for exports.
+        launch_sensors: Number of identical sensors that wait for exports.
         launch_wait_seconds: How long one tick waits; below Dagster's limit of 60 s for a sensor evaluation.
-        dbt_manifest: The dbt project to show in the asset graph, as it is now; none is shown without.
+        dbt_manifest: The dbt project to show in the asset graph; ``None`` shows none.
         resources: Replacements for the default resources, by key.
     """
     build = partial(_definitions, launch_sensors, launch_wait_seconds, resources or {})
     try:
         definitions = build(dbt_assets(dbt_manifest) if dbt_manifest else [])
-        definitions.get_repository_def()  # it is kept, so that this is not done twice
+        definitions.get_repository_def()  # cached by Dagster
     except Exception:
         logger.exception("The asset graph cannot show the dbt project")
         return build([])
@@ -52,9 +52,9 @@ def _definitions(
     return Definitions(
         assets=[*models, warehouse_asset(models), dataset_export],
         asset_checks=[datasets_are_offered],
-        jobs=[export_job, request_export, drain_exports, warehouse_job, expire_exports, sweep_files],
+        jobs=[export_job, request_export, batch_job, warehouse_job, expire_exports, sweep_files],
         schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
-        executor=in_process_executor,  # for runs of assets; the default starts another interpreter for each step
-        resources={"desk": desk, "export_io_manager": export_io_manager, **resources},
+        executor=in_process_executor,  # Dagster's default starts an interpreter for each step
+        resources={"open_productions": open_productions, "export_io_manager": export_io_manager, **resources},
     )

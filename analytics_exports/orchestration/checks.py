@@ -1,6 +1,6 @@
-"""Asset checks: what operators should know of an asset, shown beside it.
+"""Asset checks: facts about an asset that operators should know, shown beside it in Dagster.
 
-A check reads and says; it changes nothing and blocks nothing.
+A check only reads and reports; it changes nothing and blocks nothing.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from analytics_exports.bootstrap import application
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob
 from analytics_exports.gateway import EXPORT_ASSET
-from analytics_exports.services.inspecting import OWNER_ONLY, READABLE, ROW_COUNT, Inspecting
+from analytics_exports.services.artifact_inspector import OWNER_ONLY, READABLE, ROW_COUNT, ArtifactInspector
 
 EXPORT_CHECKS = [
     AssetCheckSpec(name, asset=EXPORT_ASSET, description=description)
@@ -27,16 +27,16 @@ EXPORT_CHECKS = [
         OWNER_ONLY: "Every row belongs to the owner of the export.",
     }.items()
 ]
-"""Made for each export that has a run of its own; those of a burst are compared while they are written only."""
+"""Run for each export that has a run of its own. Exports of a batch are only verified while they are written."""
 
 
 def export_results(job: ExportJob, artifact: Artifact) -> Iterator[AssetCheckResult]:
-    """What a second look at a published export finds."""
-    from analytics_exports.artifacts.owners import foreign_rows
+    """Check a published export; yields one result for each check."""
+    from analytics_exports.artifacts.owner_check import count_foreign_rows
 
     app = application("worker")
-    inspecting = Inspecting(app.catalogue, app.warehouse, app.artifacts, foreign_rows)
-    for name, verdict in inspecting.inspect(job, artifact).items():
+    inspecting = ArtifactInspector(app.catalogue, app.warehouse, app.artifacts, count_foreign_rows)
+    for name, verdict in inspecting.check(job, artifact).items():
         yield AssetCheckResult(
             passed=verdict.passed, check_name=name, metadata={"export": str(job.id), **verdict.facts}
         )
@@ -44,7 +44,7 @@ def export_results(job: ExportJob, artifact: Artifact) -> Iterator[AssetCheckRes
 
 @asset_check(asset="warehouse", description="Every model that is marked as a dataset can safely be offered as one.")
 def datasets_are_offered() -> AssetCheckResult:
-    """Fails, as a warning, when the catalogue rejected a model; its metadata says which, and why."""
+    """Fail, as a warning, when the catalogue rejected a model; the metadata names the models and the reasons."""
     state = application("worker").catalogue.state()
     return AssetCheckResult(
         passed=not state.rejected and state.stale is None,

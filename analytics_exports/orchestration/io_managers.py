@@ -1,44 +1,38 @@
-"""Frames to files: the IO manager that streams an export to the artifact store and says what it wrote.
+"""The IO manager that streams the frame of an export to the artifact store and records what it wrote.
 
-The bytes are ``artifacts``' business and the protocol is ``services.producing``'s; here they meet Dagster: partition
-key in, materialisation metadata out. Loading an export as an input gives its file as a LazyFrame again.
+Claiming, writing and publishing belong to ``services.production``. Loading an export as an input of another asset reads
+its file as a LazyFrame.
 """
 
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from dagster import InitResourceContext, InputContext, IOManager, OutputContext, io_manager
+from dagster import InputContext, IOManager, OutputContext, io_manager
 
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.errors import ExportExpired
 from analytics_exports.domain.export import JobId
-from analytics_exports.orchestration.publications import publication
-from analytics_exports.orchestration.resources import Desk
+from analytics_exports.orchestration.materialisation_metadata import materialisation_metadata
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from analytics_exports.services.production import Production
 
 
 class ExportIOManager(IOManager):
     """Publishes the frame of one partition as the file of one export."""
 
-    def __init__(self, desk: Desk) -> None:
-        """Finish the productions that lie on this desk."""
-        self._desk = desk
-
-    def handle_output(self, context: OutputContext, obj: "pl.LazyFrame") -> None:
-        """Write, check and publish ``obj``; the metadata carries the claim by which the read-back completes it."""
-        production = self._desk.take(context.partition_key)
-        artifact = production.publish(obj)
-        context.add_output_metadata(publication(production, artifact))
-        self._desk.hand_back(context.partition_key, production.job, artifact)
+    def handle_output(self, context: OutputContext, obj: "Production") -> None:
+        """Publish the file. The metadata carries the claim with which the event log projection completes the export."""
+        context.add_output_metadata(materialisation_metadata(obj, obj.publish()))
 
     def load_input(self, context: InputContext) -> "pl.LazyFrame":
         """The rows of a published export.
 
         Raises:
-            ExportExpired: there is no such file, or no longer.
-            UnsupportedOperation: it is a workbook, which is made for people.
+            ExportExpired: there is no such file, or it has been removed.
+            UnsupportedOperation: the format (XLSX) is not read back.
         """
         from analytics_exports.artifacts import writing
 
@@ -51,7 +45,7 @@ class ExportIOManager(IOManager):
             return writing.read(file, job.request.format, job.request.options).lazy()
 
 
-@io_manager(required_resource_keys={"desk"}, description="Streams an export to the artifact store.")
-def export_io_manager(context: InitResourceContext) -> ExportIOManager:
-    """The IO manager of one run."""
-    return ExportIOManager(context.resources.desk)
+@io_manager(description="Streams an export to the artifact store.")
+def export_io_manager() -> ExportIOManager:
+    """The IO manager as a Dagster resource."""
+    return ExportIOManager()

@@ -1,7 +1,7 @@
-"""Jobs: how the assets are run.
+"""The jobs that run the assets, expire exports and sweep files.
 
-All run in one process each: the default executor would start another interpreter for every step, and a killed run would
-leave its steps behind.
+All use the in-process executor: Dagster's default would start another interpreter for each step, which is slow, and a
+killed run would leave its step processes behind.
 """
 
 from dagster import OpExecutionContext, define_asset_job, in_process_executor, job, op
@@ -26,25 +26,25 @@ warehouse_job = define_asset_job(
 
 @op(description="Removes files and partitions of exports that are past their time.")
 def expire(context: OpExecutionContext) -> None:
-    """One pass of the retention service."""
+    """Run one pass of the retention service."""
     removed = application("schedule").retention.expire()
     context.log.info("Removed %s expired exports.", removed)
 
 
 @job(name=EXPIRY_JOB, executor_def=in_process_executor, description="Expires exports that are past their time.")
 def expire_exports() -> None:
-    """The clean-up, run by a schedule."""
+    """Expire exports; run by a schedule."""
     expire()
 
 
 @op(description="Removes files of attempts that are over and of exports that are gone.")
 def sweep(context: OpExecutionContext) -> None:
-    """One look at every file of the store."""
+    """Check every file of the store."""
     removed = application("schedule").retention.sweep()
     context.log.info("Removed %s files of nobody's.", removed)
 
 
 @job(name=SWEEP_JOB, executor_def=in_process_executor, description="Removes files that killed workers left behind.")
 def sweep_files() -> None:
-    """The thorough clean-up, run by a schedule."""
+    """Remove leftover files; run by a schedule."""
     sweep()

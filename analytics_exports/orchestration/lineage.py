@@ -1,6 +1,6 @@
-"""The dbt project in the asset graph: each dataset, and what it was made from, as an asset that dbt makes.
+"""The dbt project in the asset graph: an asset for each dataset and for each model, seed and source it was made from.
 
-Dagster does not run them one by one: the asset ``warehouse`` builds them all, and says how many rows each has.
+Dagster does not execute these assets one by one: the asset ``warehouse`` builds them all and reports their row counts.
 """
 
 import logging
@@ -15,7 +15,7 @@ from analytics_exports.catalogue.lineage import LineageNode, read_lineage, safe_
 PREFIX = "dbt"
 DATASET = "dataset"
 TABLE = "dagster/table_name"
-"""Dagster's name for where a table is."""
+"""Dagster's metadata key for the table of an asset."""
 
 OWNERS = ("team:analytics",)
 
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 def dataset_key(name: str) -> AssetKey:
-    """The key of the asset that stands for the dataset of this name."""
+    """The asset key of the dataset with this name."""
     return AssetKey([PREFIX, safe_name(name)])
 
 
 def dbt_assets(manifest: Path) -> Sequence[AssetSpec]:
-    """An asset for each dataset of the project and for all that it was made from; logs what cannot be shown."""
+    """Assets for all datasets of the project and their ancestors. Logs what cannot be shown."""
     lineage = read_lineage(manifest)
     for problem in lineage.problems:
         logger.warning("The asset graph is not complete: %s", problem)
@@ -36,7 +36,7 @@ def dbt_assets(manifest: Path) -> Sequence[AssetSpec]:
 
 
 def datasets(specs: Sequence[AssetSpec]) -> Sequence[AssetKey]:
-    """Those that are marked as datasets."""
+    """The keys of the assets that are marked as datasets."""
     return [spec.key for spec in specs if DATASET in spec.tags]
 
 

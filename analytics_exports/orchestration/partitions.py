@@ -1,4 +1,4 @@
-"""The partitions: one for each live export, its key is the job id."""
+"""The dynamic partitions: one for each export that has not expired. The key is the job id."""
 
 from dagster import DynamicPartitionsDefinition
 

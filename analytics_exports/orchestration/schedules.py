@@ -1,4 +1,7 @@
-"""Schedules: expiring what is old, and sweeping up. Downloads of an expired export are refused before its file goes."""
+"""Schedules: expiring exports and sweeping files.
+
+Downloads of an expired export are refused before its file is removed.
+"""
 
 from dagster import DefaultScheduleStatus, ScheduleDefinition
 

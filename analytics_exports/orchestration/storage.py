@@ -1,12 +1,12 @@
-"""Dagster's storage in PostgreSQL, on a pool of connections: named in ``dagster.yaml`` in place of the stock class.
+"""Dagster's storage in PostgreSQL on pooled connections; ``dagster.yaml`` names it in place of the stock class.
 
-The stock storages open a connection for each statement, which costs far more than the statement. Here the three of them
-share one small pool in each process, and go on after a restart of PostgreSQL: a method that lost its connection is
-repeated on a new one, and one that must take effect once is one transaction, of which the repetition finds out whether
-it was committed. The event log keeps a promise besides, to whoever follows it: events that decide about exports become
-visible in the order of their ids, and each of them is announced.
+The stock storages open a connection for each statement, which costs far more than the statement. Here the three
+storages share one small pool per process and survive a restart of PostgreSQL: a method whose connection was lost is
+repeated on a new one. A method that must take effect once is one transaction, and before it is repeated, the storage
+checks whether the first try was committed. Besides, the event log gives its followers a guarantee: events that decide
+the outcome of exports become visible in the order of their ids, and each is announced.
 
-Every Dagster process imports this module: what it imports in turn is loaded by all of them.
+Every Dagster process imports this module: whatever it imports is loaded by all of them.
 """
 
 import threading
@@ -43,29 +43,31 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from analytics_exports.gateway import DECIDED
-from analytics_exports.reconnecting import connection_lost, persist, reconnecting
+from analytics_exports.gateway import EVENT_LOG_CHANNEL
+from analytics_exports.reconnecting import connection_lost, reconnecting, retry_while_away
 from analytics_exports.settings import Settings
 
 CONNECTIONS, TRANSACTIONS, MORE_CONNECTIONS = 2, 1, 20
-"""Connections that a process keeps for single statements and for transactions; how many more of each it may open."""
+"""Connections that a process keeps for single statements and for transactions, and how many more it may open of each.
+"""
 
-TRUSTED_SECONDS = 1.0
-"""A connection that was used so lately is used again without asking whether it still works: the method is repeated if
-it does not."""
+PING_AFTER_SECONDS = 1.0
+"""A connection that was idle for longer is pinged before use. One that was in use a moment ago is not: the method is
+repeated if it is broken.
+"""
 
-DECISIVE = frozenset(
+OUTCOME_EVENTS = frozenset(
     {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 )
 """Events that complete an export or end it."""
 
-TURN = 0x5EED_E4B1
-"""The advisory lock of whoever writes a decisive event: any number that no other user of this database locks."""
+WRITER_LOCK = 0x5EED_E4B1
+"""Key of the advisory lock that is held while an outcome event is written: any number unused in this database."""
 
-TURN_SECONDS = 5
+WRITER_LOCK_SECONDS = 5
 
-SETTING_UP = TURN + 1
-"""The advisory lock of whoever sees to it that Dagster's tables are there."""
+SETUP_LOCK = WRITER_LOCK + 1
+"""Key of the advisory lock that is held while Dagster's tables are created."""
 
 T = TypeVar("T")
 
@@ -74,18 +76,18 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     """Takes the configuration of Dagster's own ``postgres`` storage."""
 
     def __init__(self, postgres_url: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as Dagster's class
-        """Set up as Dagster does, then put storages of our own, on one pool, in the place of the three."""
+        """Set up as Dagster does, then replace the three storages by ones on a shared pool."""
         retry_seconds = Settings().lease_seconds
         token_provider = options.get("token_provider")
 
         def set_up() -> None:
             try:
-                with _alone(postgres_url, token_provider):
+                with _setup_lock(postgres_url, token_provider):
                     super(PooledPostgresStorage, self).__init__(postgres_url, *arguments, **options)
-            except DagsterPostgresException as error:  # which says how often, but not what failed
+            except DagsterPostgresException as error:  # it names the number of tries, not the cause
                 raise (error.__cause__ or error) from None
 
-        persist(retry_seconds, set_up)
+        retry_while_away(retry_seconds, set_up)
         statements = _pooled(postgres_url, token_provider, pool_size=CONNECTIONS, isolation_level="AUTOCOMMIT")
         transactions = _pooled(postgres_url, token_provider, pool_size=TRANSACTIONS)
         self._run_storage = PooledRunStorage(postgres_url, should_autocreate_tables=False)
@@ -105,18 +107,18 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         )
 
 
-class Pooled:
+class PooledStorage:
     """A storage on a pool of connections that it shares with others.
 
     Attributes:
-        retry_seconds: For how long a method is repeated while PostgreSQL is away: until the lease of an export ends.
+        retry_seconds: How long a method is repeated while PostgreSQL is away: until the lease of an export ends.
     """
 
     retry_seconds: float
     _engine: Engine
 
     def use(self, statements: Engine, transactions: Engine, retry_seconds: float) -> None:
-        """Take connections from these; Dagster has a method for it, but without a choice of the pool.
+        """Take connections from these engines. Dagster's own method for this does not allow choosing the pool.
 
         Args:
             statements: Commits each statement.
@@ -134,7 +136,7 @@ class Pooled:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction for all that this thread does with this storage inside."""
+        """One transaction for everything that this thread does with this storage inside the block."""
         if self._open.connection:
             yield self._open.connection
             return
@@ -145,12 +147,12 @@ class Pooled:
             finally:
                 self._open.connection = None
 
-    def once(self, do: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """Call ``do`` in one transaction, again while PostgreSQL is away, with one effect.
+    def run_once(self, do: Callable[[], T], find: Callable[[], T | None]) -> T:
+        """Call ``do`` in one transaction, repeated while PostgreSQL is away, so that it takes effect exactly once.
 
         Args:
-            do: What is to be done.
-            find: What an earlier try returned whose answer was lost; ``None`` if it had no effect.
+            do: The operation.
+            find: The result of an earlier try whose response was lost; ``None`` if it was not committed.
         """
         tries = count()
 
@@ -160,7 +162,7 @@ class Pooled:
             with self.transaction():
                 return do()
 
-        return persist(self.retry_seconds, once_more)
+        return retry_while_away(self.retry_seconds, once_more)
 
 
 class OpenTransaction(threading.local):
@@ -169,8 +171,8 @@ class OpenTransaction(threading.local):
     connection: Connection | None = None
 
 
-@reconnecting(RunStorage, but=("add_run",))
-class PooledRunStorage(Pooled, PostgresRunStorage):
+@reconnecting(RunStorage, excluding=(RunStorage.add_run,))
+class PooledRunStorage(PooledStorage, PostgresRunStorage):
     """Runs and their tags."""
 
     def add_run(self, dagster_run: DagsterRun) -> DagsterRun:
@@ -179,7 +181,7 @@ class PooledRunStorage(Pooled, PostgresRunStorage):
         def find() -> DagsterRun | None:
             return dagster_run if self.has_run(dagster_run.run_id) else None
 
-        return self.once(partial(super().add_run, dagster_run), find)
+        return self.run_once(partial(super().add_run, dagster_run), find)
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -192,8 +194,8 @@ class PooledRunStorage(Pooled, PostgresRunStorage):
             super().handle_run_event(run_id, event, update_timestamp)
 
 
-@reconnecting(ScheduleStorage, but=("create_tick",))
-class PooledScheduleStorage(Pooled, PostgresScheduleStorage):
+@reconnecting(ScheduleStorage, excluding=(ScheduleStorage.create_tick,))
+class PooledScheduleStorage(PooledStorage, PostgresScheduleStorage):
     """Sensors, schedules and their ticks."""
 
     def create_tick(self, tick_data: TickData) -> InstigatorTick:
@@ -208,15 +210,15 @@ class PooledScheduleStorage(Pooled, PostgresScheduleStorage):
                 number = connection.scalar(select(ticks.id).where(same))
             return InstigatorTick(number, tick_data) if number else None
 
-        return self.once(partial(super().create_tick, tick_data), find)
+        return self.run_once(partial(super().create_tick, tick_data), find)
 
 
-@reconnecting(EventLogStorage, but=("store_event", "store_event_batch"))
-class OrderedEventLog(Pooled, PostgresEventLogStorage):
-    """The event log, its decisive events written one writer after another.
+@reconnecting(EventLogStorage, excluding=(EventLogStorage.store_event, EventLogStorage.store_event_batch))
+class OrderedEventLog(PooledStorage, PostgresEventLogStorage):
+    """The event log, with outcome events written by one writer at a time.
 
-    Ids are given out before a transaction ends, so without this a reader could see a later event first, note that it
-    has read up to there, and never see the earlier one.
+    Ids are assigned before a transaction commits, so without this a reader could see a later event first, record that
+    position, and never see the earlier event.
     """
 
     def store_event(self, event: EventLogEntry) -> None:
@@ -240,22 +242,22 @@ class OrderedEventLog(Pooled, PostgresEventLogStorage):
                 return connection.scalar(select(literal(value=True)).where(select(logged.id).where(same).exists()))
 
         def do() -> bool:
-            if any(event.dagster_event_type in DECISIVE for event in events):
+            if any(event.dagster_event_type in OUTCOME_EVENTS for event in events):
                 with self.transaction() as connection:
-                    _take_turn(connection)
+                    _lock_and_notify(connection)
             store()
             return True
 
-        self.once(do, find)
+        self.run_once(do, find)
 
 
-def _take_turn(connection: Connection) -> None:
-    """Be the only writer, and announce what is written. A writer that hangs is not waited for for ever."""
-    connection.execute(text(f"NOTIFY {DECIDED}"))
+def _lock_and_notify(connection: Connection) -> None:
+    """Become the only writer and announce the events. The wait for another writer is limited, in case it hangs."""
+    connection.execute(text(f"NOTIFY {EVENT_LOG_CHANNEL}"))
     try:
         with connection.begin_nested():
-            connection.execute(text(f"SET LOCAL lock_timeout = '{TURN_SECONDS}s'"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({TURN})"))
+            connection.execute(text(f"SET LOCAL lock_timeout = '{WRITER_LOCK_SECONDS}s'"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
     except OperationalError as error:
         if connection_lost(error):
@@ -263,20 +265,20 @@ def _take_turn(connection: Connection) -> None:
 
 
 @contextmanager
-def _alone(postgres_url: str, token_provider: Any) -> Iterator[None]:  # noqa: ANN401 - as Dagster's class
-    """Be the only process that sets up: of several that make the same tables at once, all but one fail."""
+def _setup_lock(postgres_url: str, token_provider: Any) -> Iterator[None]:  # noqa: ANN401 - as Dagster's class
+    """Let only one process set up the tables: of several that create the same tables at once, all but one fail."""
     engine = create_pg_engine(postgres_url, token_provider, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
-        connection.execute(text(f"SELECT pg_advisory_lock({SETTING_UP})"))
+        connection.execute(text(f"SELECT pg_advisory_lock({SETUP_LOCK})"))
         yield
 
 
 def _pooled(postgres_url: str, token_provider: Any, **options: Any) -> Engine:  # noqa: ANN401 - as Dagster's class
-    """A pool whose connections are looked at before use, unless they were in use a moment ago."""
+    """A pool whose connections are pinged before use, unless they were in use a moment ago."""
     engine = create_pg_engine(postgres_url, token_provider, max_overflow=MORE_CONNECTIONS, **options)
 
     def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
-        if time.monotonic() - record.info.get("returned", 0) > TRUSTED_SECONDS:
+        if time.monotonic() - record.info.get("returned", 0) > PING_AFTER_SECONDS:
             try:
                 engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as reason:

@@ -1,44 +1,44 @@
-"""The sockets between the use cases and the outside: narrow Protocols in domain words.
+"""The ports between the use cases and the outside: narrow Protocols in domain terms.
 
-    data     Catalogue, Warehouse
-    figures  Figures
-    files    ArtifactStore
-    jobs     JobStore, Signal
-    people   Directory
-    runs     Orchestrator
+    data          Catalogue, Warehouse
+    directory     Directory, TokenStore
+    files         ArtifactStore
+    jobs          JobStore, Signal, Notifications
+    orchestrator  Orchestrator
+    stats         Stats
 
-Each has a real adapter in the package and an in-memory one in the tests; one behaviour suite runs on both. What belongs
-here: signatures, and what a caller may rely on. What does not: anything that knows a library. Rows cross as a Polars
-LazyFrame, named for the type checker only.
+Each has a real adapter in the package and an in-memory one in the tests; one behaviour suite runs on both. Only
+signatures and guarantees belong here, nothing that depends on a library. Rows are passed as a Polars LazyFrame, which
+is imported for type checking only.
 """
 
-from analytics_exports.ports.data import Begun, Catalogue, Estimate, Page, Scan, Warehouse
-from analytics_exports.ports.figures import Ended, Figures, Stock
+from analytics_exports.ports.data import Catalogue, Estimate, OnStart, Page, Scan, Warehouse
+from analytics_exports.ports.directory import Directory, TokenStore
 from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile, Written
-from analytics_exports.ports.jobs import Announcements, JobStore, Signal
-from analytics_exports.ports.people import Directory, TokenStore
-from analytics_exports.ports.runs import InProgress, LoggedEvent, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports.jobs import JobStore, Notifications, Signal
+from analytics_exports.ports.orchestrator import ActiveRuns, LoggedEvent, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports.stats import FinishedExport, QueueSnapshot, Stats
 
 __all__ = [
-    "Announcements",
+    "ActiveRuns",
     "ArtifactStore",
-    "Begun",
     "Catalogue",
     "Directory",
-    "Ended",
     "Estimate",
-    "Figures",
-    "InProgress",
+    "FinishedExport",
     "JobStore",
     "LoggedEvent",
     "Materialised",
+    "Notifications",
+    "OnStart",
     "Orchestrator",
     "Page",
+    "QueueSnapshot",
     "RunEnded",
     "Scan",
     "Signal",
     "Staging",
-    "Stock",
+    "Stats",
     "StoredFile",
     "TokenStore",
     "Warehouse",

@@ -1,4 +1,4 @@
-"""What can be exported, and the rows of it: the catalogue and the warehouse."""
+"""What can be exported, and its rows: the catalogue and the warehouse."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -38,14 +38,14 @@ class Scan(Protocol):
 
     @property
     def frame(self) -> "pl.LazyFrame":
-        """The rows in their stable order. Collecting or sinking it reads the warehouse in batches, once.
+        """The rows in their stable order. Collecting it reads the warehouse in batches, once.
 
-        Every batch is checked to hold rows of the owner only: IsolationViolation otherwise.
+        Every batch is verified to hold rows of the owner only: IsolationViolation otherwise.
         """
 
     @property
     def preview(self) -> "pl.DataFrame":
-        """The first few rows that were read; none before the frame is used."""
+        """The first few rows that were read; empty before the frame is used."""
 
     def verify(self) -> None:
         """Raise WarehouseChanged when the file was overwritten in place since this scan opened it."""
@@ -60,8 +60,8 @@ class Page:
 
     Attributes:
         columns: With DuckDB's type names.
-        rows: Each the text of one JSON object; values as ``warehouse.json_values`` says.
-        next: Cursor of the page after this one; ``None`` on the last.
+        rows: Each the text of one JSON object; values as ``warehouse.json_values`` defines.
+        next: Cursor of the following page; ``None`` on the last.
         data_as_of: When the version of the warehouse that was read was built.
     """
 
@@ -73,25 +73,25 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What an export of a selection would hold: exactly so many rows, and about so many bytes as plain CSV."""
+    """The size of an export: the exact number of rows, and the approximate size as plain CSV in bytes."""
 
     row_count: int
     text_bytes: int
 
 
-Begun = Callable[[Callable[[], None]], object]
-"""Is given a function that interrupts what has begun."""
+OnStart = Callable[[Callable[[], None]], object]
+"""Callback that receives a function to interrupt the operation that has started."""
 
 
 class Warehouse(Protocol):
-    """The rows. Every way to them takes an OwnerScope, and a selection that was checked against the dataset."""
+    """The rows. Every method that reads them takes an OwnerScope, and a selection that was checked."""
 
     def scan(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> AbstractContextManager[Scan]:
         """Open a scan of all rows of ``selection``.
 
         Raises:
             DatasetChanged: the table or a column is no longer as ``dataset`` says.
-            StorageUnavailable: there is nowhere to put what does not fit into memory.
+            StorageUnavailable: there is no place for data that does not fit into memory.
             WarehouseBusy: a writer holds the file.
             WarehouseUnavailable: there is no readable file.
         """
@@ -106,36 +106,37 @@ class Warehouse(Protocol):
         offset: int = 0,
         after: str | None = None,
     ) -> Page:
-        """At most ``limit`` rows of the same scan, without the first ``offset`` or after a page's cursor ``after``.
+        """At most ``limit`` rows of the same scan, from ``offset`` on or after the cursor of an earlier page.
 
-        Pages put end to end are the scan row for row. Raises as ``scan`` and its frame do, and InvalidRequest for a
+        All pages together are the scan, row for row. Raises as ``scan`` and its frame do, and InvalidRequest for a
         cursor that does not belong to this dataset, scope and selection.
         """
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
-        """How many rows the scan has.
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, on_start: OnStart | None = None) -> int:
+        """The number of rows of the scan.
 
         Args:
-            begun: Told how to interrupt the count, from any thread, before it reads; then it raises RunCancelled.
+            on_start: Receives the function that interrupts the count, from any thread; the count then raises
+                RunCancelled.
 
         Raises:
             ExportError: as ``page`` does.
         """
 
     def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:
-        """How large an export of the scan would be. Raises as ``page`` does."""
+        """Estimate the size of an export of the scan. Raises as ``page`` does."""
 
     def describe(self, relation: Relation) -> tuple[Column, ...] | None:
-        """The columns of a table or view, with DuckDB's type names; ``None`` when there is none.
+        """The columns of a table or view, with DuckDB's type names; ``None`` when it does not exist.
 
         Raises:
             WarehouseBusy, WarehouseUnavailable: as for ``scan``.
         """
 
-    def keep_open(self) -> AbstractContextManager[None]:
-        """Keep what is slow to open from one reading to the next inside the block.
+    def keep_alive(self) -> AbstractContextManager[None]:
+        """Keep a connection open between the readings inside the block.
 
-        A writer may have to wait for its end. What is read is still the version that is there when a reading begins.
+        A writer may have to wait until the block ends. Each reading still sees the newest version when it begins.
         """
 
     def data_as_of(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Where finished files are kept, and how one gets there."""
+"""The artifact store: where finished files are kept, and how a file is written to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a finished but unpublished file holds.
+    """The facts of a finished but unpublished file.
 
     Attributes:
-        sha256: Of the whole file, in hex.
-        version: Tells the file from any other that was or will be under the same key (see ``StoredFile``).
-        columns: Names, types and descriptions, and how many cells are NULL.
+        sha256: Checksum of the whole file, in hex.
+        version: Distinguishes the file from every other under the same key (see ``StoredFile``).
+        columns: Names, types and descriptions, and the number of NULLs.
         parts: The files inside, when it is a zip of several.
         warnings: What its reader should know.
     """
@@ -36,7 +36,7 @@ class Written:
 
 
 class Staging(Protocol):
-    """A file being written where no reader can see it. Leaving its context unpublished removes it."""
+    """A file being written where no reader can see it. It is removed when its context ends before it was published."""
 
     def write(
         self,
@@ -53,24 +53,24 @@ class Staging(Protocol):
         Args:
             options: Of the format, as plain JSON values.
             progress: Called with rows and bytes written so far, often and cheaply.
-            columns: The columns of ``frame`` in its order, with DuckDB's type names; they tell JSON from other text and
-                maps from lists.
-            facts: Short texts on the export, by name, for formats that have room for them.
+            columns: The columns of ``frame`` in its order, with DuckDB's type names; they distinguish JSON from other
+                text and maps from lists.
+            facts: Short texts about the export, by name, for formats that have metadata.
 
         Raises:
-            InvalidRequest: the options are not ones of this format.
+            InvalidRequest: the options are not valid for this format.
             StorageFull: the disk or the quota is full.
             StorageUnavailable: the folder is gone or not writable.
-            TooLarge: the file passed the configured limit.
+            TooLarge: the file exceeded the configured limit.
         """
 
     def publish(self) -> None:
-        """Make the written file visible under its key in one step, replacing an earlier attempt's."""
+        """Make the written file visible under its key in one step, replacing that of an earlier attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A published file, open for reading; whoever gets it closes it.
+    """A published file, open for reading. The receiver closes it.
 
     Attributes:
         version: That of ``Written``, unless the file was copied to another place since.
@@ -81,38 +81,38 @@ class StoredFile:
 
 
 class ArtifactStore(Protocol):
-    """Where finished files are kept, by key: ``exports/{user_id}/{job_id}.{ending}``."""
+    """Finished files by key: ``exports/{user_id}/{job_id}.{ending}``."""
 
     def prepare(self) -> None:
-        """Make the place ready for files, and mark it as the store's: for the set-up of the service only.
+        """Create the store and mark it as such: only when the service is set up.
 
         Raises:
-            StorageUnavailable: it cannot be made or written.
+            StorageUnavailable: it cannot be created or written.
         """
 
     def stage(self, key: str, attempt: int) -> AbstractContextManager[Staging]:
-        """Begin a file that will become visible as ``key``. Raises StorageFull or StorageUnavailable, as ``check``."""
+        """Begin a file that will be published as ``key``. Raises StorageFull or StorageUnavailable, as ``check``."""
 
     def open(self, key: str) -> StoredFile | None:
-        """A published file open for reading, or ``None``.
+        """Open a published file for reading; ``None`` when there is none.
 
-        What is read from its beginning on stays readable when the file is removed meanwhile.
+        A file that is being read from its beginning stays readable when it is removed meanwhile.
         """
 
     def link(self, key: str, lifetime: timedelta) -> str | None:
-        """An address from which anybody can download a published file for so long, without asking this service.
+        """A URL from which anybody can download a published file for ``lifetime``, without asking this service.
 
-        ``None`` when there is no file, or when the store gives no such addresses.
+        ``None`` when there is no file, or when the store has no such URLs.
         """
 
     def remove(self, key: str) -> None:
         """Remove a published file; nothing happens when there is none."""
 
     def check(self, expected_bytes: int = 0) -> None:
-        """Raise StorageUnavailable or StorageFull when files, one of ``expected_bytes`` included, cannot be written."""
+        """Raise StorageUnavailable or StorageFull when a file of ``expected_bytes`` could not be written."""
 
     def sweep(self, live: Callable[[UUID, int | None], bool]) -> int:
-        """Remove files that no export needs any more; returns how many.
+        """Remove files that no export needs any more. Returns how many.
 
         Args:
             live: Whether an attempt of an export may still be writing; with ``None`` for the attempt, whether the

@@ -1,4 +1,4 @@
-"""The jobs table, and what its changes announce."""
+"""The jobs table, and the notifications about its changes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,160 +13,167 @@ from analytics_exports.domain.export import (
     ExportJob,
     ExportRequest,
     Failure,
+    IdempotencyKey,
     JobId,
     Launch,
-    Once,
 )
 
 
 class JobStore(Protocol):
-    """The jobs table. Each method is one transaction; each transition one compare-and-set on the database's clock."""
+    """The jobs table. Each method is one transaction, each transition one compare-and-set on the database's clock."""
 
     def create(
         self,
         principal: Principal,
         request: ExportRequest,
         *,
-        once: Once | None = None,
-        most: int | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        max_unfinished: int | None = None,
         retry_of: JobId | None = None,
         request_id: str | None = None,
     ) -> ExportJob:
-        """Store a new pending export, or return the one that was stored ``once`` before.
+        """Store a new pending export, or return the one that was stored with the same idempotency key.
 
         Raises:
-            IdempotencyKeyInUse: the first request with the key is being answered at this moment.
-            IdempotencyKeyReused: the key came with another request before.
-            TooManyExports: the user has ``most`` unfinished ones.
+            IdempotencyKeyInUse: the first request with the key is being processed at this moment.
+            IdempotencyKeyReused: the key was used with another request before.
+            TooManyExports: the user has ``max_unfinished`` unfinished exports.
         """
 
-    def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
-        """The export that was stored ``once`` before. Raises IdempotencyKeyReused as ``create``."""
+    def find_by_key(self, user_id: UserId, idempotency_key: IdempotencyKey) -> ExportJob | None:
+        """The export that was stored with this idempotency key. Raises IdempotencyKeyReused as ``create``."""
 
     def load(self, job_id: JobId) -> ExportJob | None:
-        """An export whoever owns it: for workers and operators only."""
+        """An export of any user: for workers and operators only."""
 
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """An export of this user; ``None`` when it is unknown or somebody else's, without telling which.
+        """An export of this user; ``None`` when it does not exist or belongs to another user.
 
-        A completed export past its time is expired here at once, before anybody made that transition.
+        A completed export past its retention is reported as expired, even before that transition was made.
         """
 
-    def list_own(
+    def list_for_user(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
     ) -> Sequence[ExportJob]:
-        """Exports of this user, newest first; those after the one that was created then and has this id."""
+        """Exports of this user, newest first; those after the one with this creation time and id."""
 
-    def ahead(self, job_id: JobId) -> int:
-        """How many pending exports of anybody's come before this one, as the queue is now."""
+    def queue_position(self, job_id: JobId) -> int:
+        """The position of a pending export in the queue as it is now: 1 for the one that is launched next."""
 
-    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
-        """Exports to launch now. Each is held for ``hold``: nobody else gets it meanwhile.
+    def lease_pending(self, limit: int, ttl: timedelta) -> Sequence[Launch]:
+        """Lease pending exports to be launched now: for ``ttl`` nobody else gets them.
 
-        Users take turns by what they have begun: the first export of somebody who has none in the queue comes before
-        the third of anybody else that waits.
+        The order is fair between users: the first export of a user who has none in the queue comes before the third
+        waiting export of any other user.
         """
 
-    def release(self, launches: Collection[Launch]) -> None:
-        """Give back what ``due`` handed out and nobody will claim; it is due again at once, with its turn."""
+    def unlease(self, launches: Collection[Launch]) -> None:
+        """Return leased exports that will not be claimed.
 
-    def begun_since(self, age: timedelta) -> bool:
-        """Whether an export is running that was begun no longer than ``age`` ago."""
+        They can be leased again at once, and keep their place in the queue.
+        """
+
+    def started_since(self, age: timedelta) -> bool:
+        """Whether an export is running that was started no longer than ``age`` ago."""
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
-        """Take the next attempt: pending becomes running.
+        """Claim the next attempt: pending becomes running.
 
         Args:
             remake: Whether a completed export may be claimed too, to be made again.
 
         Raises:
-            ClaimLost: the export is in no state to be produced, or another worker has it.
-            InternalFailure: what was stored of it cannot be understood; it has failed now.
+            ClaimLost: the export cannot be produced in its current state, or another worker has it.
+            InternalFailure: its row is malformed; the export has failed now.
         """
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
-        """Prolong the lease and store progress; ``False`` when the claim is lost and work must stop."""
+        """Extend the lease and store progress; ``False`` when the claim is lost and the work must stop."""
 
     def publishing(self, claim: Claim, replacement: Artifact | None = None) -> AbstractContextManager[None]:
-        """Hold the row while a file becomes visible.
+        """Lock the row while a file becomes visible.
 
         Args:
-            replacement: The file, when the export has one already: its facts are noted before the file is visible, and
-                take the place of the other's in the moment after.
+            replacement: The new file of an export that already has one: its facts are stored before the file is
+                visible, and replace those of the old file immediately after.
 
         Raises:
-            ClaimLost: the claim is not valid any more.
+            ClaimLost: the claim is no longer valid.
         """
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
-        """Running becomes completed; ``False`` when the claim is not the current one. Safe to repeat."""
+        """Running becomes completed; ``False`` when the claim is not the current one. Idempotent."""
 
-    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
-        """End an attempt: back to pending when another can help, failed otherwise.
+    def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        """End an attempt: the export becomes pending when another attempt can help, failed otherwise.
 
-        Another can when the failure is retryable, and fewer than ``max_attempts`` ended by other than transient causes;
-        or, for a transient cause, there were fewer attempts, or the first failed less than ``TRANSIENT_FOR`` ago. The
-        waits between attempts grow.
+        Another attempt can help when the failure is retryable, and fewer than ``max_attempts`` ended by causes that are
+        not transient; or, for a transient cause, when there were fewer attempts, or the first failed less than
+        ``TRANSIENT_RETRY_PERIOD`` ago. The waits between attempts grow.
         """
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
-        """The same for whatever a run that ended without a result still holds; returns which exports."""
+    def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
+        """End the attempts that an unsuccessfully ended run still holds, as ``fail_attempt``. Returns their exports."""
 
-    def overdue(self, limit: int) -> Sequence[Claim]:
-        """Claims on running exports whose lease is over."""
+    def expired_leases(self, limit: int) -> Sequence[Claim]:
+        """Claims on running exports whose lease has expired."""
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """Pending or running becomes cancelled; returns the export as it then is, ``None`` if not the user's."""
+        """Pending or running becomes cancelled. Returns the export as it then is; ``None`` if it is not the user's."""
 
     def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """Completed becomes expired; returns the export as it then is, ``None`` if not the user's."""
+        """Completed becomes expired. Returns the export as it then is; ``None`` if it is not the user's."""
 
-    def downloaded(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
-        """Note that the transfer of so many bytes of the file begins; ``by_link`` when nobody showed a token."""
+    def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+        """Record that a transfer of ``byte_count`` bytes begins; ``by_link`` when the request had no token."""
 
     def expire(self, limit: int) -> Sequence[ExportJob]:
-        """Completed exports past their time become expired; returns every expired export whose file is still to go."""
+        """Completed exports past their retention become expired. Returns every expired export that still has a file."""
 
-    def file_removed(self, job_ids: Collection[JobId]) -> None:
-        """Note that the files of these expired exports are gone."""
+    def mark_files_removed(self, job_ids: Collection[JobId]) -> None:
+        """Record that the files of these expired exports have been removed."""
 
-    def forget_keys(self, age: timedelta) -> int:
-        """Forget with what key exports older than ``age`` were asked for; returns of how many."""
+    def delete_idempotency_keys(self, age: timedelta) -> int:
+        """Delete the idempotency keys of exports older than ``age``. Returns how many."""
 
-    def cursor(self, name: str) -> int:
-        """The stored position of a reader, 0 at first."""
+    def read_cursor(self, name: str) -> int:
+        """The stored position of a reader; 0 at first."""
 
-    def advance(self, name: str, position: int) -> None:
+    def advance_cursor(self, name: str, position: int) -> None:
         """Store the position of a reader; it never goes back."""
 
-    def skip(self, position: int, reason: str) -> None:
-        """Note that the event at this position could not be read back; it is tried again after a growing wait."""
+    def skip_event(self, position: int, reason: str) -> None:
+        """Record that the event at this position could not be applied; it is retried after a growing wait."""
 
-    def skipped(self, limit: int) -> Sequence[int]:
-        """Positions of skipped events that are to be tried again now."""
+    def skipped_events(self, limit: int) -> Sequence[int]:
+        """Positions of skipped events whose retry is due."""
 
-    def count_skipped(self) -> int:
-        """How many events are skipped now."""
+    def count_skipped_events(self) -> int:
+        """The number of skipped events."""
 
-    def unskip(self, position: int) -> None:
-        """Note that a skipped event was read back after all, or is there no more."""
+    def unskip_event(self, position: int) -> None:
+        """Record that a skipped event was applied after all, or no longer exists."""
 
 
 class Signal(Protocol):
-    """Something that another process can announce."""
+    """A notification from other processes, without content."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is announced, at most so long; whether it was."""
+        """Wait for the notification; ``False`` after ``seconds``."""
 
     def listeners(self) -> int:
-        """How many wait for the same announcement now, this one included."""
+        """How many wait for the same notification now, this one included."""
 
-    def sit(self, seats: int) -> bool:
-        """Take one of so many seats among all who wait, for as long as one listens; whether one was free."""
+    def acquire_slot(self, limit: int) -> bool:
+        """Take one of ``limit`` slots among all who wait for the same notification, until this stops listening.
+
+        Returns:
+            Whether a slot was free.
+        """
 
 
-class Announcements(Protocol):
-    """What other processes announce, each with a text."""
+class Notifications(Protocol):
+    """Notifications from other processes, each with a text."""
 
-    def heard(self, seconds: float) -> Collection[str]:
-        """Wait for announcements, at most so long; the texts of those that came."""
+    def receive(self, seconds: float) -> Collection[str]:
+        """Wait for notifications, at most ``seconds``. Returns their texts."""

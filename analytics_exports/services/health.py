@@ -1,4 +1,4 @@
-"""How each part is: the warehouse, the manifest, the database, the orchestrator, its workers and the artifact store."""
+"""The state of each part: warehouse, manifest, database, orchestrator, run workers, projection, artifact store."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Orchestr
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One part: ``problem`` is why it is not well, ``None`` when it is."""
+    """The state of one part: ``problem`` is why it does not work, ``None`` when it does."""
 
     name: str
     problem: str | None
@@ -19,7 +19,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All parts, and what operators want to know of the data."""
+    """The state of all parts, and facts about the data for operators."""
 
     conditions: Sequence[Condition]
     data_as_of: datetime | None
@@ -27,13 +27,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every part is well."""
+        """Whether every part works."""
         return all(condition.problem is None for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Looks at every part; one that is not well does not keep the others from being looked at."""
+    """Checks every part; a failing part does not prevent the checks of the others."""
 
     catalogue: Catalogue
     warehouse: Warehouse
@@ -42,7 +42,7 @@ class Health:
     orchestrator: Orchestrator
 
     def report(self) -> Report:
-        """The condition of each part now."""
+        """The current state of each part."""
         conditions = [
             _condition("warehouse", self.warehouse.data_as_of),
             _condition("manifest", self._manifest),
@@ -55,7 +55,7 @@ class Health:
         return Report(conditions, self._data_as_of(), self._rejected())
 
     def ready(self) -> Sequence[Condition]:
-        """The parts without which no request for an export can be taken, and those that would make it at once."""
+        """The parts that are needed to accept a request for an export and to make it at once."""
         return [
             self._database(),
             _condition("manifest", self.catalogue.state),
@@ -64,7 +64,7 @@ class Health:
         ]
 
     def _database(self) -> Condition:
-        return _condition("database", lambda: self.jobs.cursor("health"))
+        return _condition("database", lambda: self.jobs.read_cursor("health"))
 
     def _manifest(self) -> None:
         stale = self.catalogue.state().stale
@@ -72,7 +72,7 @@ class Health:
             raise Unavailable(f"The last good manifest is in use: {stale}")
 
     def _read_back(self) -> None:
-        if skipped := self.jobs.count_skipped():
+        if skipped := self.jobs.count_skipped_events():
             raise Unavailable(f"{skipped} events of Dagster's log could not be read back; they are tried again.")
 
     def _data_as_of(self) -> datetime | None:

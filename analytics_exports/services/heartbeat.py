@@ -1,11 +1,11 @@
-"""A thread that keeps a claim alive while its file is written, and carries progress to the job row.
+"""A thread that keeps a claim alive while its file is written, and stores progress in the job row.
 
-It beats once a second while there is progress to tell, and otherwise often enough for the lease. When the claim is gone
-(cancelled, or taken over) it stops the work. A database that is away for a while does no harm: publishing checks the
-claim once more.
+It renews the lease once a second while there is progress to store, and otherwise often enough for the lease. When the
+claim is lost (cancelled, or taken over) it stops the work. A database that is away for a while does no harm: publishing
+verifies the claim once more.
 
-An export that takes longer than one beat also gets a count of its rows, in a thread of its own, so that people see how
-far it has come; short ones are not slowed down by it. The count is interrupted when the work ends or has to stop.
+For an export that takes longer than one interval, the total number of rows is counted in a second thread, so that
+progress can be shown as a percentage; short exports do not pay for it. The count is interrupted when the work ends.
 """
 
 import threading
@@ -17,29 +17,29 @@ from typing import Self
 
 from analytics_exports.domain.errors import DatabaseUnavailable, ExportError
 from analytics_exports.domain.export import Claim
-from analytics_exports.ports import Begun, JobStore
+from analytics_exports.ports import JobStore, OnStart
 
 PROGRESS_SECONDS = 1.0
 COUNT_STOP_SECONDS = 1.0
-"""How long the end of the work waits for the count to notice that it was interrupted."""
+"""How long the end of the work waits for an interrupted count, in seconds."""
 
 
 class Heartbeat:
-    """Beats from entering to leaving its context.
+    """Renews a claim from entering to leaving its context.
 
     Attributes:
-        lost: The claim is not ours any more.
+        lost: Whether the claim was lost.
     """
 
     def __init__(self, jobs: JobStore, claim: Claim, lease: timedelta) -> None:
-        """Keep ``claim`` alive; it ends when no beat arrives for ``lease``."""
+        """Renew ``claim``, which expires when it is not renewed for ``lease``."""
         self.lost = False
         self._jobs = jobs
         self._claim = claim
         self._lease = lease
         self._written = {"rows_written": 0, "bytes_written": 0}
         self._stop_work: Callable[[], None] = lambda: None
-        self._count: Callable[[Begun], int] | None = None
+        self._count: Callable[[OnStart], int] | None = None
         self._counting: threading.Thread | None = None
         self._stop_counting: Callable[[], None] = lambda: None
         self._total: dict[str, int] = {}
@@ -47,12 +47,12 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start beating."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: "type[BaseException] | BaseException | TracebackType | None") -> None:
-        """Stop beating, wait for a beat in progress, and interrupt the count."""
+        """Stop the thread, wait for a renewal in progress, and interrupt the count."""
         self._done.set()
         self._thread.join()
         if self._counting is not None:
@@ -60,19 +60,19 @@ class Heartbeat:
             self._counting.join(COUNT_STOP_SECONDS)
 
     def stop_when_lost(self, stop: Callable[[], None]) -> None:
-        """Call ``stop`` from the beating thread when the claim is lost."""
+        """Call ``stop`` from the heartbeat thread when the claim is lost."""
         self._stop_work = stop
 
-    def count_with(self, count: Callable[[Begun], int]) -> None:
-        """Find out by ``count`` how many rows there will be, once the work takes longer than a beat.
+    def count_with(self, count: Callable[[OnStart], int]) -> None:
+        """Count all rows with ``count`` once the work takes longer than one interval.
 
         Args:
-            count: Tells, as it begins, how it is interrupted (see ``ports.Warehouse.count``).
+            count: Is given a callback that receives the function to interrupt it (see ``ports.Warehouse.count``).
         """
         self._count = count
 
     def progress(self, rows: int, size: int) -> None:
-        """Note rows and bytes written so far; costs nothing."""
+        """Note rows and bytes written so far. Cheap: nothing is stored yet."""
         self._written = {"rows_written": rows, "bytes_written": size}
 
     def _run(self) -> None:
@@ -98,12 +98,12 @@ class Heartbeat:
             self._counting = threading.Thread(target=self._note_total, args=(count,), name="row-count", daemon=True)
             self._counting.start()
 
-    def _note_total(self, count: Callable[[Begun], int]) -> None:
-        with suppress(ExportError):  # then there is no percentage; the export itself tells what is wrong
-            self._total = {"rows_total": count(self._count_begun)}
+    def _note_total(self, count: Callable[[OnStart], int]) -> None:
+        with suppress(ExportError):  # progress has no percentage then; the export reports the error
+            self._total = {"rows_total": count(self._on_count_start)}
 
-    def _count_begun(self, interrupt: Callable[[], None]) -> None:
-        """Keep how the count is interrupted; do so at once when the work ended while the warehouse was being opened."""
+    def _on_count_start(self, interrupt: Callable[[], None]) -> None:
+        """Keep the function that interrupts the count; call it at once if the work has ended meanwhile."""
         self._stop_counting = interrupt
         if self._done.is_set() or self.lost:
             interrupt()

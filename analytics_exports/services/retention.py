@@ -1,6 +1,6 @@
-"""The end of an export: past its time it expires, and its file, its partition, its key and its history in Dagster go.
+"""The end of an export: it expires, and its file, partition, idempotency key and history in Dagster are deleted.
 
-What Dagster keeps of exports that never had a file, because they failed or were cancelled, goes by its age.
+What Dagster keeps of exports that never had a file, because they failed or were cancelled, is deleted by its age.
 """
 
 import logging
@@ -16,7 +16,7 @@ from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
 PAGE = 500
 """Exports expired at a time."""
 
-KEYS_KEPT = timedelta(hours=24)
+KEY_RETENTION = timedelta(hours=24)
 """How long a request can be repeated under its Idempotency-Key, at least."""
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Removes what is past its time. The status changes first, so no new download begins on a file that goes.
+    """Expires exports. The status changes first, so that no new download begins on a file that is being removed.
 
     Attributes:
         history: How long Dagster's partitions and runs of exports are kept; longer than any file.
@@ -36,39 +36,39 @@ class Retention:
     history: timedelta
 
     def expire(self) -> int:
-        """Expire everything that is due; returns how many files were removed.
+        """Expire everything that is due. Returns how many files were removed.
 
         Raises:
-            StorageUnavailable: the place where files are kept cannot be reached.
+            StorageUnavailable: the artifact store cannot be reached.
         """
         removed = 0
         while ids := [job.id for job in self.jobs.expire(PAGE) if self._remove(job)]:
-            self.orchestrator.forget(ids)
-            self.jobs.file_removed(ids)
+            self.orchestrator.delete_history(ids)
+            self.jobs.mark_files_removed(ids)
             removed += len(ids)
-        self.jobs.forget_keys(KEYS_KEPT)
+        self.jobs.delete_idempotency_keys(KEY_RETENTION)
         self.orchestrator.prune(self.history)
         return removed
 
     def _remove(self, job: ExportJob) -> bool:
-        """Remove the file of an export; whether it is gone. One that stays is tried again by the next pass."""
+        """Remove the file of an export. Returns whether it is gone; otherwise the next pass tries again."""
         if job.artifact is None:
             return True
         try:
             self.artifacts.remove(job.artifact.output_path)
         except StorageUnavailable:
             with suppress(StorageFull):
-                self.artifacts.check()  # raises when it is not only this file
+                self.artifacts.check()  # raises if the whole store is unavailable
             logger.warning("The file of export %s cannot be removed", job.id)
             return False
         return True
 
     def sweep(self) -> int:
-        """Remove files that attempts left behind which are over; returns how many."""
+        """Remove files that ended attempts left behind. Returns how many."""
         return self.artifacts.sweep(self._needed)
 
     def _needed(self, job_id: UUID, attempt: int | None) -> bool:
-        """Whether a file may still be downloaded, or one that is not published may still be being written."""
+        """Whether a published file may still be downloaded, or an unpublished one may still be being written."""
         job = self.jobs.load(JobId(job_id))
         if job is None or job.status not in {*LIVE, Status.COMPLETED}:
             return False

@@ -1,4 +1,4 @@
-"""API tokens, for administrators: what they may be made like. Keeping them belongs to the token store."""
+"""API tokens, for administrators: how long they may be valid. Storing them belongs to the token store."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from analytics_exports.ports import TokenStore
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """What administrators do with tokens.
+class TokenService:
+    """Administers tokens.
 
     Attributes:
-        longest: How long a token may be valid; also how long one is when nothing is said.
+        longest: How long a token may be valid; also the default.
     """
 
     store: TokenStore
@@ -24,29 +24,29 @@ class Tokens:
     def issue(
         self, user_id: UserId, name: str, scopes: Collection[Scope], lifetime: timedelta | None = None
     ) -> tuple[str, Token]:
-        """Make a token; the first of the two is its secret, which cannot be had again.
+        """Create a token. Returns its secret, which cannot be read again, and its description.
 
         Raises:
-            InvalidRequest: it would be valid for longer than tokens may be.
+            InvalidRequest: it would be valid for longer than allowed.
             UserNotFound: there is no such user.
         """
         return self.store.issue(user_id, name, self._lifetime(lifetime), scopes)
 
-    def of_user(self, user_id: UserId) -> Sequence[Token]:
-        """All tokens of a user, newest first, also those that are not valid any more."""
-        return self.store.of_user(user_id)
+    def list_for_user(self, user_id: UserId) -> Sequence[Token]:
+        """All tokens of a user, newest first, including expired and revoked ones."""
+        return self.store.list_for_user(user_id)
 
     def rotate(self, token_id: UUID, overlap: timedelta, lifetime: timedelta | None = None) -> tuple[str, Token]:
-        """Make a token of the same user, name and scopes; the old one works for ``overlap`` beside it.
+        """Create a token with the same user, name and scopes; the old one stays valid for ``overlap``.
 
         Raises:
-            InvalidRequest: it would be valid for longer than tokens may be.
-            TokenNotFound: there is no valid token of this id.
+            InvalidRequest: it would be valid for longer than allowed.
+            TokenNotFound: there is no valid token with this id.
         """
         return self.store.rotate(token_id, self._lifetime(lifetime), overlap)
 
     def revoke(self, token_id: UUID) -> None:
-        """Refuse a token from the next request on, in every process. Raises TokenNotFound."""
+        """Revoke a token, effective from the next request in every process. Raises TokenNotFound."""
         self.store.revoke(token_id)
 
     def _lifetime(self, asked: timedelta | None) -> timedelta:

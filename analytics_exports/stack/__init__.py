@@ -1,10 +1,20 @@
-"""The local stack behind ``serve``, ``demo`` and the tests: an embedded PostgreSQL and the service's own processes.
+"""The local stack behind ``serve``, ``demo`` and the tests: an embedded PostgreSQL and the processes of the service.
 
-What belongs here: starting, watching and stopping processes of this machine. What does not: anything a deployment with
-its own PostgreSQL and its own process manager would need, and any knowledge of exports.
+    binaries     finds PostgreSQL's executables
+    demo         the demonstration project, its warehouse and users
+    environment  environment variables of the processes
+    errors       errors when starting
+    launch       program that starts a process with clean signals
+    leftovers    finds processes of a killed stack
+    locks        one process per folder
+    postgres     an embedded PostgreSQL server
+    privileges   the account of the embedded PostgreSQL
+    processes    one child process
+    scratch      a temporary PostgreSQL for one command
+    stack        which processes run, from the settings
+    supervisor   several processes: started in order, watched, stopped in reverse
+    tcp          ports of this machine
 
-    stack.py       Settings -> which processes run, with which environment
-    supervisor.py  several services, started in order, watched, stopped in reverse
-    processes.py   one child process
-    postgres.py    one embedded PostgreSQL server
+It is for one machine: a deployment with its own PostgreSQL and process manager does not need it. It knows nothing about
+exports.
 """

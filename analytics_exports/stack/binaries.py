@@ -1,7 +1,6 @@
-"""Where PostgreSQL's executables are: in an installed wheel, or in a copy of it that the server's account can reach.
+"""Finds PostgreSQL's executables: in an installed wheel, or in a copy that the server's account can access.
 
-What belongs here: finding the files. What does not: importing the package that carries them; its Python has habits that
-we do not want (see docs/decisions/0001-embedded-postgresql.md).
+The package that contains them is never imported (see docs/decisions/0001-embedded-postgresql.md).
 """
 
 import importlib.util
@@ -20,7 +19,7 @@ INSTALLATION = "pginstall18"
 
 
 def executables(account: Account | None) -> Path:
-    """Folder with ``initdb`` and ``postgres``, executable by ``account``; ``None`` is the caller.
+    """Folder with ``initdb`` and ``postgres``, executable by ``account``; ``None`` is the current user.
 
     Raises:
         PostgresFailed: The package is not installed.
@@ -46,7 +45,7 @@ def _open_to_all(program: Path) -> bool:
 
 
 def _copy_for_all(package: Path) -> Path:
-    """Copy the executables and the shared libraries beside them, once per installation."""
+    """Copy the executables and their shared libraries, once per installation."""
     target = shared_root() / f"programs-{digest(package)}-{package.stat().st_mtime_ns}"
     if not target.exists():
         unfinished = target.with_name(f"{target.name}.{os.getpid()}")

@@ -1,7 +1,6 @@
-"""The demonstration: settings that point at the demo project, its warehouse, and users with tokens.
+"""The demonstration: settings for the demo project, its warehouse, and users with tokens.
 
-What belongs here: making ``serve --demo`` and ``demo`` work without anything of one's own. What does not: the demo's
-data and models (``demo/``), and what is then done with the service (``cli.demonstration``).
+The demo's data and models are in ``demo/``; what is done with the service belongs to ``cli.demonstration``.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ from analytics_exports.warehouse.build import SOURCES_VARIABLE, BuildFailed, bui
 DEMO = PROJECT / "demo"
 IGNORED = frozenset({"target", "logs", "dbt_packages", "__pycache__", ".user.yml"})
 STAMP = "built-from"
-"""File beside the warehouse that says from which version of the project it was built."""
+"""File beside the warehouse with the version of the project it was built from."""
 
 TOKEN_NAME = "demo"  # noqa: S105 (a label)
 TOKEN_LIFETIME = timedelta(days=30)
@@ -36,7 +35,7 @@ TOKEN_LIFETIME = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """Somebody with rows in the demo warehouse. The id is also the value of the owner column."""
+    """A user with rows in the demo warehouse. The id is also the value of the owner column."""
 
     id: UUID
     label: str
@@ -50,7 +49,7 @@ class DemoFailed(StackError):
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """The same settings with the demo project in place of one's own; all it makes is below the state folder."""
+    """The settings with the demo project; everything it creates is below the state folder."""
     home = settings.state_dir.absolute() / "demo"
     return settings.model_copy(
         update={
@@ -72,7 +71,7 @@ def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
     try:
         stack.start_database()
         build_demo(settings, sources, stack.logs, say)
-        users = admit_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
+        users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
         stack.start_services()
         yield stack, users
     finally:
@@ -80,7 +79,7 @@ def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
 
 
 def build_demo(settings: Settings, sources: Path, logs: Path, say: Callable[[str], None]) -> None:
-    """Generate the source data and build the warehouse, unless that was done from the project as it is now.
+    """Generate the source data and build the warehouse, unless it is up to date with the project.
 
     Raises:
         DemoFailed: The data could not be generated, or dbt failed.
@@ -101,7 +100,7 @@ def build_demo(settings: Settings, sources: Path, logs: Path, say: Callable[[str
 
 
 def project_version(project: Path) -> str:
-    """A digest of every file of a dbt project that a person wrote."""
+    """A digest of every file of a dbt project that is not generated."""
     digest = hashlib.sha256()
     for path in sorted(project.rglob("*")):
         relative = path.relative_to(project)
@@ -111,8 +110,8 @@ def project_version(project: Path) -> str:
     return digest.hexdigest()
 
 
-def admit_users(database_url: str, sources: Path, file: Path) -> list[DemoUser]:
-    """Bring the demo users into the database, each with a token: the one kept in ``file`` while that is valid."""
+def create_users(database_url: str, sources: Path, file: Path) -> list[DemoUser]:
+    """Insert the demo users, each with a token: the one in ``file`` while it is valid."""
     engine = make_engine(database_url)
     directory = PostgresDirectory(engine)
     kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -126,7 +125,7 @@ def admit_users(database_url: str, sources: Path, file: Path) -> list[DemoUser]:
 
 
 def _token(directory: PostgresDirectory, user_id: UUID, kept: str) -> str:
-    principal = directory.principal(kept)
+    principal = directory.authenticate(kept)
     if principal is not None and principal.user_id == user_id:
         return kept
     return directory.issue_token(user_id, TOKEN_NAME, TOKEN_LIFETIME)

@@ -1,7 +1,4 @@
-"""What the child processes of the stack find in their environment.
-
-What belongs here: from settings to environment variables. What does not: the settings themselves (``settings``).
-"""
+"""The environment variables of the stack's processes."""
 
 import os
 import sys
@@ -13,29 +10,29 @@ from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.tcp import LOOPBACK
 
 MARK = f"{PREFIX}STACK"
-"""Variable that tells our processes, and all that they start, from others; its value is the state folder."""
+"""Variable that identifies the stack's processes and their children; its value is the state folder."""
 
 DAGSTER_SCHEMA = "dagster"
 CODE_SERVER_STOP_SECONDS = 1
-"""How long the code server lets calls finish; sensors that wait for exports would take longer."""
+"""How long the code server lets calls finish, in seconds; waiting sensors would take longer."""
 
 
 def dagster_url(database_url: str) -> str:
-    """The URL for Dagster's storage: the same database, another driver, a schema of its own."""
+    """The URL of Dagster's storage: the same database with another driver and a schema of its own."""
     url = make_url(database_url).set(drivername="postgresql+psycopg2")
     options = f"{url.query.get('options', '')} -csearch_path={DAGSTER_SCHEMA}".strip()
     return str(url.update_query_dict({"options": options}).render_as_string(hide_password=False))
 
 
 def dagster_home(settings: Settings) -> Path:
-    """The folder of Dagster's instance."""
+    """The folder of the Dagster instance."""
     return settings.state_dir.absolute() / "dagster"
 
 
 def child_environment(settings: Settings, database_url: str) -> dict[str, str]:
-    """Our own environment, with every setting spelled out, and what Dagster needs."""
+    """The current environment, with every setting and what Dagster needs."""
     inherited = dict(os.environ)
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # would compile every import anew in each process
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # it would make every process compile its imports
     programs = str(Path(sys.executable).parent)
     return (
         inherited

@@ -1,12 +1,12 @@
-"""What can go wrong on the local machine before the service even runs. Shown to whoever started it, never to users.
+"""Errors of the local stack before the service runs. Shown to whoever started it, never to users.
 
     StackError
     ├── AlreadyRunning   another process uses the same state folder
-    ├── PortBusy         something else listens on a port that is needed
+    ├── PortBusy         a port is in use
     ├── PostgresFailed   the embedded PostgreSQL could not be set up or started
     └── ServiceFailed    a process did not become ready, or keeps dying
 
-What belongs here: one sentence on what is wrong and one on the remedy. Details are in the log files that it names.
+Each has one sentence on the problem and one on the remedy. Details are in the log files that it names.
 """
 
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""Becomes another program: with default signals, under another account if asked, and not outliving its parent.
+"""Replaces itself by another program: with default signals, optionally under another account, bound to its parent.
 
     python -I -S launch.py PARENT_PID DEATH_SIGNAL UID:GID|- PROGRAM [ARGUMENT...]
 
-Run as a script, never imported: it stands between ``fork`` and ``exec``, where a threaded parent must not run Python.
-A shell's ``&`` makes its children ignore SIGINT, and some programs (Dagster) then ignore SIGTERM too, so every signal
-goes back to its default. The kernel's parent-death signal exists on Linux only, and is sent when the *thread* that
-started the process ends: start processes from the main thread. What does not belong here: anything else.
+Run as a script, never imported: it is executed between ``fork`` and ``exec``, where a threaded parent must not run
+Python. A shell's ``&`` makes its children ignore SIGINT, and some programs (Dagster) then ignore SIGTERM too, so every
+signal is reset to its default. The kernel's parent-death signal exists on Linux only, and is sent when the *thread*
+that started the process ends: start processes from the main thread.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ EXIT_NOT_FOUND = 127
 
 
 def reset_signals() -> None:
-    """Give every signal its default meaning and unblock it."""
+    """Reset every signal to its default action and unblock it."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
             signal.signal(number, signal.SIG_DFL)
@@ -28,7 +28,7 @@ def reset_signals() -> None:
 
 
 def become(account: str) -> None:
-    """Drop to ``UID:GID`` for good; ``-`` stays as it is."""
+    """Drop to ``UID:GID`` permanently; ``-`` keeps the current account."""
     if account == "-":
         return
     uid, gid = (int(part) for part in account.split(":"))
@@ -38,7 +38,7 @@ def become(account: str) -> None:
 
 
 def die_with_parent(parent: int, death_signal: int) -> None:
-    """Ask the kernel for ``death_signal`` when the parent is gone. Comes after ``become``, which would clear it."""
+    """Request ``death_signal`` when the parent exits. Must follow ``become``, which would reset it."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)

@@ -1,7 +1,7 @@
-"""Processes that a killed owner left behind: finding them by what they are, not by a pid that may be a stranger's now.
+"""Finds processes that a killed owner left behind, by what they are rather than by pid, which may have been reused.
 
-On Linux the kernel ends our children with us, so there is rarely anything to find; elsewhere, and for the moment it
-takes them to end, this is what makes a restart safe.
+On Linux the kernel ends our children with us, so there is rarely anything to find; elsewhere, and while they are
+ending, this makes a restart safe.
 """
 
 import os
@@ -15,7 +15,7 @@ import psutil
 
 STOP_SECONDS = 10.0
 EXEC_SECONDS = 0.1
-"""Time for a process within execve(2) to get through it; it takes microseconds of its own."""
+"""Time for a process within execve(2) to leave it; it takes microseconds."""
 
 
 def working_in(folder: Path) -> list[psutil.Process]:
@@ -24,7 +24,7 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 def marked(variable: str, value: str) -> list[psutil.Process]:
-    """Processes that were started with ``variable=value`` in their environment, and so all they started themselves.
+    """Processes with ``variable=value`` in their environment, which includes the children of such processes.
 
     Linux shows an empty environment of a process that is within execve(2), so an empty one is read a second time.
     """
@@ -37,7 +37,7 @@ def marked(variable: str, value: str) -> list[psutil.Process]:
 
 
 def stop_processes(processes: list[psutil.Process], stop_signal: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the processes to end, wait, and kill the ones that did not."""
+    """Signal the processes, wait, and kill those that have not ended."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(stop_signal)

@@ -1,7 +1,4 @@
-"""One process per folder, for as long as it lives. The kernel drops the lock when the process ends, however it ends.
-
-What belongs here: the lock. What does not: finding and stopping what a dead process left behind (``leftovers``).
-"""
+"""One process per folder. The kernel releases the lock when the process ends, however it ends."""
 
 import fcntl
 import os
@@ -19,10 +16,10 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
-            AlreadyRunning: Somebody else holds it.
+            AlreadyRunning: Another process or object holds it.
         """
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -33,7 +30,7 @@ class FolderLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back; does nothing when it is not held."""
+        """Release the lock; does nothing when it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,11 +1,10 @@
-"""One embedded PostgreSQL server: the binaries of a wheel, supervised by us, reachable over loopback TCP alone.
+"""An embedded PostgreSQL server: the binaries of a wheel, supervised by us, reachable over loopback TCP only.
 
     with EmbeddedPostgres(folder) as server:
         connect(server.url)
 
-What belongs here: one data folder, one server process. What does not: the schema (``database``), and the package's own
-Python, which keeps servers alive after their owner, opens parent folders to everybody and trusts every local user.
-See docs/decisions/0001-embedded-postgresql.md.
+The schema belongs to ``database``. The Python code of the package is not used: it keeps servers alive after their
+owner, opens parent folders to everybody and trusts every local user. See docs/decisions/0001-embedded-postgresql.md.
 """
 
 import os
@@ -37,7 +36,7 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.01
 PORT_ATTEMPTS = 5
 READY_LINE = 7
-"""Line of postmaster.pid, counted from 0, that says ``ready`` once connections are accepted."""
+"""Line of postmaster.pid, counted from 0, that is ``ready`` once connections are accepted."""
 
 SERVER_OPTIONS = {
     "listen_addresses": LOOPBACK,
@@ -49,20 +48,20 @@ SERVER_OPTIONS = {
     "log_timezone": "UTC",
 }
 EPHEMERAL_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
-"""For a server that is thrown away: nothing must survive a crash, and nothing lives long enough to be vacuumed."""
+"""For a temporary server: nothing must survive a crash, and nothing lives long enough to be vacuumed."""
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server of one's own. Everything it keeps is in one folder: data, password and lock."""
+    """A private PostgreSQL server. Everything it keeps is in one folder: data, password and lock."""
 
     def __init__(self, folder: Path, port: int = 0, *, log: Path | None = None, durable: bool = True) -> None:
         """Describe the server; nothing is touched before ``start``.
 
         Args:
-            folder: Where its files are; made on first use.
+            folder: Folder of its files; created on first use.
             port: Port on loopback; 0 takes a free one at every start.
-            log: Its log file; ``server.log`` in ``folder`` unless set.
-            durable: Whether a committed transaction survives a power cut. Tests say no and start faster.
+            log: Its log file; by default ``server.log`` in ``folder``.
+            durable: Whether a committed transaction survives a power cut; without, it starts faster.
         """
         self.name = "PostgreSQL"
         self._folder = folder.absolute()
@@ -76,11 +75,11 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Address of the application's database, password included. Known once the server is started."""
+        """URL of the application's database, including the password. Known once the server is started."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        """Address of any database of this server."""
+        """URL of any database of this server."""
         return f"postgresql://{USER}:{self._password()}@{LOOPBACK}:{self._port}/{database}"
 
     @property
@@ -97,11 +96,11 @@ class EmbeddedPostgres:
 
     @property
     def exit_code(self) -> int | None:
-        """How the server ended; ``None`` while it runs, and before it does."""
+        """How the server ended; ``None`` while it runs, and before it was started."""
         return self._child.exit_code if self._child else None
 
     def is_ready(self) -> bool:
-        """Whether it accepts connections: it does from the moment ``start`` returns until it ends."""
+        """Whether it accepts connections: from the moment ``start`` returns until it ends."""
         return self._child is not None and self.exit_code is None
 
     def start(self) -> None:
@@ -125,7 +124,7 @@ class EmbeddedPostgres:
             raise
 
     def ask_to_stop(self) -> None:
-        """Begin to shut the server down, and do not wait."""
+        """Begin to shut the server down, without waiting."""
         if self._child is not None:
             self._child.ask_to_stop()
 
@@ -139,7 +138,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def create_database(self, name: str, template: str = "template1") -> None:
-        """Make a database unless there is one of that name; a copy of ``template``."""
+        """Create a database, a copy of ``template``, unless it exists."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
@@ -166,7 +165,7 @@ class EmbeddedPostgres:
         return self._password_file.read_text(encoding="ascii").strip()
 
     def _initialise(self) -> None:
-        """Make the data folder under another name and rename it, so that half of one is never taken for a whole."""
+        """Create the data folder under another name and rename it, so that an incomplete one is never used."""
         if self._data.exists():
             return
         unfinished = self._data.with_name("data.new")
@@ -174,7 +173,7 @@ class EmbeddedPostgres:
         self._write_password()
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         access = [f"--username={USER}", "--auth=scram-sha-256", f"--pwfile={self._password_file.resolve()}"]
-        # Stretching a password protects one that can be guessed; this one is random, and each connection would pay.
+        # Iterations protect guessable passwords; this one is random, and each connection would pay for them.
         options = [*locale, *access, "--set=scram_iterations=1", *([] if self._durable else ["--no-sync"])]
         program = self._program("initdb", f"--pgdata={unfinished}", *options)
         done = subprocess.run(  # noqa: S603 (no shell, and the program is our own)
@@ -192,7 +191,7 @@ class EmbeddedPostgres:
             os.chown(self._password_file, self._account.uid, self._account.gid)
 
     def _clear_leftovers(self) -> None:
-        """End what an owner that was killed left behind, and its pid file, which may name a stranger by now."""
+        """Stop what a killed owner left behind, and remove its pid file, whose pid may have been reused."""
         pid_file = self._data / "postmaster.pid"
         if pid_file.exists():  # only a clean shutdown removes it
             stop_processes(working_in(self._data), signal.SIGINT)
@@ -215,7 +214,7 @@ class EmbeddedPostgres:
         )
 
     def _becomes_ready(self) -> bool:
-        """Wait for the word ``ready`` that the server writes into its pid file; false when it ended instead."""
+        """Wait for ``ready`` in the server's pid file; false when it ended instead."""
         deadline = time.monotonic() + START_SECONDS
         while self.exit_code is None and time.monotonic() < deadline:
             lines = self._pid_file_lines()

@@ -1,9 +1,9 @@
-"""Which account the embedded PostgreSQL runs under, and where its files are then within reach.
+"""The account of the embedded PostgreSQL, and where its files are so that it can access them.
 
 PostgreSQL refuses to run as root. Started by root it runs as ``nobody``, who cannot enter a folder below, say,
-``/root``. No folder is opened up for that: what that account cannot reach lives below
-``/var/lib/analytics-exports`` instead, with a symbolic link where it would have been. Started by anybody else, the
-server simply runs as that user.
+``/root``. No folder is opened up for that: files that the account cannot access are below
+``/var/lib/analytics-exports`` instead, with a symbolic link in the original place. Started by any other user, the
+server runs as that user.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ UNPRIVILEGED = "nobody"
 
 
 def server_account(folder: Path) -> Account | None:
-    """The account the server of ``folder`` must run under; ``None``: the caller's own will do."""
+    """The account that the server of ``folder`` must run under; ``None`` for the current one."""
     if os.geteuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
-        return Account(folder.stat().st_uid, folder.stat().st_gid)  # whoever it ran under before
+        return Account(folder.stat().st_uid, folder.stat().st_gid)  # the account it ran under before
     try:
         entry = pwd.getpwnam(UNPRIVILEGED)
     except KeyError:
@@ -41,12 +41,12 @@ def reachable(path: Path) -> bool:
 
 
 def private_folder(folder: Path, account: Account | None) -> Path:
-    """Make ``folder`` for this account alone, elsewhere if the account could not reach it; returns where it is."""
+    """Create ``folder`` for this account alone, elsewhere if the account cannot access it; returns its path."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     if account and not folder.exists() and not reachable(folder):
         elsewhere = shared_root() / f"{folder.name}-{digest(folder)}"
         elsewhere.mkdir(exist_ok=True)
-        folder.unlink(missing_ok=True)  # a link to a place that is gone
+        folder.unlink(missing_ok=True)  # a dangling link
         folder.symlink_to(elsewhere, target_is_directory=True)
     home = folder.resolve()
     home.mkdir(exist_ok=True)
@@ -57,12 +57,12 @@ def private_folder(folder: Path, account: Account | None) -> Path:
 
 
 def shared_root() -> Path:
-    """``SHARED_ROOT``, made if missing, and open for passing through whatever the umask says."""
+    """``SHARED_ROOT``, created if missing, with execute permission for everybody whatever the umask."""
     SHARED_ROOT.mkdir(parents=True, exist_ok=True)
     SHARED_ROOT.chmod(0o755)
     return SHARED_ROOT
 
 
 def digest(path: Path) -> str:
-    """A short name for ``path`` that no other path has."""
+    """A short, unique name for ``path``."""
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]

@@ -1,7 +1,6 @@
-"""One child process: started clean, its output in a log file, stopped with everything it started.
+"""One child process: started with clean signals, its output in a log file, stopped with its whole process group.
 
-What belongs here: the life of a single process group. What does not: which processes there are (``stack``), in which
-order they run and what happens when one dies (``supervisor``).
+Which processes there are belongs to ``stack``; their order and restarts to ``supervisor``.
 """
 
 import math
@@ -23,7 +22,7 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The system account a process runs under."""
+    """A system account."""
 
     uid: int
     gid: int
@@ -31,15 +30,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run and how to end it.
+    """What to run and how to stop it.
 
     Attributes:
         arguments: Absolute path of the executable and its arguments.
         environment: The whole environment; nothing else is inherited.
-        log: File for standard output and standard error; the one of the run before is kept beside it as ``.1``.
-        stop_signal: The signal that asks it to end in good order; also sent when this process dies (Linux).
-        stop_seconds: How long it may take to end before the whole group is killed.
-        account: Account to run under; ``None`` for the caller's own.
+        log: File for standard output and standard error; that of the previous run is kept as ``.1``.
+        stop_signal: The signal for a graceful stop; also sent when this process dies (Linux).
+        stop_seconds: Time for the graceful stop before the whole group is killed.
+        account: Account to run under; ``None`` for the current one.
     """
 
     arguments: Sequence[str | Path]
@@ -55,7 +54,7 @@ class Child:
     """A running program, leader of its own session and process group."""
 
     def __init__(self, program: Program) -> None:
-        """Start it. Only the main thread may: Linux ends the child when the thread that started it ends."""
+        """Start it, from the main thread: Linux ends the child when the thread that started it ends."""
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError(
                 "Start child processes from the main thread: they end with the thread that started them."
@@ -80,17 +79,17 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, negative for a signal; ``None`` while it runs."""
+        """Its exit code, negative for a signal; ``None`` while it runs."""
         return self._process.poll()
 
     def ask_to_stop(self) -> None:
-        """Send the signal that asks it to end, once: some programs take a second one for impatience."""
+        """Send the stop signal once: some programs treat a second one as a request to stop immediately."""
         if self._deadline == math.inf:
             self._deadline = time.monotonic() + self._program.stop_seconds
             self._process.send_signal(self._program.stop_signal)
 
     def stop(self) -> None:
-        """Ask it to end, wait for the time it has since it was asked, and kill what is left of its process group."""
+        """Stop it gracefully within the time since ``ask_to_stop``, then kill what is left of its process group."""
         self.ask_to_stop()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0, self._deadline - time.monotonic()))
@@ -101,9 +100,9 @@ class Child:
 
 @contextmanager
 def blocked(number: signal.Signals) -> Iterator[None]:
-    """Block a signal. A child started inside begins with it blocked, and gets it once ``launch.py`` unblocks it.
+    """Block a signal. A child started inside begins with it blocked, and receives it once ``launch.py`` unblocks it.
 
-    Without this, a parent that ignores the signal has children that lose it until ``launch.py`` has reset it.
+    Without this, the child of a parent that ignores the signal loses it until ``launch.py`` has reset it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -120,7 +119,7 @@ def launched(program: Program) -> list[str]:
 
 
 def rotated(log: Path) -> Path:
-    """``log`` itself, with its former content moved to ``.1`` so that it starts empty."""
+    """``log``, after moving its previous content to ``.1``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
@@ -128,7 +127,7 @@ def rotated(log: Path) -> Path:
 
 
 def last_line(log: Path) -> str:
-    """The last line written to a log that is not blank; empty when there is none."""
+    """The last line of a log that is not blank; empty when there is none."""
     if not log.exists():
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -136,7 +135,7 @@ def last_line(log: Path) -> str:
 
 
 class ManagedProcess:
-    """A service made of one program: refuses a busy port, and knows when the program can be used."""
+    """A service consisting of one program: refuses a port in use, and knows when the program is ready."""
 
     def __init__(
         self, name: str, program: Program, is_ready: Callable[[], bool], *, port: int | None = None, setting: str = ""
@@ -144,9 +143,9 @@ class ManagedProcess:
         """Describe it; nothing runs before ``start``.
 
         Args:
-            name: What people call it.
+            name: Name for people.
             program: What to run.
-            is_ready: Whether the program can be used; asked while it runs only.
+            is_ready: Whether the program is ready; called only while it runs.
             port: Port on loopback that it will listen on, if any.
             setting: Environment variable that sets another port.
         """
@@ -159,7 +158,7 @@ class ManagedProcess:
 
     @property
     def log(self) -> Path:
-        """Where it writes what it does."""
+        """Its log file."""
         return self._program.log
 
     @property
@@ -169,30 +168,30 @@ class ManagedProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How its process ended, negative for a signal; ``None`` while it runs, and before it does."""
+        """Exit code of its process, negative for a signal; ``None`` while it runs, and before it was started."""
         return self._child.exit_code if self._child else None
 
     def start(self) -> None:
         """Start the program.
 
         Raises:
-            PortBusy: Something else listens on its port, and would share it or keep it from us.
+            PortBusy: Another program listens on its port.
         """
         if self._port:
             require_free(self._port, self._setting)
         self._child = Child(self._program)
 
     def is_ready(self) -> bool:
-        """Whether the program runs and can be used."""
+        """Whether the program runs and is ready."""
         return self.exit_code is None and self._is_ready()
 
     def ask_to_stop(self) -> None:
-        """Ask the program to end, and do not wait."""
+        """Request a graceful stop, without waiting."""
         if self._child is not None:
             self._child.ask_to_stop()
 
     def stop(self) -> None:
-        """End the program with everything it started, by force if it takes too long."""
+        """Stop the program with its process group, by force if it takes too long."""
         if self._child is not None:
             self._child.stop()
             self._child = None

@@ -1,8 +1,8 @@
-"""A throw-away PostgreSQL for one command or one test session, and a throw-away folder for such things.
+"""A temporary PostgreSQL for one command or one test session, and a temporary folder.
 
     python -m analytics_exports.stack.scratch -- alembic check
 
-runs the command with ``ANALYTICS_EXPORTS_DATABASE_URL`` set to an empty database and exits as the command did.
+runs the command with ``ANALYTICS_EXPORTS_DATABASE_URL`` set to an empty database and exits with its exit code.
 """
 
 import os
@@ -23,14 +23,14 @@ from analytics_exports.stack.privileges import SHARED_ROOT
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that every account may pass through, removed at the end with what is linked from it."""
+    """A folder that every account may traverse, removed at the end with what is linked from it."""
     folder = Path(tempfile.mkdtemp(prefix="analytics-exports-"))
     folder.chmod(0o711)
     try:
         yield folder
     finally:
         for link in (entry for entry in folder.iterdir() if entry.is_symlink()):
-            if link.resolve().parent == SHARED_ROOT:  # where ``private_folder`` went instead
+            if link.resolve().parent == SHARED_ROOT:  # created by ``private_folder``
                 shutil.rmtree(link.resolve())
         shutil.rmtree(folder)
 
@@ -43,7 +43,7 @@ def scratch_postgres() -> Iterator[EmbeddedPostgres]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command against a scratch database; returns its exit code, 2 when there is no command."""
+    """Run a command with a temporary database. Returns its exit code; 2 when there is no command."""
     command = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     if not command:
         sys.stderr.write("usage: python -m analytics_exports.stack.scratch -- COMMAND [ARGUMENT...]\n")

@@ -1,10 +1,9 @@
-"""The whole service on this machine: PostgreSQL, Dagster's code server, run workers, daemon and web page, and the API.
+"""The whole service on this machine: PostgreSQL, the API, and Dagster's processes.
 
     with running_stack(settings, say) as stack:
         stack.supervisor.run()
 
-What belongs here: which processes there are, in which order, with which settings. What does not: how a process is kept
-alive (``supervisor``), and the demonstration's data (``demo``).
+Keeping a process alive belongs to ``supervisor``, the demonstration's data to ``demo``.
 """
 
 import shutil
@@ -35,16 +34,16 @@ API = "analytics_exports.api.app:create_app"
 QUIET = ("--no-access-log", "--no-server-header")
 RUN_WORKERS = "analytics_exports.orchestration.warm"
 RUN_WORKERS_STOP_SECONDS = 5
-"""Time to declare ended what did not end by itself."""
+"""Time for marking runs as failed that did not end by themselves, in seconds."""
 
 SPARE_WORKERS = 12
-"""Threads of the code server besides the ones that waiting sensors occupy."""
+"""Threads of the code server besides those that waiting sensors occupy."""
 
 HTTP_SECONDS = 2.0
 
 
 class Stack:
-    """The service's processes, in one state folder."""
+    """The processes of the service, in one state folder."""
 
     def __init__(
         self, settings: Settings, say: Callable[[str], None], extra_environment: Mapping[str, str] | None = None
@@ -53,7 +52,7 @@ class Stack:
 
         Args:
             settings: Ports, folders and the rest.
-            say: Told what people should know.
+            say: Called with messages for people.
             extra_environment: Variables for every process besides the settings.
         """
         self.settings = settings
@@ -66,20 +65,20 @@ class Stack:
 
     @property
     def api_url(self) -> str:
-        """Where the API is."""
+        """URL of the API."""
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
     @property
     def dagster_ui_url(self) -> str:
-        """Where Dagster's web page is."""
+        """URL of Dagster's web page."""
         return f"http://{LOOPBACK}:{self.settings.dagster_ui_port}"
 
     def start_database(self) -> None:
-        """Take the state folder, sweep what a killed stack left, start PostgreSQL if it is ours, and migrate.
+        """Lock the state folder, stop what a killed stack left, start PostgreSQL if it is embedded, and migrate.
 
         Raises:
             AlreadyRunning: Another stack uses the state folder.
-            PortBusy: One of the ports is taken.
+            PortBusy: One of the ports is in use.
             PostgresFailed: The embedded PostgreSQL did not start.
         """
         self.state.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -96,12 +95,12 @@ class Stack:
         upgrade(self.database_url)
 
     def start_services(self) -> None:
-        """Start Dagster and the API side by side, and wait until all are ready.
+        """Start Dagster and the API concurrently, and wait until all are ready.
 
         Raises:
             ServiceFailed: One of them did not become ready.
         """
-        if not self.settings.artifact_store:  # a folder of somebody's own may be a volume that is not mounted now
+        if not self.settings.artifact_store:  # a configured folder may be an unmounted volume
             prepare_store(self.settings)
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
@@ -112,7 +111,7 @@ class Stack:
         self.supervisor.start(*services)
 
     def stop(self) -> None:
-        """Stop everything and give the state folder back."""
+        """Stop everything and release the state folder."""
         self.supervisor.stop()
         self._lock.release()
 
@@ -132,7 +131,7 @@ class Stack:
             *("-m", "dagster", "api", "grpc", "--module-name", DEFINITIONS, "--location-name", CODE_LOCATION),
             *("--host", LOOPBACK, "--port", str(port), "--max-workers", str(workers)),
             "--use-python-environment-entry-point",
-            stop_seconds=CODE_SERVER_STOP_SECONDS,  # it would wait for the sensors, as the daemon does
+            stop_seconds=CODE_SERVER_STOP_SECONDS,  # a longer stop would wait for the sensors
         )
         # It listens only once the definitions are loaded, and ends when they cannot be.
         return ManagedProcess(
@@ -142,7 +141,7 @@ class Stack:
     def _run_workers(self) -> ManagedProcess:
         seconds = self.settings.run_drain_seconds + RUN_WORKERS_STOP_SECONDS
         program = self._python("run-workers", "-m", RUN_WORKERS, stop_seconds=seconds)
-        return ManagedProcess("run workers", program, lambda: True)  # whoever launches a run waits for them
+        return ManagedProcess("run workers", program, lambda: True)  # a launch waits for them
 
     def _api(self) -> ManagedProcess:
         host, port = self.settings.api_host, self.settings.api_port
@@ -168,8 +167,8 @@ class Stack:
         )
 
     def _daemon(self) -> ManagedProcess:
-        # It would wait for the sensors, which wait for exports. The code server is killed at the same moment: a tick
-        # that went on without the daemon would take exports, and nobody would launch them.
+        # A longer stop would wait for the sensors, which wait for exports. The code server stops at the same moment:
+        # a tick that continued without the daemon would lease exports that nobody launches.
         arguments = ("-m", "dagster._daemon", "run", "-w", str(PROJECT / "workspace.yaml"))
         program = self._python("dagster-daemon", *arguments, stop_seconds=CODE_SERVER_STOP_SECONDS)
         return ManagedProcess("Dagster daemon", program, lambda: True)
@@ -186,7 +185,7 @@ class Stack:
 
 @contextmanager
 def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[Stack]:
-    """The stack with everything up; stopped at the end of the block, however it is left."""
+    """The running stack; stopped at the end of the block, however it is left."""
     stack = Stack(settings, say)
     try:
         stack.start_database()
@@ -197,7 +196,7 @@ def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[St
 
 
 def prepare_store(settings: Settings) -> None:
-    """Mark the place of the artifact store as such, and make it if it is a folder. Raises StorageUnavailable."""
+    """Create the artifact store if it is a folder, and its marker. Raises StorageUnavailable."""
     Application(settings, "stack").artifacts.prepare()
 
 

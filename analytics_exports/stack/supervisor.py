@@ -1,7 +1,7 @@
-"""Several services of this machine as one: started in groups, watched, restarted when they die, stopped in reverse.
+"""Several services of this machine: started in groups, watched, restarted when they die, stopped in reverse.
 
-What belongs here: order, waiting and giving up. What does not: what the services are (``stack``) and how a single
-process is run (``processes``). Why not a library: docs/decisions/0004-own-supervisor.md.
+Which services there are belongs to ``stack``; running a single process to ``processes``. Why not a library:
+docs/decisions/0004-own-supervisor.md.
 """
 
 import signal
@@ -27,41 +27,41 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for people."""
 
     @property
     def log(self) -> Path:
-        """Where it writes what it does."""
+        """Its log file."""
 
     @property
     def exit_code(self) -> int | None:
-        """How its process ended, negative for a signal; ``None`` while it runs."""
+        """Exit code of its process, negative for a signal; ``None`` while it runs."""
 
     def start(self) -> None:
-        """Start it; it may need a while before it is ready."""
+        """Start it; it may take a while to become ready."""
 
     def is_ready(self) -> bool:
-        """Whether it can be used."""
+        """Whether it is ready."""
 
     def ask_to_stop(self) -> None:
-        """Ask it to end, and do not wait. Does nothing when it is not running."""
+        """Request a graceful stop, without waiting. Does nothing when it is not running."""
 
     def stop(self) -> None:
-        """End it with everything it started, by force if it takes too long. Does nothing when it is not running."""
+        """Stop it with its process group, by force if it takes too long. Does nothing when it is not running."""
 
 
 class Supervisor:
-    """Keeps services running. Everything happens in the calls: there is no thread of its own."""
+    """Keeps services running, without a thread of its own: everything happens in the calls."""
 
     def __init__(self, say: Callable[[str], None], ready_seconds: float = READY_SECONDS) -> None:
-        """Supervise nothing yet; ``say`` is told what people should know."""
+        """Supervise nothing yet; ``say`` is called with messages for people."""
         self._say = say
         self._ready_seconds = ready_seconds
         self._groups: list[list[Service]] = []
         self._restarts: dict[str, deque[float]] = {}
 
     def start(self, *services: Service) -> None:
-        """Start services side by side and wait until all are ready.
+        """Start services concurrently and wait until all are ready.
 
         Raises:
             ServiceFailed: One ended, or was not ready in time; whatever was started still has to be stopped.
@@ -80,7 +80,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
-        """Start again what has died.
+        """Restart services that have died.
 
         Raises:
             ServiceFailed: A service died too often in a short time.
@@ -91,13 +91,13 @@ class Supervisor:
                     self._restart(service)
 
     def run(self) -> None:
-        """Check for ever; ends by an exception only: a signal turned into one, or ServiceFailed."""
+        """Check for ever; ends only by an exception: a signal converted to one, or ServiceFailed."""
         while True:
             self.check()
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop everything, last started first; what was started side by side is asked side by side."""
+        """Stop everything in reverse order; services that were started concurrently are stopped concurrently."""
         while self._groups:
             group = list(reversed(self._groups.pop()))
             for service in group:
@@ -133,9 +133,9 @@ def _ending(service: Service) -> str:
 
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Leave the block by an exception on Ctrl-C, SIGTERM and SIGHUP, whatever a shell's ``&`` made of the first two.
+    """Leave the block by an exception on Ctrl-C, SIGTERM and SIGHUP, even if a shell's ``&`` made them ignored.
 
-    A second signal changes nothing: the orderly stop that the first one caused goes on. ``nohup`` is respected.
+    A second signal has no effect: the orderly stop continues. ``nohup`` is respected.
     """
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {number: signal.signal(number, _stop) for number in STOP_SIGNALS if number not in ignored}

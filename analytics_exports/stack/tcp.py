@@ -1,7 +1,7 @@
-"""Ports of this machine: whether one is free, and finding one that is.
+"""Ports of this machine: whether one is free, and finding a free one.
 
-A server may listen with SO_REUSEPORT (every Dagster code server does), and then a second one shares its port without a
-word; so a port counts as free only if nothing answers there *and* it can be bound without sharing.
+A server may listen with SO_REUSEPORT (every Dagster code server does), and then a second one silently shares its port;
+so a port counts as free only if nothing accepts connections there *and* it can be bound without sharing.
 """
 
 import socket
@@ -22,11 +22,11 @@ def answers(port: int, host: str = LOOPBACK) -> bool:
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server of ours can have the port for itself."""
+    """Whether a server of ours can have the port exclusively."""
     if answers(port, host):
         return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Only skips connections in TIME_WAIT that an earlier server left; a listener still refuses us.
+        # Ignores connections in TIME_WAIT of an earlier server; a listener still makes bind fail.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -36,7 +36,7 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def require_free(port: int, setting: str | None = None, host: str = LOOPBACK) -> None:
-    """Refuse to go on when the port is taken.
+    """Raise an error when the port is in use.
 
     Raises:
         PortBusy: It is; ``setting`` is the environment variable named in the remedy.
@@ -46,7 +46,7 @@ def require_free(port: int, setting: str | None = None, host: str = LOOPBACK) ->
 
 
 def free_port() -> int:
-    """A port that was free a moment ago. Another program can take it before we do: be ready to ask again."""
+    """A port that was free a moment ago. Another program may take it before it is used: be ready to retry."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

@@ -1,18 +1,32 @@
-"""Rows out of the warehouse: the only package that compiles SQL and opens it.
+"""Reading rows from the warehouse: the only package that compiles and executes SQL on it.
 
-    compiler ─ conditions ─ values    a selection becomes one SELECT, restricted to one owner
-             ─ paging                 the order of rows, and cursors
-             ─ frames, json_values    each DuckDB type as Polars and as JSON can carry it
-    session                           what an engine has to offer
-    connection ─ spill                a private, hardened, read-only DuckDB for each reading
-               ─ sources ─ identity   a file or a folder of Parquet files, and which version of it is read
-    scan                              batches on a helper thread, each checked to be the owner's alone
-    answers                           pages, counts and estimates, checked in the same way
-    adapter                           the port ``Warehouse``
-    postgres                          the same out of PostgreSQL
+    adapter           the port ``Warehouse``, for any engine and for DuckDB
+    batches           Arrow batches as Polars frames
+    build             builds the warehouse with dbt
+    checked_queries   pages, counts and estimates, each row verified
+    collations        finds columns with a collation
+    compiler          a selection to one SELECT, restricted to one owner
+    conditions        the conditions of its WHERE
+    connection        a private, hardened, read-only DuckDB for each reading
+    connection_cache  keeps a connection open between readings
+    file_identity     detects whether a file was overwritten
+    frames            how each DuckDB type is represented in a frame
+    identifiers       quoting
+    json_values       how each DuckDB type is represented in JSON
+    paging            the order of rows, and cursors
+    postgres          the port ``Warehouse`` on PostgreSQL
+    ranges            reading a large table in ranges
+    run_dbt           the dbt process
+    scan              reads rows in a helper thread, each batch verified
+    session           what an engine has to provide
+    sources           a DuckDB file, or a folder of Parquet files
+    spill             folders for data that does not fit into memory
+    table_sizes       row counts of all tables
+    types             DuckDB's types as values
+    values            ids and numbers as parameters of a column's type
 
-Only the composition root imports it: duckdb, polars and pyarrow are loaded here, psycopg and sqlglot in ``postgres``.
-Building the warehouse with dbt is ``build``. Writing files belongs to ``artifacts``.
+Only the composition root imports it: it loads duckdb, polars and pyarrow, and ``postgres`` loads psycopg and sqlglot.
+Writing files belongs to ``artifacts``.
 """
 
 from analytics_exports.warehouse.adapter import DuckDBWarehouse

@@ -1,4 +1,4 @@
-"""The warehouse as the rest of the service sees it: the port ``Warehouse``, for any engine and for DuckDB."""
+"""The port ``Warehouse``, for any engine with a ``Session``, and for DuckDB."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, Dataset, Relation
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import Begun, Estimate, Page
-from analytics_exports.warehouse.answers import Answers
+from analytics_exports.ports import Estimate, OnStart, Page
+from analytics_exports.warehouse.checked_queries import CheckedQueries
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import Limits
-from analytics_exports.warehouse.paging import binding, decode, encode
+from analytics_exports.warehouse.connection import QueryLimits
+from analytics_exports.warehouse.connection_cache import ConnectionCache
+from analytics_exports.warehouse.paging import decode, encode, request_digest
 from analytics_exports.warehouse.scan import SessionScan
 from analytics_exports.warehouse.session import Session
 from analytics_exports.warehouse.sources import source_of
-from analytics_exports.warehouse.spare import Connections
 
 
 class SessionWarehouse(ABC):
-    """The port over any engine that has a ``Session``."""
+    """The port on any engine that has a ``Session``."""
 
-    def keep_open(self) -> AbstractContextManager[None]:
-        """Keep what is slow to open. See the port for this method and the next four."""
+    def keep_alive(self) -> AbstractContextManager[None]:
+        """Do nothing by default. The port documents this method and the next four."""
         return nullcontext()
 
     @contextmanager
@@ -49,11 +49,11 @@ class SessionWarehouse(ABC):
         after: str | None = None,
     ) -> Page:
         """Read one page."""
-        bound_to = binding(dataset, scope, selection)
+        bound_to = request_digest(dataset, scope, selection)
         with self._connect(dataset.relation) as connection:
             compiler = Compiler(_fit(dataset, connection), scope, selection)
             begin = None if after is None else decode(after, bound_to, len(compiler.keys))
-            rows, end = Answers(connection, compiler, scope).page(limit, offset, begin)
+            rows, end = CheckedQueries(connection, compiler, scope).page(limit, offset, begin)
             return Page(
                 columns=compiler.columns,
                 rows=tuple(rows),
@@ -61,17 +61,17 @@ class SessionWarehouse(ABC):
                 data_as_of=connection.version.modified,
             )
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, on_start: OnStart | None = None) -> int:
         """Count the rows."""
         with self._connect(dataset.relation) as connection:
-            if begun:
-                begun(connection.interrupt)
-            return Answers(connection, Compiler(_fit(dataset, connection), scope, selection), scope).count()
+            if on_start:
+                on_start(connection.interrupt)
+            return CheckedQueries(connection, Compiler(_fit(dataset, connection), scope, selection), scope).count()
 
     def estimate(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> Estimate:
         """Count the rows and measure some of them."""
         with self._connect(dataset.relation) as connection:
-            return Answers(connection, Compiler(_fit(dataset, connection), scope, selection), scope).estimate()
+            return CheckedQueries(connection, Compiler(_fit(dataset, connection), scope, selection), scope).estimate()
 
     def describe(self, relation: Relation) -> tuple[Column, ...] | None:
         """The columns of ``relation`` with types and collations; ``None`` when there is no such table or view.
@@ -81,7 +81,7 @@ class SessionWarehouse(ABC):
         """
         try:
             with self._connect(relation) as connection:
-                return connection.described(relation)
+                return connection.columns_with_collations(relation)
         except DatasetChanged:
             return None
 
@@ -95,27 +95,34 @@ class SessionWarehouse(ABC):
 
 
 class DuckDBWarehouse(SessionWarehouse):
-    """The warehouse that DuckDB reads. Safe to share between threads."""
+    """The warehouse on DuckDB. Thread-safe."""
 
     def __init__(
-        self, path: Path, *, memory_limit: str, threads: int, seconds: float, spill_root: Path, patience: float = 2.0
+        self,
+        path: Path,
+        *,
+        memory_limit: str,
+        threads: int,
+        seconds: float,
+        spill_root: Path,
+        lock_timeout: float = 2.0,
     ) -> None:
-        """Name the file and the limits of each reading; nothing is opened yet.
+        """Use the warehouse at ``path`` with these limits for each reading; nothing is opened yet.
 
         Args:
-            path: Of a DuckDB file, or of a folder as ``sources`` describes it.
+            path: A DuckDB file, or a folder (see ``sources``).
             memory_limit: As DuckDB spells it, such as ``256MB``.
-            seconds: Time one query may take, the consumer's time included.
-            spill_root: Folder for what does not fit into memory; nothing else may live there.
-            patience: How long to wait for a writer that holds the file, in seconds.
+            seconds: Time limit of one query, including the consumer's time.
+            spill_root: Folder for data that does not fit into memory; it must not be used for anything else.
+            lock_timeout: How long to wait for a writer that holds the file, in seconds.
         """
         self._path = path.absolute()
-        limits = Limits(memory_limit, threads, seconds)
-        self._connections = Connections(self._path, limits, spill_root.absolute(), patience)
+        limits = QueryLimits(memory_limit, threads, seconds)
+        self._connections = ConnectionCache(self._path, limits, spill_root.absolute(), lock_timeout)
 
-    def keep_open(self) -> AbstractContextManager[None]:
-        """Keep a connection between readings."""
-        return self._connections.keeping()
+    def keep_alive(self) -> AbstractContextManager[None]:
+        """Keep a connection open between readings."""
+        return self._connections.keep_alive()
 
     def data_as_of(self) -> datetime:
         """When the current version of the warehouse was built. Raises WarehouseUnavailable."""
@@ -126,9 +133,11 @@ class DuckDBWarehouse(SessionWarehouse):
 
 
 def _fit(dataset: Dataset, connection: Session) -> Dataset:
-    """``dataset`` with the types that its columns have in the warehouse now. Raises DatasetChanged when one is gone."""
-    columns: tuple[Column, ...] = connection.known.get(dataset.relation) or connection.columns(dataset.relation)
-    connection.known[dataset.relation] = columns
+    """``dataset`` with the current types of its columns. Raises DatasetChanged when a column is missing."""
+    columns: tuple[Column, ...] = connection.metadata_cache.get(dataset.relation) or connection.columns(
+        dataset.relation
+    )
+    connection.metadata_cache[dataset.relation] = columns
     types = {column.name: column.type for column in columns}
     if not types.keys() >= dataset.columns_by_name().keys():
         raise DatasetChanged

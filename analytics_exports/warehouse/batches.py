@@ -1,7 +1,7 @@
-"""DuckDB's record batches as Polars frames, without losing a value on the way.
+"""DuckDB's record batches as Polars frames, without losing values.
 
-Polars has no name for the time 24:00:00 and would take it for NULL. So times of day arrive as what they are stored as,
-the time since midnight; no number is copied for it. Which types travel how is written down in ``frames``.
+Polars cannot represent the time 24:00:00 and would read it as NULL. So times of day are represented by their storage,
+the time since midnight, without copying. The representation of all types is defined in ``frames``.
 """
 
 import polars as pl
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 def to_frame(batch: pa.RecordBatch) -> pl.DataFrame:
-    """``batch`` as a frame; inside nested columns too."""
+    """``batch`` as a frame; nested columns are converted too."""
     columns = [_kept(column) for column in batch.columns]
     return pl.DataFrame(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
 

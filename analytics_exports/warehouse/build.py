@@ -1,9 +1,8 @@
 """Building the warehouse with dbt beside the live file, and publishing it in one step.
 
-An overwrite in place would mix two versions in an export that is being read; a rename does not: open readers keep the
-file they opened. A build that fails, or is killed, changes nothing that a reader can see. What belongs here: running
-dbt, and the order of publication. What does not: reading the warehouse (the other modules of this package) or the
-manifest (``catalogue``).
+Overwriting the file in place would mix two versions in an export that is being read; a rename does not: open readers
+keep the file they opened. A build that fails, or is killed, changes nothing that a reader can see. Reading the
+warehouse belongs to the other modules of this package, the manifest to ``catalogue``.
 """
 
 import fcntl
@@ -21,13 +20,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from analytics_exports.parent import ending_with_us
+from analytics_exports.parent_death import bound_to_this_process
 
 PATH_VARIABLE = "ANALYTICS_EXPORTS_BUILD_PATH"
-"""The dbt profile takes the path of the DuckDB file from this environment variable."""
+"""Environment variable from which the dbt profile takes the path of the DuckDB file."""
 
 SOURCES_VARIABLE = "ANALYTICS_EXPORTS_BUILD_SOURCES"
-"""The dbt project may take the folder of its source files from this one."""
+"""Environment variable from which the dbt project may take the folder of its source files."""
 
 BUILD_TIME = timedelta(hours=1)
 
@@ -35,10 +34,10 @@ _DONE = frozenset({"success", "pass"})
 
 
 class BuildFailed(Exception):
-    """dbt did not build the warehouse; the live one is as it was.
+    """dbt did not build the warehouse; the live one is unchanged.
 
     Attributes:
-        log: What dbt printed, for operators. The message names neither paths nor SQL.
+        log: Output of dbt, for operators. The message contains neither paths nor SQL.
     """
 
     def __init__(self, reason: str, log: Path) -> None:
@@ -49,11 +48,11 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What was published.
+    """A published build.
 
     Attributes:
         invocation_id: dbt's id of the build, also in the manifest.
-        seconds: Wall time that dbt took.
+        seconds: Wall time of dbt.
         models: Number of models built.
         tests: Number of data tests passed.
         warehouse_bytes: Size of the DuckDB file.
@@ -78,16 +77,16 @@ def build_warehouse(
     catalog: Path | None = None,
     timeout: timedelta = BUILD_TIME,
 ) -> BuildReport:
-    """Build and test the dbt project, and publish warehouse, catalog and manifest. Builds of one warehouse take turns.
+    """Build and test the dbt project, and publish warehouse, catalog and manifest, one build at a time.
 
     Args:
         project: Folder of ``dbt_project.yml``; its profile takes the DuckDB path from ``PATH_VARIABLE``.
         warehouse: The live DuckDB file. dbt names the database after it, so every build makes the same relation names.
-        manifest: Where ``manifest.json`` goes.
-        logs: Folder of ``dbt.log``, which holds the output of the latest build.
-        sources: Folder of source files, given to the project as ``SOURCES_VARIABLE``.
-        catalog: Where ``catalog.json`` goes; beside the manifest unless set.
-        timeout: How long dbt may take.
+        manifest: Path for ``manifest.json``.
+        logs: Folder of ``dbt.log``, with the output of the latest build.
+        sources: Folder of source files, passed to the project in ``SOURCES_VARIABLE``.
+        catalog: Path for ``catalog.json``; beside the manifest by default.
+        timeout: Time limit of dbt.
 
     Raises:
         BuildFailed: a model or a test failed, dbt could not run, or it took too long. Nothing was published.
@@ -95,7 +94,7 @@ def build_warehouse(
     catalog = catalog or manifest.with_name("catalog.json")
     for folder in (warehouse.parent, manifest.parent, catalog.parent, logs):
         folder.mkdir(parents=True, exist_ok=True)
-    with _turn(warehouse), _scratch(warehouse) as scratch:
+    with _build_lock(warehouse), _scratch(warehouse) as scratch:
         built, target, log = scratch / warehouse.name, scratch / "target", logs / "dbt.log"
         started = time.monotonic()
         _run_dbt(project, target, _environment(built, sources), log, timeout)
@@ -114,8 +113,8 @@ def _wal(database: Path) -> Path:
 
 
 @contextmanager
-def _turn(warehouse: Path) -> Iterator[None]:
-    """Wait until no other process builds this warehouse. The kernel ends the turn when the process dies."""
+def _build_lock(warehouse: Path) -> Iterator[None]:
+    """Wait until no other process builds this warehouse. The kernel releases the lock when the process dies."""
     with warehouse.with_name(f".{warehouse.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -123,7 +122,7 @@ def _turn(warehouse: Path) -> Iterator[None]:
 
 @contextmanager
 def _scratch(warehouse: Path) -> Iterator[Path]:
-    """A folder on the warehouse's file system, gone at the end; those of killed builds go as well."""
+    """A temporary folder on the warehouse's file system; those of killed builds are removed as well."""
     prefix = f".{warehouse.name}.build-"
     for leftover in warehouse.parent.glob(f"{prefix}*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -137,14 +136,14 @@ def _environment(built: Path, sources: Path | None) -> Mapping[str, str]:
 
 
 def _run_dbt(project: Path, target: Path, environment: Mapping[str, str], log: Path, timeout: timedelta) -> None:
-    # -P: the project's folder must not offer modules to Python.
+    # -P keeps the project's folder out of sys.path.
     command = [sys.executable, "-P", str(Path(__file__).with_name("run_dbt.py"))]
     flags = ["--target-path", str(target), "--log-path", str(target), "--log-level-file", "none"]
     private = ["--no-send-anonymous-usage-stats", "--no-version-check", "--no-use-colors"]
     try:
         with log.open("wb") as output:
             subprocess.run(  # noqa: S603 (no shell, and the program is our own)
-                ending_with_us([*command, *flags, *private]),
+                bound_to_this_process([*command, *flags, *private]),
                 cwd=project,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -160,12 +159,12 @@ def _run_dbt(project: Path, target: Path, environment: Mapping[str, str], log: P
 
 
 def _beside(destination: Path, file: Path) -> Path:
-    """A copy in the destination's folder, which may be on another file system than the warehouse."""
+    """A copy in the folder of ``destination``, which may be on another file system than the warehouse."""
     return shutil.copyfile(file, destination.with_name(f".{destination.name}.part"))
 
 
 def _publish(finished: Path, destination: Path) -> None:
-    """Give a finished file its final name, durably and in one step."""
+    """Rename a finished file to its final name, durably."""
     _sync(finished)
     finished.replace(destination)
     _sync(destination.parent)

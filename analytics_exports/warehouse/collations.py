@@ -1,6 +1,6 @@
-"""Which text columns compare loosely. DuckDB hides the collation of a column from every listing but table definitions.
+"""Finds text columns with a collation, which DuckDB reports only in table definitions.
 
-So an empty temporary table is made from the columns, and its definition is read: that works for views as well.
+An empty temporary table is created from the columns, and its definition is read: this works for views as well.
 """
 
 import re
@@ -19,7 +19,7 @@ def collations(connection: duckdb.DuckDBPyConnection, relation: Relation, names:
     """The collations of those of the VARCHAR columns ``names`` that have one, by name.
 
     Args:
-        connection: To be used inside ``translated``, as any query.
+        connection: To be used inside ``domain_errors``, like any query.
     """
     if not names:
         return {}

@@ -1,13 +1,13 @@
-"""The one place where a request becomes SQL.
+"""Compiles a request to SQL; no other module does.
 
-A compiled query is one SELECT from one table. Its WHERE is a chain of conditions joined by AND, and the first of them
-restricts the rows to the owner. Values are parameters; identifiers come from the checked dataset and are quoted.
+A compiled query is one SELECT from one table. Its WHERE is a conjunction, and its first condition restricts the rows to
+the owner. Values are parameters; identifiers come from the checked dataset and are quoted.
 
     SELECT columns, owner AS "<owner>" FROM "db"."schema"."table" AS "<rows>"
     WHERE owner = $owner AND other conditions ORDER BY keys
 
-Around it there may be one that only renames or renders what it found. The owner is always read along, so that whoever
-runs the query can check each row (``scan``, ``answers``).
+It may be wrapped in a SELECT that only renames or renders its columns. The owner is always read too, so that whoever
+executes the query can verify each row (``scan``, ``checked_queries``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
-from analytics_exports.warehouse.conditions import Condition, filters, owned
-from analytics_exports.warehouse.frames import carry
+from analytics_exports.warehouse.conditions import Condition, filter_conditions, owner_condition
+from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import ROWS, column, quote, table
 from analytics_exports.warehouse.json_values import render_row
-from analytics_exports.warehouse.paging import Position, after, order
+from analytics_exports.warehouse.paging import Position, rows_after, sort_keys
 from analytics_exports.warehouse.ranges import BLOCK_ROWS, ORDERED, Range
-from analytics_exports.warehouse.types import parse
+from analytics_exports.warehouse.types import parse_type
 
 OWNER = "<owner>"
-"""The alias under which the owner is read; no column of a checked dataset can have this name."""
+"""The alias of the owner; no column of a checked dataset can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Query:
     """SQL and its parameters, by name.
 
     Attributes:
-        inner: The one SELECT that reads the table, when ``sql`` has something around it.
+        inner: The one SELECT that reads the table, when ``sql`` wraps it.
     """
 
     sql: str
@@ -47,42 +47,42 @@ class Compiler:
 
     Attributes:
         columns: The columns that are read, in order, with DuckDB's type names.
-        keys: What the rows are ordered by.
+        keys: The sort keys of the rows.
     """
 
     def __init__(self, dataset: Dataset, scope: OwnerScope, selection: Selection) -> None:
         """Compile what all queries share.
 
         Args:
-            dataset: With the types that its columns have in the warehouse now.
+            dataset: With the current types of its columns.
             selection: Already checked against ``dataset``.
 
         Raises:
-            DatasetChanged: a column is missing or has a type that its use does not allow.
+            DatasetChanged: a column is missing, or its type does not allow its use.
         """
         known = dataset.columns_by_name()
         names = selection.columns or tuple(known)
         if not known.keys() >= {*names, dataset.owner_column}:
             raise DatasetChanged
-        types = {name: parse(column.type) for name, column in known.items()}
+        types = {name: parse_type(column.type) for name, column in known.items()}
         self.columns = tuple(known[name] for name in names)
-        self.keys = order(dataset, types, names)
+        self.keys = sort_keys(dataset, types, names)
         self._hashed = dataset.filters.date_column is None and not dataset.unique_key
         self._types = {name: types[name] for name in names}
         self._owner_column = dataset.owner_column
-        self._owner = f"{carry(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
+        self._owner = f"{to_transport(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
         self._table = f"{table(dataset.relation)} AS {quote(ROWS)}"
-        self._where = (owned(dataset, types, scope), *filters(dataset, types, selection))
+        self._where = (owner_condition(dataset, types, scope), *filter_conditions(dataset, types, selection))
 
     def rows(self) -> Query:
-        """All rows in their order, as Polars can carry them, and the owner.
+        """All rows in their order, as represented in frames, and the owner.
 
-        An owner that is read anyway gets its second name around the one SELECT, so that it is not sorted twice.
+        An owner column that is read anyway gets its alias in the wrapping SELECT, so that it is not sorted twice.
         """
         return self._rows()
 
     def rows_within(self, range: Range) -> Query:
-        """The same of the rows whose first key is in ``range``."""
+        """The rows whose first sort key is in ``range``."""
         key = self.keys[0]
         bounds = {
             f"{key.sql} >= CAST($range_begin AS {key.type})": ("range_begin", range.begin),
@@ -92,8 +92,8 @@ class Compiler:
         return self._rows(*(given or [Condition(f"{key.sql} IS NULL")]))
 
     def extents(self) -> Query | None:
-        """What ``ranges.Extent`` says of each block, after the owner; ``None`` when no type of text bounds the keys."""
-        if parse(self.keys[0].type).kind not in ORDERED or self._hashed:
+        """The owner and the fields of ``ranges.Extent`` for each block; ``None`` when the key cannot bound a range."""
+        if parse_type(self.keys[0].type).kind not in ORDERED or self._hashed:
             return None
         key = self.keys[0].sql
         query = self._select(
@@ -112,30 +112,30 @@ class Compiler:
         return replace(query, sql=f"{named} FROM ({query.sql}) AS blocks")
 
     def _rows(self, *more: Condition) -> Query:
-        columns = [f"{carry(column(name), of)} AS {quote(name)}" for name, of in self._types.items()]
+        columns = [f"{to_transport(column(name), of)} AS {quote(name)}" for name, of in self._types.items()]
         if self._owner_column not in self._types:
             return self._select([*columns, self._owner], self._ordered(), *more)
         query = self._select(columns, self._ordered(), *more)
         owner = f"{quote(self._owner_column)} AS {quote(OWNER)}"
-        return _around(query, f"*, {owner}")
+        return _wrap(query, f"*, {owner}")
 
     def page(self, limit: int, offset: int, position: Position | None) -> Query:
-        """Some of the same rows in the same order: the owner, the row as a JSON object, and its place as text.
+        """Some rows in order: the owner, the row as a JSON object, and its sort values as text.
 
-        Rendering happens around the one SELECT, where only ``limit`` rows are left.
+        Rendering happens in the wrapping SELECT, on ``limit`` rows only.
         """
         keys = {f"<key {number}>": key.sql for number, key in enumerate(self.keys)}
         columns = (*map(column, self._types), self._owner, *(f"{sql} AS {quote(name)}" for name, sql in keys.items()))
-        begin = (after(position, self.keys),) if position else ()
-        skipped = offset + (position.given if position else 0)
+        begin = (rows_after(position, self.keys),) if position else ()
+        skipped = offset + (position.rows_taken if position else 0)
         query = self._select(columns, f"{self._ordered()} LIMIT {limit:d} OFFSET {skipped:d}", *begin)
         rendered = ", ".join(
             [quote(OWNER), render_row(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
         )
-        return _around(query, rendered)
+        return _wrap(query, rendered)
 
     def count(self) -> Query:
-        """The owner and how many rows there are; no row when there are none."""
+        """The owner and the number of rows; no result when there are none."""
         return self._select([self._owner, "count(*)"], "GROUP BY ALL")
 
     def sizes(self, limit: int) -> Query:
@@ -153,6 +153,6 @@ class Compiler:
         return Query(sql, {name: value for condition in where for name, value in condition.params.items()})
 
 
-def _around(query: Query, projection: str) -> Query:
-    """What is made of the rows of ``query``."""
+def _wrap(query: Query, projection: str) -> Query:
+    """``query`` wrapped in a SELECT with this projection."""
     return replace(query, sql=f"SELECT {projection} FROM ({query.sql}) AS found", inner=query.sql)  # noqa: S608 - see above

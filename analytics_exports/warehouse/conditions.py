@@ -1,8 +1,8 @@
 """The conditions of a query's WHERE: the owner's, and one or two for each filter.
 
-A condition is true, false or NULL for a row, and only true keeps it; so a row whose cell is NULL passes no filter on
-that column. Each is one comparison or call, never an OR. All are exact: text is compared by its bytes whatever the
-collation of the column, ids and numbers in the column's own type, so that DuckDB can skip blocks without a match.
+A condition is true, false or NULL for a row, and only true keeps it; so a row with NULL in a column passes no filter on
+it. Each is one comparison or call, never an OR. All are exact: text is compared by its bytes whatever the collation of
+the column, ids and numbers in the column's own type, so that DuckDB can skip blocks without a match.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +13,10 @@ from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import NumericRange, Selection
 from analytics_exports.warehouse.identifiers import column
-from analytics_exports.warehouse.types import VARCHAR, Type
-from analytics_exports.warehouse.values import EXACT, FLOATS, INTEGERS, at_least, at_most, key, keys
+from analytics_exports.warehouse.types import VARCHAR, DuckDBType
+from analytics_exports.warehouse.values import EXACT, FLOATS, INTEGERS, at_least, at_most, parse_id, parse_ids
 
-Types = Mapping[str, Type]
+Types = Mapping[str, DuckDBType]
 
 _MIDNIGHTS = {
     "date": "DATE",
@@ -27,7 +27,7 @@ _MIDNIGHTS = {
     "timestamp with time zone": "TIMESTAMPTZ",
     "timestamptz_ns": "TIMESTAMPTZ",
 }
-"""For each type a date column can have: the type in which its values are compared with the midnights of days (UTC)."""
+"""For each type of a date column: the type in which its values are compared with the midnights of days (UTC)."""
 
 _NANOSECONDS = frozenset({"timestamp_ns", "timestamptz_ns"})
 _NUMBERS = frozenset({"decimal", *INTEGERS, *FLOATS})
@@ -42,8 +42,8 @@ class Condition:
     params: Mapping[str, object] = field(default_factory=dict)
 
 
-def cell(types: Types, name: str | None) -> tuple[str, Type]:
-    """SQL for the cells of a column, comparing bytes whatever its collation, and their type.
+def typed_column(types: Types, name: str | None) -> tuple[str, DuckDBType]:
+    """SQL for a column, comparing text by its bytes whatever its collation, and the column's type.
 
     Raises:
         DatasetChanged: there is no such column.
@@ -54,20 +54,20 @@ def cell(types: Types, name: str | None) -> tuple[str, Type]:
     return f"{column(name)} COLLATE C" if of.kind == "varchar" else column(name), of
 
 
-def owned(dataset: Dataset, types: Types, scope: OwnerScope) -> Condition:
-    """The rows of one owner. A key that is not a value of the column's type owns nothing.
+def owner_condition(dataset: Dataset, types: Types, scope: OwnerScope) -> Condition:
+    """Restricts the rows to one owner. A key that is not a value of the column's type matches nothing.
 
     Raises:
-        DatasetChanged: the owner column is gone, or has a type whose values are not compared exactly.
+        DatasetChanged: the owner column is missing, or its values cannot be compared exactly.
     """
-    text, of = cell(types, dataset.owner_column)
+    text, of = typed_column(types, dataset.owner_column)
     if of.kind not in EXACT:
         raise DatasetChanged
-    return Condition(f"{text} = CAST($owner AS {of.name})", {"owner": key(scope.owner_key, of)})
+    return Condition(f"{text} = CAST($owner AS {of.name})", {"owner": parse_id(scope.owner_key, of)})
 
 
-def filters(dataset: Dataset, types: Types, selection: Selection) -> Iterator[Condition]:
-    """The conditions of ``selection``. Raises DatasetChanged where a column does not fit its filter any more."""
+def filter_conditions(dataset: Dataset, types: Types, selection: Selection) -> Iterator[Condition]:
+    """The conditions of ``selection``. Raises DatasetChanged where a column no longer fits its filter."""
     offers = dataset.filters
     yield from _days(offers.date_column, types, selection)
     if selection.account_ids is not None:
@@ -81,14 +81,14 @@ def filters(dataset: Dataset, types: Types, selection: Selection) -> Iterator[Co
 
 
 def _days(name: str | None, types: Types, selection: Selection) -> Iterator[Condition]:
-    """Both days inclusive; a point in time belongs to its day in UTC."""
+    """Both days inclusive; a timestamp belongs to its day in UTC."""
     if selection.start_date is None and selection.end_date is None:
         return
-    text, of = cell(types, name)
+    text, of = typed_column(types, name)
     midnight = _MIDNIGHTS.get(of.kind)
     if midnight is None:
         raise DatasetChanged
-    if of.kind in _NANOSECONDS:  # a midnight can be out of their range
+    if of.kind in _NANOSECONDS:  # a midnight can be outside their range
         text = f"CAST({text} AS {midnight})"
     if selection.start_date is not None:
         yield Condition(f"{text} >= CAST($start_date AS {midnight})", {"start_date": selection.start_date})
@@ -97,8 +97,8 @@ def _days(name: str | None, types: Types, selection: Selection) -> Iterator[Cond
 
 
 def _any_of(name: str | None, types: Types, texts: Sequence[str], parameter: str) -> Condition:
-    """Rows whose cell is one of ``texts``, or whose list holds one of them."""
-    text, of = cell(types, name)
+    """Rows whose value is one of ``texts``, or whose list contains one of them."""
+    text, of = typed_column(types, name)
     has_list = of.kind in _LISTS
     element = of.child if has_list else of
     if element.kind not in EXACT:
@@ -106,11 +106,11 @@ def _any_of(name: str | None, types: Types, texts: Sequence[str], parameter: str
         text = f"CAST({text} AS {'VARCHAR[]' if has_list else 'VARCHAR'})"
     wanted = f"CAST(${parameter} AS {element.name}[])"
     sql = f"list_has_any({text}, {wanted})" if has_list else f"{text} = ANY({wanted})"
-    return Condition(sql, {parameter: keys(texts, element)})
+    return Condition(sql, {parameter: parse_ids(texts, element)})
 
 
 def _between(bounds: NumericRange, types: Types, number: int) -> Iterator[Condition]:
-    text, of = cell(types, bounds.name)
+    text, of = typed_column(types, bounds.name)
     if of.kind not in _NUMBERS:
         raise DatasetChanged
     if bounds.minimum is not None:
@@ -119,5 +119,5 @@ def _between(bounds: NumericRange, types: Types, number: int) -> Iterator[Condit
     if bounds.maximum is not None:
         high = f"max_{number}"
         yield Condition(f"{text} <= CAST(${high} AS {of.name})", {high: at_most(bounds.maximum, of)})
-    if of.kind in FLOATS:  # DuckDB holds NaN for the greatest number
+    if of.kind in FLOATS:  # DuckDB orders NaN above all numbers
         yield Condition(f"NOT isnan({text})")

@@ -1,8 +1,8 @@
-"""Opening the warehouse: a private, hardened, read-only DuckDB for each reading, and what its errors mean.
+"""Opening the warehouse: a private, hardened, read-only DuckDB for each reading, and the meaning of its errors.
 
 Each connection is an in-memory DuckDB of its own that attaches the source, so it sees the newest version even while
-older readings of the same process go on. It can reach that one file, or the folders of one table, and nothing else; its
-configuration is locked, and its memory, threads and time are limited. SQL text belongs to ``compiler``.
+older readings of the same process continue. It can access that one file, or the folders of one table, and nothing else;
+its configuration is locked, and its memory, threads and time are limited. SQL belongs to ``compiler``.
 """
 
 import logging
@@ -51,15 +51,15 @@ _HARDENING = {
     "secret_directory": "/nonexistent",
 }
 _RESERVED = frozenset({"main", "memory", "system", "temp"})
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_FIRST_PAUSE, _MAX_PAUSE = 0.02, 0.5
 
 INTERRUPTED = "Query interrupted"
-"""What DuckDB says when a signal's handler raised an exception."""
+"""DuckDB's message when a signal handler raised an exception."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one connection may use: memory as DuckDB spells it, threads, seconds for each query."""
+class QueryLimits:
+    """Limits of one connection: memory as DuckDB spells it, threads, and seconds for each query."""
 
     memory: str
     threads: int
@@ -67,15 +67,15 @@ class Limits:
 
 
 class Connection:
-    """One version of the warehouse, open for reading: DuckDB's ``Session``, which says what the methods do.
+    """An open connection to one version of the warehouse: DuckDB's ``Session``, which documents the methods.
 
     Attributes:
-        duckdb: For whoever runs queries, one at a time and inside ``translated``.
-        version: What is read.
-        seconds: How long a query may take.
+        duckdb: For queries, one at a time and inside ``domain_errors``.
+        version: The version that is read.
+        seconds: Time limit of a query.
         stopped: Set once ``interrupt`` was called.
         failed: Whether DuckDB reported an error.
-        known: What readings have found out about the columns of tables and queries of this version.
+        metadata_cache: What readings have found out about tables and queries of this version.
     """
 
     def __init__(
@@ -84,31 +84,31 @@ class Connection:
         version: Version,
         *,
         seconds: float = math.inf,
-        known: dict[Relation | str, Any] | None = None,
+        metadata_cache: dict[Relation | str, Any] | None = None,
     ) -> None:
-        """Take over ``connection``, which reads ``version``."""
+        """Wrap ``connection``, which reads ``version``."""
         self.duckdb = connection
         self.version = version
         self.seconds = seconds
         self.stopped = Event()
         self.failed = False
-        self.known = {} if known is None else known
+        self.metadata_cache = {} if metadata_cache is None else metadata_cache
 
-    def again(self) -> "Connection":
-        """The same for one more reading."""
-        return Connection(self.duckdb, self.version, seconds=self.seconds, known=self.known)
+    def renew(self) -> "Connection":
+        """A new Connection object for another reading over the same DuckDB connection."""
+        return Connection(self.duckdb, self.version, seconds=self.seconds, metadata_cache=self.metadata_cache)
 
     def columns(self, relation: Relation) -> tuple[Column, ...]:
         """The columns of ``relation``. Raises DatasetChanged when it does not exist."""
-        with self.translated():
+        with self.domain_errors():
             found = self.duckdb.sql(f"FROM {table(relation)}")
             return tuple(Column(name, str(of)) for name, of in zip(found.columns, found.types, strict=True))
 
-    def described(self, relation: Relation) -> tuple[Column, ...]:
-        """The same; the type of one that compares loosely says so, as ``VARCHAR COLLATE NOCASE`` does."""
+    def columns_with_collations(self, relation: Relation) -> tuple[Column, ...]:
+        """The columns of ``relation``; the type of one with a collation includes it: ``VARCHAR COLLATE NOCASE``."""
         columns = self.columns(relation)
         texts = [column.name for column in columns if column.type == "VARCHAR"]
-        with self.translated():
+        with self.domain_errors():
             found = collations(self.duckdb, relation, texts)
         return tuple(
             replace(column, type=f"VARCHAR COLLATE {found[column.name]}") if column.name in found else column
@@ -116,18 +116,18 @@ class Connection:
         )
 
     def fetch(self, query: Query) -> list[tuple[Any, ...]]:
-        """All rows of a query that has few."""
+        """All rows of a query with a small result."""
         return self._relation(query).fetchall()
 
     def blocks(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query about the blocks of a table; none where it has no blocks."""
         try:
             return self.fetch(query)
-        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none, nor a table that hides them
+        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none; a column may shadow rowid
             return []
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
-        """The rows of a query, so many at a time."""
+        """The rows of a query in batches of ``rows``."""
         return self._relation(query).to_arrow_reader(rows)
 
     def schema(self, query: Query) -> pa.Schema:
@@ -138,12 +138,12 @@ class Connection:
         return self.duckdb.sql(query.sql, params=query.params)
 
     def interrupt(self) -> None:
-        """Stop the query that is running and any later one, from any thread."""
+        """Stop the running query and refuse later ones, from any thread."""
         self.stopped.set()
         self.stop_query()
 
     def stop_query(self) -> None:
-        """Stop the query that is running, if any; nothing happens when the connection is closed already."""
+        """Stop the running query, if any; safe after the connection was closed."""
         with suppress(duckdb.Error):
             self.duckdb.interrupt()
 
@@ -153,8 +153,8 @@ class Connection:
             raise WarehouseChanged
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Raise what an error of DuckDB means instead of the error. Overwriting and interrupting look like others."""
+    def domain_errors(self) -> Iterator[None]:
+        """Raise the domain error for an error of DuckDB. Overwriting and interrupting look like other errors."""
         if self.stopped.is_set():
             raise RunCancelled
         try:
@@ -163,17 +163,17 @@ class Connection:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self.failed = True
             self.verify()
-            raise (RunCancelled() if self.stopped.is_set() else meaning(error)) from None
+            raise (RunCancelled() if self.stopped.is_set() else to_domain_error(error)) from None
 
 
 @contextmanager
 def connect(
-    source: Source, relation: Relation, limits: Limits, spill_root: Path, patience: float
+    source: Source, relation: Relation, limits: QueryLimits, spill_root: Path, lock_timeout: float
 ) -> Iterator[Connection]:
     """A connection to one table of the warehouse.
 
     Args:
-        patience: How long to wait for a writer to finish, in seconds.
+        lock_timeout: How long to wait for a writer to finish, in seconds.
 
     Raises:
         DatasetChanged: there cannot be such a table.
@@ -183,20 +183,20 @@ def connect(
     if relation.database.lower() in _RESERVED:
         raise DatasetChanged
     with spill_folder(spill_root) as folder:
-        connection, version = _patiently(source, relation, limits, folder, patience)
+        connection, version = _open_when_unlocked(source, relation, limits, folder, lock_timeout)
         with connection:
             yield Connection(connection, version, seconds=limits.seconds)
 
 
-def meaning(error: Exception) -> ExportError:
-    """What an error of DuckDB means here. Its text is left behind: it can hold paths and cells of other owners.
+def to_domain_error(error: Exception) -> ExportError:
+    """The domain error for an error of DuckDB. Its text is discarded: it can contain paths and values of other owners.
 
     Args:
-        error: From DuckDB itself, or the OSError as which it arrives through an Arrow reader; both begin with its kind.
+        error: From DuckDB itself, or the OSError that an Arrow reader raises for it; both begin with the error's kind.
     """
     kind = _kind(error)
     logger.warning("DuckDB failed: %s", kind)
-    return _MEANINGS.get(kind, InternalFailure)()
+    return _DOMAIN_ERRORS.get(kind, InternalFailure)()
 
 
 def _kind(error: Exception) -> str:
@@ -204,7 +204,7 @@ def _kind(error: Exception) -> str:
     return begins[1] if begins else type(error).__name__
 
 
-_MEANINGS: Mapping[str, type[ExportError]] = {
+_DOMAIN_ERRORS: Mapping[str, type[ExportError]] = {
     "Binder": DatasetChanged,
     "Catalog": DatasetChanged,
     "INTERRUPT": TimedOut,
@@ -214,25 +214,25 @@ _MEANINGS: Mapping[str, type[ExportError]] = {
 }
 
 
-def _patiently(
-    source: Source, relation: Relation, limits: Limits, folder: Path, patience: float
+def _open_when_unlocked(
+    source: Source, relation: Relation, limits: QueryLimits, folder: Path, lock_timeout: float
 ) -> tuple[duckdb.DuckDBPyConnection, Version]:
-    """Open the source; while a writer holds it, try again until ``patience`` is over."""
-    deadline, pause = time.monotonic() + patience, _FIRST_PAUSE
+    """Open the source; while a writer holds it, retry until ``lock_timeout`` is over."""
+    deadline, pause = time.monotonic() + lock_timeout, _FIRST_PAUSE
     while True:
         try:
-            return _attempt(source, relation, limits, folder)
+            return _open_once(source, relation, limits, folder)
         except WarehouseBusy:
             if time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(2 * pause, _MAX_PAUSE)
 
 
-def _attempt(
-    source: Source, relation: Relation, limits: Limits, folder: Path
+def _open_once(
+    source: Source, relation: Relation, limits: QueryLimits, folder: Path
 ) -> tuple[duckdb.DuckDBPyConnection, Version]:
-    """Open the source once. Raises WarehouseBusy also when it was replaced at that moment: which one is open then?"""
+    """Open the source. Raises WarehouseBusy also when it was replaced at that moment: either version may be open."""
     before = source.version(relation)
     connection = _open(source, relation, limits, folder)
     if source.version(relation) != before:
@@ -241,7 +241,7 @@ def _attempt(
     return connection, before
 
 
-def _open(source: Source, relation: Relation, limits: Limits, folder: Path) -> duckdb.DuckDBPyConnection:
+def _open(source: Source, relation: Relation, limits: QueryLimits, folder: Path) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         **_HARDENING,
         "max_execution_time": str(max(1, round(limits.seconds * 1000))),
@@ -258,7 +258,7 @@ def _open(source: Source, relation: Relation, limits: Limits, folder: Path) -> d
                 connection.execute(f"SET GLOBAL {setting}")
     except duckdb.Error as error:
         connection.close()
-        raise _refusal(error) from None
+        raise _opening_error(error) from None
     return connection
 
 
@@ -266,7 +266,7 @@ def _open(source: Source, relation: Relation, limits: Limits, folder: Path) -> d
 def _interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt for a signal that arrived during a statement in the main thread.
 
-    DuckDB replaces what the signal's handler raised by a RuntimeError, which would be taken for a defect.
+    DuckDB replaces the exception of the signal handler by a RuntimeError, which would look like a defect.
     """
     try:
         yield
@@ -276,8 +276,8 @@ def _interruptible() -> Iterator[None]:
         raise
 
 
-def _refusal(error: duckdb.Error) -> ExportError:
-    """Why the file could not be opened. DuckDB tells a lock from other trouble only in its text."""
+def _opening_error(error: duckdb.Error) -> ExportError:
+    """Why the file could not be opened. DuckDB distinguishes a lock from other errors only in its message."""
     busy = isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
     if busy:
         return WarehouseBusy()

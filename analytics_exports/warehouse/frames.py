@@ -1,26 +1,26 @@
-"""As what each DuckDB type travels to Polars: the convention between the warehouse and the writers of files.
+"""How each DuckDB type is represented in a Polars frame: the convention between the warehouse and the writers of files.
 
-A scan's frame carries
+A scan's frame contains
 
 - booleans, integers up to 64 bits, floats, DECIMAL, text, BLOB, DATE, TIMESTAMP and TIMESTAMPTZ (always UTC) as the
-  Polars type of the same meaning, each in its own precision (seconds as milliseconds);
+  Polars type with the same meaning, each in its own precision (seconds as milliseconds);
 - TIME as Duration since midnight, because Polars' own Time ends before 24:00:00;
-- HUGEINT as Decimal(38, 0), unchanged also where it has 39 digits;
+- HUGEINT as Decimal(38, 0), unchanged also with 39 digits;
 - UUID, ENUM and JSON as text; JSON text is a JSON value, unchanged;
-- INTERVAL, BIT, TIMETZ, UHUGEINT, BIGNUM, GEOMETRY and what DuckDB may add later as text in DuckDB's spelling;
+- INTERVAL, BIT, TIMETZ, UHUGEINT, BIGNUM, GEOMETRY and types that DuckDB may add later as text in DuckDB's spelling;
 - UNION and VARIANT as JSON text;
 - lists and arrays as List, structs as Struct, MAP as List of Struct with the fields ``key`` and ``value``, and the same
   rules inside them.
 
-DuckDB has infinite days and timestamps, for which Polars has a number but no name. They arrive as that number; writers
-that write names have to deal with them.
+DuckDB has infinite dates and timestamps, which Polars can store but not format. Writers that format dates have to
+handle them.
 
-``Scan.columns`` keeps DuckDB's own names of the types. Rendering values as text for people is the writers' work;
-``json_values`` is the counterpart for the JSON API.
+``Scan.columns`` keeps DuckDB's own type names. Formatting values as text is done by the writers; ``json_values`` is the
+counterpart for the JSON API.
 """
 
 from analytics_exports.warehouse.identifiers import field, quote
-from analytics_exports.warehouse.types import Type
+from analytics_exports.warehouse.types import DuckDBType
 
 _FAITHFUL = frozenset(
     {
@@ -32,11 +32,11 @@ _FAITHFUL = frozenset(
 _AS_JSON = frozenset({"union", "variant"})
 
 
-def carry(expression: str, of: Type) -> str:
-    """SQL that turns ``expression``, of type ``of``, into what Polars can carry; itself when that is nothing to do."""
+def to_transport(expression: str, of: DuckDBType) -> str:
+    """SQL that converts ``expression``, of type ``of``, to its representation; unchanged if it is that already."""
     if of.kind in _FAITHFUL:
         return expression
-    if of.kind == "timestamp_s":  # Arrow's seconds lose the infinities
+    if of.kind == "timestamp_s":  # Arrow's seconds cannot represent infinity
         return f"CAST({expression} AS TIMESTAMP_MS)"
     if of.kind in _NESTED:
         return _NESTED[of.kind](expression, of)
@@ -44,27 +44,27 @@ def carry(expression: str, of: Type) -> str:
     return f"CAST({text} AS VARCHAR)"
 
 
-def _list(expression: str, of: Type) -> str:
-    carried = carry("e", of.child)
+def _list(expression: str, of: DuckDBType) -> str:
+    carried = to_transport("e", of.child)
     return expression if carried == "e" else f"list_transform({expression}, lambda e: {carried})"
 
 
-def _array(expression: str, of: Type) -> str:
+def _array(expression: str, of: DuckDBType) -> str:
     return _list(f"CAST({expression} AS {of.child.name}[])", of)
 
 
-def _map(expression: str, of: Type) -> str:
+def _map(expression: str, of: DuckDBType) -> str:
     return f"list_transform(map_entries({expression}), lambda e: {_pack('e', of)})"
 
 
-def _struct(expression: str, of: Type) -> str:
-    if all(carry("f", inner) == "f" for _, inner in of.fields):
+def _struct(expression: str, of: DuckDBType) -> str:
+    if all(to_transport("f", inner) == "f" for _, inner in of.fields):
         return expression
     return f"CASE WHEN {expression} IS NOT NULL THEN {_pack(expression, of)} END"
 
 
-def _pack(expression: str, of: Type) -> str:
-    fields = (f"{quote(name)} := {carry(field(expression, name), inner)}" for name, inner in of.fields)
+def _pack(expression: str, of: DuckDBType) -> str:
+    fields = (f"{quote(name)} := {to_transport(field(expression, name), inner)}" for name, inner in of.fields)
     return f"struct_pack({', '.join(fields)})"
 
 

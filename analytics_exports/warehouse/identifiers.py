@@ -1,12 +1,12 @@
-"""Quoting: how names and literals enter SQL text.
+"""Quoting of identifiers and literals in SQL.
 
-Values never do: they are parameters. Only names from a checked dataset and types from the warehouse come through here.
+Values are never quoted: they are parameters. Only names from a checked dataset, and types from the warehouse, are.
 """
 
 from analytics_exports.domain.dataset import Relation
 
 ROWS = "<rows>"
-"""What a query calls its table. Columns are qualified with it, so that no alias can take a column's place."""
+"""The alias of the table in a query. Columns are qualified with it, so that no alias can shadow a column."""
 
 
 def quote(name: str) -> str:
@@ -20,12 +20,12 @@ def field(struct: str, name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """``text`` as a string literal, where DuckDB takes no parameter: a path, a name of a field."""
+    """``text`` as a string literal, where DuckDB takes no parameter: a path, or the name of a field."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def table(relation: Relation) -> str:
-    """The three-part name of ``relation``. All three, so that no temporary object can take a table's place."""
+    """The three-part name of ``relation``; with all three parts no temporary object can shadow a table."""
     return f"{quote(relation.database)}.{quote(relation.schema)}.{quote(relation.name)}"
 
 

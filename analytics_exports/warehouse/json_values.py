@@ -1,14 +1,14 @@
-"""As what each DuckDB type appears in JSON, so that no reader loses anything: SQL that renders rows as JSON text.
+"""How each DuckDB type is represented in JSON without loss: SQL that renders rows as JSON text.
 
 The rules are those of I-JSON (RFC 7493) and of the JSON mapping of protocol buffers. The JSON type of a column depends
 on its DuckDB type only, never on the value:
 
 - booleans and integers up to 32 bits are JSON booleans and numbers;
-- 64-bit and longer integers and DECIMAL are strings, because many readers take JSON numbers for 64-bit floats;
-- floats are numbers with as many digits as it takes to read them back unchanged; what is not finite is a string,
-  ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``;
+- longer integers and DECIMAL are strings, because many parsers read JSON numbers as 64-bit floats;
+- floats are numbers with as many digits as are needed to read them back unchanged; those that are not finite are the
+  strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``;
 - DATE, TIME and TIMESTAMP are ISO 8601 strings, TIMESTAMPTZ in UTC with ``Z``;
-- BLOB is a string in Base64; JSON, UNION and VARIANT are the JSON values that they are;
+- BLOB is a string in Base64; JSON, UNION and VARIANT are their JSON values;
 - lists and arrays are arrays, structs and MAP are objects, with the same rules inside; other types are strings.
 
 ``frames`` is the counterpart for files.
@@ -18,18 +18,18 @@ import json
 from collections.abc import Iterable, Mapping
 
 from analytics_exports.warehouse.identifiers import field, literal, quote
-from analytics_exports.warehouse.types import Type
+from analytics_exports.warehouse.types import DuckDBType
 
 _PLAIN = frozenset({"boolean", "tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger", "json"})
 
 
-def render_row(types: Mapping[str, Type]) -> str:
+def render_row(types: Mapping[str, DuckDBType]) -> str:
     """SQL for the columns ``types`` of a row as the text of one JSON object, in that order."""
     return _object((name, quote(name), of) for name, of in types.items())
 
 
-def render(expression: str, of: Type) -> str:
-    """SQL for ``expression``, of type ``of``, as JSON text; it is never NULL."""
+def render(expression: str, of: DuckDBType) -> str:
+    """SQL for ``expression``, of type ``of``, as JSON text; never NULL."""
     if of.kind in _PLAIN:
         text = _text(expression)
     elif of.kind in _SPECIAL:
@@ -44,54 +44,54 @@ def _text(expression: str) -> str:
 
 
 def _string(text: str) -> str:
-    """A JSON string, escaped and in quotes."""
+    """SQL for a JSON string, escaped and quoted."""
     return _text(f"to_json({text})")
 
 
-def _float(expression: str, _of: Type) -> str:
+def _float(expression: str, _of: DuckDBType) -> str:
     infinity = f"""CASE WHEN {expression} > 0 THEN '"Infinity"' ELSE '"-Infinity"' END"""
     special = f"""CASE WHEN isnan({expression}) THEN '"NaN"' ELSE {infinity} END"""
     return f"CASE WHEN isfinite({expression}) THEN {_text(expression)} ELSE {special} END"
 
 
-def _blob(expression: str, _of: Type) -> str:
+def _blob(expression: str, _of: DuckDBType) -> str:
     return _string(f"base64({expression})")
 
 
-def _timestamp(expression: str, _of: Type) -> str:
+def _timestamp(expression: str, _of: DuckDBType) -> str:
     return _string(f"replace({_text(expression)}, ' ', 'T')")
 
 
-def _timestamptz(expression: str, _of: Type) -> str:
+def _timestamptz(expression: str, _of: DuckDBType) -> str:
     return _string(f"replace(replace({_text(expression)}, ' ', 'T'), '+00', 'Z')")
 
 
-def _value(expression: str, _of: Type) -> str:
+def _value(expression: str, _of: DuckDBType) -> str:
     return _text(f"to_json({expression})")
 
 
-def _list(expression: str, of: Type) -> str:
+def _list(expression: str, of: DuckDBType) -> str:
     elements = f"list_transform({expression}, lambda e: {render('e', of.child)})"
     return f"concat('[', array_to_string({elements}, ','), ']')"
 
 
-def _array(expression: str, of: Type) -> str:
+def _array(expression: str, of: DuckDBType) -> str:
     return _list(f"CAST({expression} AS {of.child.name}[])", of)
 
 
-def _map(expression: str, of: Type) -> str:
-    """Keys become the names of members, as text."""
+def _map(expression: str, of: DuckDBType) -> str:
+    """Keys become names of members, as text."""
     key, value = _string(_text(field("e", "key"))), render(field("e", "value"), dict(of.fields)["value"])
     members = f"list_transform(map_entries({expression}), lambda e: concat({key}, ':', {value}))"
     return f"concat('{{', array_to_string({members}, ','), '}}')"
 
 
-def _struct(expression: str, of: Type) -> str:
+def _struct(expression: str, of: DuckDBType) -> str:
     return _object((name, field(expression, name), inner) for name, inner in of.fields)
 
 
-def _object(members: Iterable[tuple[str, str, Type]]) -> str:
-    """A JSON object of these names, expressions and types."""
+def _object(members: Iterable[tuple[str, str, DuckDBType]]) -> str:
+    """SQL for a JSON object with these names, expressions and types."""
     texts = (f"concat({literal(json.dumps(name) + ':')}, {render(value, of)})" for name, value, of in members)
     return f"concat('{{', concat_ws(',', {', '.join(texts)}), '}}')"
 

@@ -1,11 +1,11 @@
-"""Pages of rows: their order, and the position after which the next page begins.
+"""The order of rows, and cursors: the position after which the next page begins.
 
-The order is total over what is read: the date column, then the unique key; a dataset without one is ordered by a hash
-of the columns read, so that rows which tie are equal in all of them. NULLs come last.
+The order is total: the date column, then the unique key; a dataset without one is ordered by a hash of the columns
+read, so that rows with equal sort values are equal in all of them. NULLs come last.
 
-A cursor names the last row of a page by its place in that order and says how many rows of that place were already
-given, so it finds its way even between equal rows, and a deep page costs no more than the first. It fits only the
-dataset, owner and selection it was made for. It holds nothing but values of its owner's own row.
+A cursor contains the sort values of the last row of a page, and how many rows with these values were already returned,
+so it is correct even between equal rows, and a deep page costs no more than the first. It is valid only for the
+dataset, owner and selection it was made for, and contains nothing but values of the owner's own row.
 """
 
 import base64
@@ -18,18 +18,18 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
 from analytics_exports.domain.selection import Selection
-from analytics_exports.warehouse.conditions import Condition, Types, cell
+from analytics_exports.warehouse.conditions import Condition, Types, typed_column
 from analytics_exports.warehouse.identifiers import column
 
-Place = tuple[str | None, ...]
-"""Where a row stands in the order: the text of each key, ``None`` for NULL."""
+SortValues = tuple[str | None, ...]
+"""The sort values of a row, as text; ``None`` for NULL."""
 
-_MOST_GIVEN = 2**40
+_MAX_ROWS_TAKEN = 2**40
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One expression that rows are ordered by, and its type as SQL spells it."""
+class SortKey:
+    """An expression by which rows are sorted, and its type in SQL."""
 
     sql: str
     type: str
@@ -37,28 +37,28 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """After ``given`` rows of ``place``, and all rows before them."""
+    """The position after ``rows_taken`` rows with these sort values, and all rows before them."""
 
-    place: Place
-    given: int
+    sort_values: SortValues
+    rows_taken: int
 
 
-def order(dataset: Dataset, types: Types, names: Sequence[str]) -> tuple[Key, ...]:
-    """The keys that put rows in order when the columns ``names`` are read."""
+def sort_keys(dataset: Dataset, types: Types, names: Sequence[str]) -> tuple[SortKey, ...]:
+    """The sort keys when the columns ``names`` are read."""
     named = dict.fromkeys(name for name in (dataset.filters.date_column, *dataset.unique_key) if name is not None)
-    cells = (cell(types, name) for name in named)
-    keys = tuple(Key(sql, of.name) for sql, of in cells)
-    return keys if dataset.unique_key else (*keys, Key(f"hash({', '.join(map(column, names))})", "UBIGINT"))
+    cells = (typed_column(types, name) for name in named)
+    keys = tuple(SortKey(sql, of.name) for sql, of in cells)
+    return keys if dataset.unique_key else (*keys, SortKey(f"hash({', '.join(map(column, names))})", "UBIGINT"))
 
 
-def after(position: Position, keys: Sequence[Key]) -> Condition:
-    """The rows from ``position.place`` on; ``position.given`` of them are still to be skipped."""
-    params = {f"after_{number}": text for number, text in enumerate(position.place) if text is not None}
-    return Condition(_from(position.place, keys, 0), params)
+def rows_after(position: Position, keys: Sequence[SortKey]) -> Condition:
+    """The rows from ``position.sort_values`` on; ``position.rows_taken`` of them are still to be skipped."""
+    params = {f"after_{number}": text for number, text in enumerate(position.sort_values) if text is not None}
+    return Condition(_from(position.sort_values, keys, 0), params)
 
 
-def _from(place: Place, keys: Sequence[Key], number: int) -> str:
-    """Rows that stand at ``place`` or later, by the keys from ``number`` on."""
+def _from(place: SortValues, keys: Sequence[SortKey], number: int) -> str:
+    """The rows whose sort values are equal or later, by the keys from ``number`` on."""
     if number == len(keys):
         return "true"
     sql, rest = keys[number].sql, _from(place, keys, number + 1)
@@ -68,40 +68,40 @@ def _from(place: Place, keys: Sequence[Key], number: int) -> str:
     return f"({sql} > {value} OR {sql} IS NULL OR ({sql} = {value} AND {rest}))"
 
 
-def binding(dataset: Dataset, scope: OwnerScope, selection: Selection) -> str:
-    """What ties a cursor to the request it was made for."""
+def request_digest(dataset: Dataset, scope: OwnerScope, selection: Selection) -> str:
+    """Binds a cursor to the request it was made for."""
     request = repr((dataset.id, dataset.filters.date_column, dataset.unique_key, scope, selection))
     return hashlib.sha256(request.encode()).hexdigest()[:16]
 
 
 def encode(position: Position, bound_to: str) -> str:
-    """``position`` as an opaque text that can stand in a URL."""
-    text = json.dumps([bound_to, position.given, *position.place], separators=(",", ":"))
+    """``position`` as an opaque text for URLs."""
+    text = json.dumps([bound_to, position.rows_taken, *position.sort_values], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode(cursor: str, bound_to: str, keys: int) -> Position:
-    """The position that ``cursor`` stands for, in an order of so many ``keys``.
+    """The position in ``cursor``, for so many sort ``keys``.
 
     Raises:
-        InvalidRequest: it is no cursor, or one of another request.
+        InvalidRequest: it is malformed, or was made for another request.
     """
     try:
         bound, given, *place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         texts = tuple(text if text is None else str(text).encode().decode() for text in place)
     except (ValueError, TypeError, RecursionError):
         raise _not_a_cursor() from None
-    if bound != bound_to or type(given) is not int or not 0 < given <= _MOST_GIVEN or len(texts) != keys:
+    if bound != bound_to or type(given) is not int or not 0 < given <= _MAX_ROWS_TAKEN or len(texts) != keys:
         raise _not_a_cursor()
     return Position(texts, given)
 
 
-def following(places: Sequence[Place], position: Position | None) -> Position:
-    """The position after a page of rows that stand at ``places`` and that began after ``position``."""
+def position_after(places: Sequence[SortValues], position: Position | None) -> Position:
+    """The position after a page of rows with these sort values that began after ``position``."""
     last = places[-1]
     given = next((number for number, place in enumerate(reversed(places)) if place != last), len(places))
-    if position is not None and position.place == last and given == len(places):
-        given += position.given
+    if position is not None and position.sort_values == last and given == len(places):
+        given += position.rows_taken
     return Position(last, given)
 
 

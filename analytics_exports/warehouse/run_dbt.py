@@ -1,7 +1,7 @@
-"""One dbt build with its catalogue, in a process of its own: ``build`` launches this file, nothing imports it.
+"""One dbt build with its catalog, in a process of its own: ``build`` starts this file, nothing imports it.
 
-dbt takes seconds to import and keeps global state, so it never enters a service process; one process for both commands
-pays for the import and for parsing the project once.
+dbt takes seconds to import and keeps global state, so it is never imported into a service process. One process runs
+both commands, so that the import and the parsing of the project happen once.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Reading rows in batches, on a thread of its own, each batch checked before anybody sees it.
+"""Reading rows in batches in a helper thread, each batch verified before it is passed on.
 
-DuckDB works in a helper thread, a few batches ahead of the writer, so that the work of both overlaps and ``interrupt``
-can be called while it is busy. What SQL is run belongs to ``compiler``, what a file looks like to ``artifacts``.
+DuckDB runs in a helper thread, a few batches ahead of the writer, so that the work of both overlaps and ``interrupt``
+can be called meanwhile. SQL belongs to ``compiler``, writing files to ``artifacts``.
 """
 
 import time
@@ -23,10 +23,10 @@ from analytics_exports.warehouse.ranges import extents, ranges
 from analytics_exports.warehouse.session import Session
 
 BATCH_ROWS = 20_480
-"""Rows in a batch: ten of DuckDB's vectors; files are written fastest at this size, in little memory."""
+"""Rows in a batch: ten of DuckDB's vectors; files are written fastest at this size, with little memory."""
 
 PREVIEW_ROWS = 5
-"""Rows kept for a look at what was read."""
+"""Rows kept as a preview."""
 
 _AHEAD = 3
 _REPEAT_SECONDS = 0.2
@@ -34,13 +34,13 @@ _REPEAT_SECONDS = 0.2
 _T = TypeVar("_T")
 
 
-def owned_only(batch: pl.DataFrame, scope: OwnerScope) -> pl.DataFrame:
-    """``batch`` without its owner column, once every row is seen to be of ``scope``.
+def check_owner(batch: pl.DataFrame, scope: OwnerScope) -> pl.DataFrame:
+    """``batch`` without its owner column, after verifying that every row belongs to ``scope``.
 
-    The last guard: it does not trust the SQL that selected the rows.
+    The last safeguard: it does not rely on the SQL that selected the rows.
 
     Raises:
-        IsolationViolation: a row belongs to somebody else, or to nobody.
+        IsolationViolation: a row belongs to another owner, or to none.
     """
     if not batch[OWNER].cast(pl.String).eq_missing(pl.Series([scope.owner_key])).all():
         raise IsolationViolation
@@ -51,10 +51,10 @@ class SessionScan:
     """One reading of one owner's rows over a connection of its own. Implements the port ``Scan``."""
 
     def __init__(self, connection: Session, compiler: Compiler, scope: OwnerScope) -> None:
-        """Prepare to read the rows of ``compiler``, made for ``scope``, over ``connection``, which belongs to the scan.
+        """Prepare to read the rows of ``compiler``, made for ``scope``. The scan owns ``connection``.
 
         Raises:
-            ExportError: the query does not fit the warehouse (see ``connection.meaning``).
+            ExportError: the query does not fit the warehouse (see ``connection.to_domain_error``).
         """
         self.columns = compiler.columns
         self._connection = connection
@@ -62,13 +62,13 @@ class SessionScan:
         self._scope = scope
         self._thread = ThreadPoolExecutor(1, "warehouse-scan")
         query = compiler.rows()
-        self.preview: pl.DataFrame = connection.known.get(query.sql, pl.DataFrame())
+        self.preview: pl.DataFrame = connection.metadata_cache.get(query.sql, pl.DataFrame())
         if self.preview.width == 0:
-            with connection.translated():
+            with connection.domain_errors():
                 schema = connection.schema(query)
             nothing = [pa.nulls(0, field.type) for field in schema]
             self.preview = to_frame(pa.RecordBatch.from_arrays(nothing, names=schema.names)).drop(OWNER)
-            connection.known[query.sql] = self.preview
+            connection.metadata_cache[query.sql] = self.preview
         self._schema = self.preview.schema
 
     @property
@@ -78,7 +78,7 @@ class SessionScan:
 
     @property
     def frame(self) -> pl.LazyFrame:
-        """The rows in their stable order. Each use of the frame reads them anew, one use at a time."""
+        """The rows in their stable order. Each use of the frame reads them again, one use at a time."""
         return register_io_source(self._source, schema=self._schema, validate_schema=True)
 
     def verify(self) -> None:
@@ -90,14 +90,14 @@ class SessionScan:
         self._connection.interrupt()
 
     def close(self) -> None:
-        """Stop reading for good, and wait until DuckDB has stopped."""
+        """Stop reading, and wait until DuckDB has stopped."""
         self._connection.interrupt()
         self._thread.shutdown(cancel_futures=True)
 
     def _source(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        """What Polars pulls: rows, with whatever its optimiser moved into the source applied to them."""
+        """The source of the LazyFrame: rows, with what Polars' optimiser pushed down applied to them."""
         wanted = n_rows
         for batch in self._batches():
             rows = batch if wanted is None else batch.head(wanted)
@@ -120,28 +120,28 @@ class SessionScan:
                     self.preview = batch.head(PREVIEW_ROWS)
                 ahead.append(self._thread.submit(self._next, batches))
                 yield batch
-        finally:  # close() waits for the thread: this here may be collected on any thread, even on that one
+        finally:  # without waiting: this may be garbage collected on the helper thread; close() waits
             for step in ahead:
                 step.cancel()
             self._connection.stop_query()
 
     def _result(self, step: Future[_T]) -> _T:
-        """What ``step`` returns. DuckDB forgets an interrupt that comes just before a query, so it is repeated."""
+        """The result of ``step``. DuckDB forgets an interrupt that arrives just before a query, so it is repeated."""
         while not wait([step], timeout=_REPEAT_SECONDS).done:
             if self._connection.stopped.is_set():
                 self._connection.stop_query()
         return step.result()
 
     def _next(self, batches: Iterator[pa.RecordBatch]) -> pl.DataFrame | None:
-        with self._connection.translated():
+        with self._connection.domain_errors():
             batch = next(batches, None)
-        return None if batch is None else owned_only(to_frame(batch), self._scope)
+        return None if batch is None else check_owner(to_frame(batch), self._scope)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         """All rows, by one query or by several."""
-        begun = time.monotonic()
+        on_start = time.monotonic()
         for query in self._queries():
-            if time.monotonic() - begun > self._connection.seconds:
+            if time.monotonic() - on_start > self._connection.seconds:
                 raise TimedOut
             yield from self._connection.reader(query, BATCH_ROWS)
 

@@ -1,6 +1,6 @@
-"""What an engine has to offer: one reading of one table, in one version, with a limit on its time.
+"""What an engine has to provide: one reading of one table, in one version, with a time limit.
 
-The rest of the package is the same for every engine. DuckDB's is ``connection``, PostgreSQL's is in ``postgres``.
+The rest of the package is the same for every engine. DuckDB's is in ``connection``, PostgreSQL's in ``postgres``.
 """
 
 from contextlib import AbstractContextManager
@@ -15,48 +15,48 @@ from analytics_exports.warehouse.sources import Version
 
 
 class Session(Protocol):
-    """An open reading. Queries run one at a time, and inside ``translated``.
+    """An open reading. Queries run one at a time, inside ``domain_errors``.
 
     Attributes:
-        seconds: How long a query may take.
+        seconds: Time limit of a query.
         stopped: Set once ``interrupt`` was called.
-        known: What readings have found out about the columns of tables and queries of this version.
+        metadata_cache: What readings have found out about tables and queries of this version.
     """
 
     stopped: Event
     seconds: float
-    known: dict[Relation | str, Any]
+    metadata_cache: dict[Relation | str, Any]
 
     @property
     def version(self) -> Version:
-        """What is read."""
+        """The version that is read."""
 
     def columns(self, relation: Relation) -> tuple[Column, ...]:
         """The columns of ``relation``, with DuckDB's type names. Raises DatasetChanged when it does not exist."""
 
-    def described(self, relation: Relation) -> tuple[Column, ...]:
-        """The same; the type of a column that compares loosely says so."""
+    def columns_with_collations(self, relation: Relation) -> tuple[Column, ...]:
+        """The columns of ``relation``; the type of a column with a collation includes it."""
 
     def fetch(self, query: Query) -> list[tuple[Any, ...]]:
-        """All rows of a query that has few."""
+        """All rows of a query with a small result."""
 
     def blocks(self, query: Query) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks in which a table is stored; none where the engine does not say."""
+        """The rows of a query about the blocks in which a table is stored; none where the engine reports none."""
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
-        """The rows of a query, so many at a time, as ``frames`` describes them."""
+        """The rows of a query in batches of ``rows``, represented as ``frames`` defines."""
 
     def schema(self, query: Query) -> pa.Schema:
         """The schema of ``reader``, without reading."""
 
     def interrupt(self) -> None:
-        """Stop the query that is running and any later one, from any thread."""
+        """Stop the running query and refuse later ones, from any thread."""
 
     def stop_query(self) -> None:
-        """Stop the query that is running, if any, from any thread."""
+        """Stop the running query, if any, from any thread."""
 
     def verify(self) -> None:
         """Raise WarehouseChanged when what is read was overwritten since it was opened."""
 
-    def translated(self) -> AbstractContextManager[None]:
-        """Raise what an error of the engine means instead of the error."""
+    def domain_errors(self) -> AbstractContextManager[None]:
+        """Raise the domain error for an error of the engine inside the block."""

@@ -1,12 +1,11 @@
-"""What a warehouse is kept in: one DuckDB file, or a folder of Parquet files. Which of them, the path tells.
+"""The kinds of warehouses that DuckDB reads: a DuckDB file, or a folder of Parquet files, depending on the path.
 
-A folder holds ``schema/table.parquet``, or ``schema/table/`` with any number of Parquet files, in Hive partitions
-(``day=2024-01-31/``) if there are any. Names that begin with a dot or an underscore are no data yet. Partition columns
-are text, or dates where every value is one. No other type is guessed: as numbers, the owners ``07`` and ``7`` would be
-the same.
+A folder contains ``schema/table.parquet``, or ``schema/table/`` with any number of Parquet files, in Hive partitions
+(``day=2024-01-31/``) if there are any. Names that begin with a dot or an underscore are ignored. Partition columns are
+text, or dates where every value is one. No other type is inferred: as numbers, the owners ``07`` and ``7`` would be the
+same.
 
-What belongs here: how a source becomes a database of a connection, and which version of it that is. What does not:
-limits and errors (``connection``).
+Limits and errors belong to ``connection``.
 """
 
 import glob
@@ -22,8 +21,8 @@ import duckdb
 
 from analytics_exports.domain.dataset import Relation
 from analytics_exports.domain.errors import DatasetChanged, WarehouseUnavailable
+from analytics_exports.warehouse.file_identity import Identity, identify, overwritten
 from analytics_exports.warehouse.identifiers import literal, quote, table
-from analytics_exports.warehouse.identity import Identity, identify, overwritten
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -34,38 +33,38 @@ class Version(Protocol):
 
     @property
     def modified(self) -> datetime:
-        """When it was last written (aware, UTC)."""
+        """When it was last modified (aware, UTC)."""
 
     def overwritten(self) -> bool:
-        """Whether what is still to be read of it was written to since."""
+        """Whether what is still to be read of it was modified since."""
 
 
 class Source(Protocol):
-    """Where tables are."""
+    """A place with tables."""
 
     def version(self, relation: Relation | None = None) -> Version:
-        """The version that is there now, of one table if one is named.
+        """The current version, of one table if one is named.
 
         Raises:
             DatasetChanged: there is no such table.
             WarehouseUnavailable: there is no warehouse.
         """
 
-    def reach(self, relation: Relation) -> Relation | str:
-        """What a connection that was opened for ``relation`` can read: relations with the same answer can share it."""
+    def scope_key(self, relation: Relation) -> Relation | str:
+        """What a connection opened for ``relation`` can read: relations with the same key can share it."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
-        """Make ``relation`` a table of ``connection``; returns the folders that reading it needs access to."""
+        """Make ``relation`` a table of ``connection``; returns the folders that it needs access to."""
 
 
 def source_of(path: Path) -> Source:
-    """The warehouse at an absolute ``path``, whichever kind is there at the moment."""
-    return Folder(path) if path.is_dir() else File(path)
+    """The source at an absolute ``path``, whichever kind it is at the moment."""
+    return FolderSource(path) if path.is_dir() else FileSource(path)
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A DuckDB file; being replaced does no harm to whoever has it open."""
+class FileSource:
+    """A DuckDB file. It may be replaced while it is open."""
 
     path: Path
 
@@ -73,7 +72,7 @@ class File:
         """The file itself."""
         return FileVersion(self.path, identify(self.path))
 
-    def reach(self, relation: Relation) -> str:
+    def scope_key(self, relation: Relation) -> str:
         """All tables, under the name of the database."""
         return relation.database
 
@@ -92,16 +91,16 @@ class FileVersion:
 
     @property
     def modified(self) -> datetime:
-        """When it was last written."""
+        """When the file was last modified."""
         return self.identity.modified
 
     def overwritten(self) -> bool:
-        """Whether it was written to in place."""
+        """Whether the file was modified in place."""
         return overwritten(self.path, self.identity)
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class FolderSource:
     """A folder of Parquet files. It may be a link, so that a new version of everything can be published in one step."""
 
     path: Path
@@ -114,12 +113,12 @@ class Folder:
             raise DatasetChanged if any(_parquet_files(root)) else WarehouseUnavailable
         return FolderVersion(files, tuple(identify(file) for file in files))
 
-    def reach(self, relation: Relation) -> Relation:
+    def scope_key(self, relation: Relation) -> Relation:
         """The one table."""
         return relation
 
     def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
-        """Make a view of the table's files as they are now; files that are added later are not read."""
+        """Create a view of the table's current files; files added later are not read."""
         root = self.path.resolve()
         files = sorted(_table_files(root, relation))
         if not files:
@@ -142,11 +141,11 @@ class FolderVersion:
 
     @property
     def modified(self) -> datetime:
-        """When the newest of them was written."""
+        """When the newest of them was modified."""
         return max(identity.modified for identity in self.identities)
 
     def overwritten(self) -> bool:
-        """Whether one of them was replaced, removed or written to."""
+        """Whether one of them was replaced, removed or modified."""
         try:
             return any(identify(file) != known for file, known in zip(self.files, self.identities, strict=True))
         except WarehouseUnavailable:
@@ -172,7 +171,7 @@ def _parquet_files(root: Path) -> Iterator[Path]:
 
 
 def _day_partitions(root: Path, files: Sequence[Path]) -> Sequence[str]:
-    """The partition columns of which every value is a day."""
+    """The partition columns all of whose values are dates."""
     values: dict[str, set[str]] = defaultdict(set)
     for file in files:
         for part in file.relative_to(root).parts[:-1]:

@@ -1,7 +1,7 @@
-"""Folders for what DuckDB cannot hold in memory: one for each connection, and none outlives its process for long.
+"""Folders for data that does not fit into DuckDB's memory: one for each connection, removed with its process.
 
-DuckDB removes its files when a connection closes, but not when the process is killed. So each folder lives beside a
-locked file; a folder whose lock nobody holds belongs to a dead process and is swept by whoever comes next.
+DuckDB removes its files when a connection closes, but not when the process is killed. So each folder has a locked file
+beside it; a folder whose lock nobody holds belongs to a dead process and is removed by the next connection.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _LOCK = ".lock"
 
 @contextmanager
 def spill_folder(root: Path) -> Iterator[Path]:
-    """A private folder below ``root``, for as long as the context lasts. DuckDB makes it when it needs it.
+    """A private folder below ``root`` for the duration of the context. DuckDB creates it when needed.
 
     Raises:
         StorageUnavailable: ``root`` cannot be written to.
@@ -51,7 +51,7 @@ def _remove(folder: Path, lock: Path) -> None:
 
 @contextmanager
 def _locked(lock: Path, flags: int = 0, *, wait: bool = True) -> Iterator[None]:
-    """Hold ``lock``. Without waiting: raises BlockingIOError when another process, or this one, holds it."""
+    """Hold ``lock``. Without waiting: raises BlockingIOError when it is held."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -1,7 +1,7 @@
-"""How a caller's ids and numbers become parameters of a column's own type.
+"""Converts a caller's ids and numbers to parameters of a column's own type.
 
-Comparisons are made on the bare column with a parameter of its type: exact, and DuckDB can skip blocks of the file that
-hold no match. A value that no cell can equal becomes ``None``, because a NULL parameter matches nothing.
+The bare column is compared with a parameter of its type: exactly, and DuckDB can skip blocks of the file without a
+match. A value that no cell can equal becomes ``None``, because a NULL parameter matches nothing.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from uuid import UUID
 
-from analytics_exports.warehouse.types import Type
+from analytics_exports.warehouse.types import DuckDBType
 
 _SIGNED = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64, "hugeint": 128}
 _UNSIGNED = {"utinyint": 8, "usmallint": 16, "uinteger": 32, "ubigint": 64, "uhugeint": 128}
@@ -19,22 +19,22 @@ _UNSIGNED = {"utinyint": 8, "usmallint": 16, "uinteger": 32, "ubigint": 64, "uhu
 INTEGERS = {name: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in _SIGNED.items()} | {
     name: (0, 2**bits - 1) for name, bits in _UNSIGNED.items()
 }
-"""The smallest and the largest value of each integer type."""
+"""The smallest and largest value of each integer type."""
 
 EXACT = frozenset({"uuid", "varchar", *INTEGERS})
-"""Types of which two values are equal exactly when their text is. An owner column has one of them."""
+"""Types whose values are equal exactly when their text is equal. An owner column has one of them."""
 
 FLOATS = {"float": Decimal(struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]), "double": Decimal(sys.float_info.max)}
 """The largest finite value of each floating-point type."""
 
 _ENOUGH_DIGITS = Context(prec=100)
-_LONGEST_INTEGER = 40
+_MAX_INTEGER_LENGTH = 40
 
 
-def key(text: str, of: Type) -> str | int | None:
-    """The value of an exact ``type`` that is written as ``text``; ``None`` when there is none.
+def parse_id(text: str, of: DuckDBType) -> str | int | None:
+    """The value of an exact type written as ``text``; ``None`` when there is none.
 
-    Only the canonical spelling counts: ``7`` but not ``07``, a UUID in lower case with hyphens.
+    Only the canonical spelling is accepted: ``7`` but not ``07``, a UUID in lower case with hyphens.
     """
     if of.kind == "varchar":
         return text if _is_unicode(text) else None
@@ -45,15 +45,15 @@ def key(text: str, of: Type) -> str | int | None:
     return number if number is not None and low <= number <= high else None
 
 
-def keys(texts: Sequence[str], of: Type) -> list[str | int]:
-    """Those of ``texts`` that are values of an exact ``type``."""
-    return [value for value in (key(text, of) for text in texts) if value is not None]
+def parse_ids(texts: Sequence[str], of: DuckDBType) -> list[str | int]:
+    """Those of ``texts`` that are values of an exact type."""
+    return [value for value in (parse_id(text, of) for text in texts) if value is not None]
 
 
-def at_least(bound: Decimal, of: Type) -> Decimal | int | float | None:
-    """The smallest value of a numeric ``type`` that is not below ``bound``; ``None`` when there is none.
+def at_least(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
+    """The smallest value of a numeric type that is not below ``bound``; ``None`` when there is none.
 
-    On floating-point types it is the value nearest to ``bound``.
+    For floating-point types it is the value nearest to ``bound``.
     """
     low, high = _limits(of)
     if bound > high:
@@ -61,10 +61,10 @@ def at_least(bound: Decimal, of: Type) -> Decimal | int | float | None:
     return _fit(max(bound, low), of, ROUND_CEILING)
 
 
-def at_most(bound: Decimal, of: Type) -> Decimal | int | float | None:
-    """The largest value of a numeric ``type`` that is not above ``bound``; ``None`` when there is none.
+def at_most(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
+    """The largest value of a numeric type that is not above ``bound``; ``None`` when there is none.
 
-    On floating-point types it is the value nearest to ``bound``.
+    For floating-point types it is the value nearest to ``bound``.
     """
     low, high = _limits(of)
     if bound < low:
@@ -72,7 +72,7 @@ def at_most(bound: Decimal, of: Type) -> Decimal | int | float | None:
     return _fit(min(bound, high), of, ROUND_FLOOR)
 
 
-def _limits(of: Type) -> tuple[Decimal, Decimal]:
+def _limits(of: DuckDBType) -> tuple[Decimal, Decimal]:
     if of.kind in INTEGERS:
         low, high = INTEGERS[of.kind]
         return Decimal(low), Decimal(high)
@@ -82,7 +82,7 @@ def _limits(of: Type) -> tuple[Decimal, Decimal]:
     return high.copy_negate(), high
 
 
-def _fit(bound: Decimal, of: Type, rounding: str) -> Decimal | int | float:
+def _fit(bound: Decimal, of: DuckDBType, rounding: str) -> Decimal | int | float:
     if of.kind in INTEGERS:
         return int(bound.to_integral_value(rounding))
     if of.kind == "double":
@@ -93,7 +93,7 @@ def _fit(bound: Decimal, of: Type, rounding: str) -> Decimal | int | float:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether there are no halves of characters in it."""
+    """Whether it contains no unpaired surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -109,7 +109,7 @@ def _is_canonical_uuid(text: str) -> bool:
 
 
 def _canonical_integer(text: str) -> int | None:
-    """The number, or ``None``. Longer texts than any integer type has are not even parsed."""
-    if len(text) > _LONGEST_INTEGER or not text.isascii() or not text.removeprefix("-").isdigit():
+    """The number, or ``None``. Text longer than any integer type is not even parsed."""
+    if len(text) > _MAX_INTEGER_LENGTH or not text.isascii() or not text.removeprefix("-").isdigit():
         return None
     return int(text) if str(int(text)) == text else None

@@ -1,10 +1,10 @@
-"""The web page: plain HTML, CSS and ES modules below ``static/``, served as they are.
+"""The web page: plain HTML, CSS and ES modules below ``static/``, served unchanged.
 
-What belongs here: the files, and reading them. What does not: HTTP (``api.page``).
+    static/index.html   the only document, without inline code
+    static/style/       design tokens, then the styles that use them
+    static/app.js       the entry point; the first line of each other module says which part of the page it is
 
-static/index.html   the only document; everything in it is named, nothing is inline
-static/style/       tokens first, then what they are used for
-static/app.js       the entrance; each other module is one part of the page, and says so in its first line
+Serving it over HTTP belongs to ``api.page``.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 STATIC = Path(__file__).with_name("static")
-ENTRANCE = "index.html"
+DOCUMENT = "index.html"
 
 MEDIA_TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -38,24 +38,24 @@ class Site:
     """All files of one version of the page.
 
     Attributes:
-        version: Different whenever any file is: a browser may keep what it has of a version for ever.
-        entrance: The document, which names its files by ``version``.
+        version: Changes whenever a file does: a browser may cache a version for ever.
+        document: The HTML document, which refers to its files by ``version``.
         assets: The other files by path, such as ``style/base.css``.
     """
 
     version: str
-    entrance: bytes
+    document: bytes
     assets: Mapping[str, Asset]
 
 
 @cache
 def site() -> Site:
-    """The files as they are now; they are read once."""
+    """The current files; they are read once."""
     files = {path.relative_to(STATIC).as_posix(): path for path in sorted(STATIC.rglob("*")) if path.is_file()}
     assets = {name: Asset(path.read_bytes(), MEDIA_TYPES[path.suffix]) for name, path in files.items()}
     digest = hashlib.sha256()
     for name, asset in assets.items():
         digest.update(f"{name}\0{len(asset.content)}\0".encode() + asset.content)
     version = digest.hexdigest()[:16]
-    entrance = assets.pop(ENTRANCE).content.replace(b"static/", f"static/{version}/".encode())
-    return Site(version, entrance, MappingProxyType(assets))
+    document = assets.pop(DOCUMENT).content.replace(b"static/", f"static/{version}/".encode())
+    return Site(version, document, MappingProxyType(assets))

@@ -44,19 +44,19 @@ class Ending:
         except OperationalError:
             return False
 
-    def left_by_cancelled(self, asks: Sequence[Ask], patience: float) -> Iterator[str]:
+    def left_by_cancelled(self, asks: Sequence[Ask], lock_timeout: float) -> Iterator[str]:
         """What workers have not cleared away of cancelled exports; before anything is swept, so that they must have."""
         ids = [ask.job_id for ask in asks if ask.ended == "cancelled"]
-        files = self._left(patience, lambda name: any(job_id in name for job_id in ids))
+        files = self._left(lock_timeout, lambda name: any(job_id in name for job_id in ids))
         yield from (f"corrupt: {name} is left of a cancelled export" for name in files)
 
-    def expire_all(self, asks: Sequence[Ask], patience: float) -> Iterator[str]:
+    def expire_all(self, asks: Sequence[Ask], lock_timeout: float) -> Iterator[str]:
         """Let everything expire and Dagster clear it away; yields what is wrong then."""
         for ask in asks:
             ask.removed = True
             self.expire(ask.job_id)
         for job in TIDY:
-            yield from self._run(job, patience)
+            yield from self._run(job, lock_timeout)
         ids = [ask.job_id for ask in asks]
         with self._engine.connect() as connection:
             statuses = connection.execute(STATUSES, {"ids": [UUID(one) for one in ids]}).all()
@@ -66,25 +66,25 @@ class Ending:
                 yield f"left: {job_id} has not expired"
             elif status == "expired" and job_id in partitions:
                 yield f"left: {job_id} has expired and is still a partition"
-        yield from (f"left: {name}" for name in self._left(patience, lambda name: name != MARKER))
+        yield from (f"left: {name}" for name in self._left(lock_timeout, lambda name: name != MARKER))
 
-    def _left(self, patience: float, which: Callable[[str], bool]) -> list[str]:
+    def _left(self, lock_timeout: float, which: Callable[[str], bool]) -> list[str]:
         """The names of files that are still there when workers have had time to clear away what was cancelled."""
-        root, deadline = Path(self._stack.settings.artifact_root), time.monotonic() + patience
+        root, deadline = Path(self._stack.settings.artifact_root), time.monotonic() + lock_timeout
         while True:
             left = [file.name for file in root.rglob("*") if file.is_file() and which(file.name)]
             if not left or time.monotonic() > deadline:
                 return left
             self._wait(0.2)
 
-    def _run(self, job: str, patience: float) -> Iterator[str]:
+    def _run(self, job: str, lock_timeout: float) -> Iterator[str]:
         """Have Dagster run a job, by the web page's own request; again when a process was not yet back."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + lock_timeout
         while time.monotonic() < deadline:
             if self._ended(self._launched(job), deadline) == "SUCCESS":
                 return
             self._wait(1)
-        yield f"left: {job} did not succeed within {patience} seconds"
+        yield f"left: {job} did not succeed within {lock_timeout} seconds"
 
     def _launched(self, job: str) -> str | None:
         body = {"query": LAUNCH, "variables": {"job": job}}

@@ -34,6 +34,26 @@ def test_modules_and_functions_are_short_and_modules_say_what_they_are() -> None
     assert [fault for path in (*PACKAGE, *TESTS) for fault in faults(path)] == []
 
 
+def listed_modules(package: Path) -> list[str]:
+    """The names before descriptions in the docstring of a package."""
+    docstring = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8")), clean=False) or ""
+    return re.findall(r"^(?: {4})?(\w+) {2,}\S", docstring, re.MULTILINE)
+
+
+def modules_of(folder: Path) -> list[str]:
+    files = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+    return sorted([*files, *(path.parent.name for path in folder.glob("*/__init__.py"))])
+
+
+def test_the_docstring_of_a_package_lists_its_modules() -> None:
+    packages = [path for path in PACKAGE if path.name == "__init__.py"]
+
+    assert len(packages) > 10
+    for package in packages:
+        if package.parent != ROOT / "analytics_exports":  # which shows the layers
+            assert listed_modules(package) == modules_of(package.parent), package
+
+
 def test_the_type_checker_is_not_silenced() -> None:
     assert [path for path in PACKAGE if "type: ignore" in path.read_text(encoding="utf-8")] == []
 

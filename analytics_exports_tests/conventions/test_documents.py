@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from analytics_exports.cli.app import app
 from analytics_exports.cli.connection import TOKEN_VARIABLE, URL_VARIABLE
-from analytics_exports.orchestration.requests import request_export
+from analytics_exports.orchestration.launchpad import request_export
 from analytics_exports.settings import PREFIX, Settings
 
 VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]*[A-Z]")

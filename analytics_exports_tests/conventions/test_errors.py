@@ -1,10 +1,10 @@
 """The error tree: total, unambiguous, and the same in code and in its drawing."""
 
 from analytics_exports.api import errors as http
-from analytics_exports.api.problems import STATUS, status_of, tree
+from analytics_exports.api.problems import STATUS, all_errors, status_of
 from analytics_exports.domain import errors
 
-ERRORS = list(tree())
+ERRORS = list(all_errors())
 
 
 def test_an_error_has_a_code_a_sentence_and_a_status() -> None:

@@ -21,16 +21,16 @@ class FakeDirectory:
         self.accounts: dict[UserId, set[str]] = {}
         self.tags: dict[UserId, set[str]] = {}
 
-    def principal(self, token: str) -> Principal | None:
+    def authenticate(self, token: str) -> Principal | None:
         found = self.tokens.get(token)
         return None if found is None or found.user_id in self.disabled else found
 
-    def member(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
+    def get_active_user(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
         if user_id not in self.users or user_id in self.disabled:
             return None
         return Principal(user_id, self.users[user_id], scopes)
 
-    def admit(self, principal: Principal) -> None:
+    def ensure_user(self, principal: Principal) -> None:
         self.users.setdefault(principal.user_id, principal.owner_key)
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
@@ -39,11 +39,11 @@ class FakeDirectory:
     def tags_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         return frozenset(ids) & self.tags.get(user_id, set())
 
-    def profile(self, user_id: UserId, most: int) -> Profile:
+    def profile(self, user_id: UserId, limit: int) -> Profile:
         if user_id not in self.users:
             raise UserNotFound
         accounts, tags = (
-            tuple(Named(each, name) for each in sorted(owned.get(user_id, ()))[:most])
+            tuple(Named(each, name) for each in sorted(owned.get(user_id, ()))[:limit])
             for owned, name in ((self.accounts, "an account"), (self.tags, "a tag"))
         )
         return Profile("user", accounts, tags)
@@ -79,7 +79,7 @@ class FakeTokenStore:
         self._look()
         return secret, self._tokens[secret]
 
-    def of_user(self, user_id: UserId) -> Sequence[Token]:
+    def list_for_user(self, user_id: UserId) -> Sequence[Token]:
         mine = [token for token in self._tokens.values() if token.user_id == user_id]
         return sorted(mine, key=lambda token: token.created_at, reverse=True)
 

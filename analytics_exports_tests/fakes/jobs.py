@@ -14,15 +14,15 @@ from analytics_exports.domain.errors import ClaimLost, IdempotencyKeyReused, Too
 from analytics_exports.domain.export import (
     LIVE,
     NEXT,
-    TRANSIENT_FOR,
+    TRANSIENT_RETRY_PERIOD,
     Claim,
     ExportFilter,
     ExportJob,
     ExportRequest,
     Failure,
+    IdempotencyKey,
     JobId,
     Launch,
-    Once,
     Progress,
     Status,
 )
@@ -44,7 +44,7 @@ class Row:
     token: str | None = None
     lease_until: datetime | None = None
     file_removed: bool = False
-    once: Once | None = None
+    idempotency_key: IdempotencyKey | None = None
     progress: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -83,15 +83,15 @@ class FakeJobStore:
         principal: Principal,
         request: ExportRequest,
         *,
-        once: Once | None = None,
-        most: int | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        max_unfinished: int | None = None,
         retry_of: JobId | None = None,
         request_id: str | None = None,
     ) -> ExportJob:
         mine = [row.job for row in self.rows.values() if row.job.user_id == principal.user_id]
-        if most is not None and len([job for job in mine if job.status in LIVE]) >= most:
+        if max_unfinished is not None and len([job for job in mine if job.status in LIVE]) >= max_unfinished:
             raise TooManyExports
-        if once and (earlier := self.repeated(principal.user_id, once)):
+        if idempotency_key and (earlier := self.find_by_key(principal.user_id, idempotency_key)):
             return earlier
         job = ExportJob(
             id=JobId(uuid4()),
@@ -110,13 +110,17 @@ class FakeJobStore:
             retry_of=retry_of,
             request_id=request_id,
         )
-        self.rows[job.id] = Row(job, self.now, turn=self._next_turn(job.user_id), once=once)
+        self.rows[job.id] = Row(job, self.now, turn=self._next_turn(job.user_id), idempotency_key=idempotency_key)
         return job
 
-    def repeated(self, user_id: UserId, once: Once) -> ExportJob | None:
+    def find_by_key(self, user_id: UserId, idempotency_key: IdempotencyKey) -> ExportJob | None:
         for row in self.rows.values():
-            if row.job.user_id == user_id and row.once and row.once.key == once.key:
-                if row.once != once:
+            if (
+                row.job.user_id == user_id
+                and row.idempotency_key
+                and row.idempotency_key.key_digest == idempotency_key.key_digest
+            ):
+                if row.idempotency_key != idempotency_key:
                     raise IdempotencyKeyReused
                 return self.find(user_id, row.job.id)
         return None
@@ -136,30 +140,30 @@ class FakeJobStore:
         replacing = job.status is Status.COMPLETED and lease is not None and lease > self.now
         return replace(job, status=Status.EXPIRED) if past else replace(job, replacing=replacing)
 
-    def list_own(
+    def list_for_user(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
     ) -> Sequence[ExportJob]:
         mine = [job for job_id in self.rows if (job := self.find(user_id, job_id)) and _matches(job, which)]
         mine.sort(key=lambda job: (job.created_at, job.id), reverse=True)
         return [job for job in mine if after is None or (job.created_at, job.id) < after][:limit]
 
-    def ahead(self, job_id: JobId) -> int:
+    def queue_position(self, job_id: JobId) -> int:
         place = self.rows[job_id].place
-        return len([row for row in self._pending() if row.place < place])
+        return len([row for row in self._pending() if row.place < place]) + 1
 
-    def begun_since(self, age: timedelta) -> bool:
+    def started_since(self, age: timedelta) -> bool:
         running = [row.job for row in self.rows.values() if row.job.status is Status.RUNNING]
         return any(job.started_at and job.started_at > self.now - age for job in running)
 
-    def due(self, limit: int, hold: timedelta) -> Sequence[Launch]:
+    def lease_pending(self, limit: int, ttl: timedelta) -> Sequence[Launch]:
         waiting = [row for row in self._pending() if row.launch_after <= self.now]
         chosen = sorted(waiting, key=lambda row: row.place)[:limit]
         for row in chosen:
             row.launches = max(row.launches, row.job.attempt) + 1
-            row.launch_after = self.now + hold
+            row.launch_after = self.now + ttl
         return [Launch(row.job.id, row.launches, row.job.request_id) for row in chosen]
 
-    def release(self, launches: Collection[Launch]) -> None:
+    def unlease(self, launches: Collection[Launch]) -> None:
         for launch in launches:
             row = self.rows[launch.job_id]
             if row.job.status is Status.PENDING and row.launches == launch.number:
@@ -206,7 +210,7 @@ class FakeJobStore:
         row.lease_until, row.progress = None, {}
         return True
 
-    def give_up(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+    def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         row = self._held(claim)
         if row is None:
             return False
@@ -217,13 +221,13 @@ class FakeJobStore:
             self._end(row, failure, max_attempts)
         return True
 
-    def run_ended(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
+    def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
         held = [row for row in self.rows.values() if row.job.run_id == run_id and row.job.status is Status.RUNNING]
         for row in held:
             self._end(row, failure, max_attempts)
         return [row.job.id for row in held]
 
-    def overdue(self, limit: int) -> Sequence[Claim]:
+    def expired_leases(self, limit: int) -> Sequence[Claim]:
         over = [row for row in self.rows.values() if row.job.status is Status.RUNNING and self._lease_over(row)]
         return [Claim(row.job.id, row.job.attempt, row.token or "") for row in over[:limit]]
 
@@ -245,7 +249,7 @@ class FakeJobStore:
             row.job = replace(row.job, expires_at=min(row.job.expires_at or self.now, self.now))
         return row.job
 
-    def downloaded(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+    def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
         self.downloads.append((job_id, first_byte, byte_count, by_link))
 
     def expire(self, limit: int) -> Sequence[ExportJob]:
@@ -255,33 +259,33 @@ class FakeJobStore:
         left = [row.job for row in self.rows.values() if row.job.status is Status.EXPIRED and not row.file_removed]
         return left[:limit]
 
-    def forget_keys(self, age: timedelta) -> int:
-        old = [row for row in self.rows.values() if row.once and row.job.created_at < self.now - age]
+    def delete_idempotency_keys(self, age: timedelta) -> int:
+        old = [row for row in self.rows.values() if row.idempotency_key and row.job.created_at < self.now - age]
         for row in old:
-            row.once = None
+            row.idempotency_key = None
         return len(old)
 
-    def file_removed(self, job_ids: Collection[JobId]) -> None:
+    def mark_files_removed(self, job_ids: Collection[JobId]) -> None:
         for job_id in job_ids:
             self.rows[job_id].file_removed = True
 
-    def cursor(self, name: str) -> int:
+    def read_cursor(self, name: str) -> int:
         return self._cursors.get(name, 0)
 
-    def advance(self, name: str, position: int) -> None:
-        self._cursors[name] = max(position, self.cursor(name))
+    def advance_cursor(self, name: str, position: int) -> None:
+        self._cursors[name] = max(position, self.read_cursor(name))
 
-    def skip(self, position: int, reason: str) -> None:
+    def skip_event(self, position: int, reason: str) -> None:
         self.skips[position] = self.now + timedelta(seconds=2 if position in self.skips else 1)
 
-    def skipped(self, limit: int) -> Sequence[int]:
+    def skipped_events(self, limit: int) -> Sequence[int]:
         due = [position for position, again in self.skips.items() if again <= self.now]
         return sorted(due, key=lambda position: self.skips[position])[:limit]
 
-    def count_skipped(self) -> int:
+    def count_skipped_events(self) -> int:
         return len(self.skips)
 
-    def unskip(self, position: int) -> None:
+    def unskip_event(self, position: int) -> None:
         del self.skips[position]
 
     def _pending(self) -> list[Row]:
@@ -314,7 +318,7 @@ class FakeJobStore:
     def _end(self, row: Row, failure: Failure, max_attempts: int) -> None:
         row.failing_since = row.failing_since or self.now
         if failure.transient:
-            left = row.job.attempt < max_attempts or self.now < row.failing_since + TRANSIENT_FOR
+            left = row.job.attempt < max_attempts or self.now < row.failing_since + TRANSIENT_RETRY_PERIOD
         else:
             row.losses += 1
             left = row.losses < max_attempts

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from analytics_exports.domain.errors import DatabaseUnavailable, OrchestratorUnavailable
 from analytics_exports.domain.export import JobId
-from analytics_exports.ports import InProgress, LoggedEvent, Materialised, RunEnded
+from analytics_exports.ports import ActiveRuns, LoggedEvent, Materialised, RunEnded
 from analytics_exports_tests.factories import NOW
 
 
@@ -19,28 +19,28 @@ class FakeOrchestrator:
         self.partitions: set[JobId] = set()
         self.registered_at: dict[JobId, datetime] = {}
         self.terminated: list[str] = []
-        self.running = InProgress(0, 0)
-        self.drains: set[str] = set()
+        self.running = ActiveRuns(0, 0)
+        self.batch_runs: set[str] = set()
         self.damaged: set[int] = set()
         self.log: list[Materialised | RunEnded] = []
 
-    def register(self, job_ids: Iterable[JobId]) -> None:
+    def add_partitions(self, job_ids: Iterable[JobId]) -> None:
         self._reach()
         for job_id in job_ids:
             self.partitions.add(job_id)
             self.registered_at.setdefault(job_id, self.now)
 
-    def forget(self, job_ids: Iterable[JobId]) -> None:
+    def delete_history(self, job_ids: Iterable[JobId]) -> None:
         self._reach()
         self.partitions.difference_update(job_ids)
 
     def prune(self, age: timedelta) -> None:
         self._reach()
-        self.forget([job_id for job_id in self.partitions if self.registered_at[job_id] < self.now - age])
+        self.delete_history([job_id for job_id in self.partitions if self.registered_at[job_id] < self.now - age])
 
     def terminate(self, run_id: str) -> None:
         self._reach()
-        if run_id not in self.drains:
+        if run_id not in self.batch_runs:
             self.terminated.append(run_id)
 
     def check(self) -> None:
@@ -50,7 +50,7 @@ class FakeOrchestrator:
         if self.workers_problem:
             raise OrchestratorUnavailable(self.workers_problem)
 
-    def in_progress(self) -> InProgress:
+    def active_runs(self) -> ActiveRuns:
         self._reach()
         return self.running
 
@@ -66,7 +66,7 @@ class FakeOrchestrator:
         problem = "Damaged" if position in self.damaged else None
         return LoggedEvent(position, None if problem else self.log[position - 1], problem)
 
-    def materialisation(self, job_id: JobId) -> Materialised | None:
+    def latest_materialisation(self, job_id: JobId) -> Materialised | None:
         self._reach()
         for position in range(len(self.log), 0, -1):
             event = self.log[position - 1]

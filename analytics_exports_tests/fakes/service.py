@@ -21,7 +21,7 @@ import httpx
 
 from analytics_exports.client import AsyncClient, AsyncExport, Client, Retries
 from analytics_exports.client.exchange import Exchange
-from analytics_exports.client.wire import BlockingWire
+from analytics_exports.client.transport import BlockingTransport
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.problems import MEDIA_TYPE
 from analytics_exports.domain.dataset import dataset_id
@@ -227,7 +227,7 @@ def connected(kind: str, service: FakeService, retries: Retries | None = None) -
     return cast("Client", Driven(AsyncClient(URL, TOKEN, retries=retries, transport=service.transport)))
 
 
-class NotingWire(BlockingWire):
+class NotingWire(BlockingTransport):
     """Notes the pauses instead of making them."""
 
     def __init__(self, service: FakeService) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 class FakeSignal:
     """Implements ``ports.Signal``. Each wait takes the next step of ``script``; after the last nothing is announced."""
 
-    def __init__(self, *script: Callable[[], object], listeners: int = 2, seats: int = 1) -> None:
+    def __init__(self, *script: Callable[[], object], listeners: int = 2, slots: int = 1) -> None:
         self.waits: list[float] = []
         self._script = deque(script)
         self._listeners = listeners
-        self._seats = seats
+        self._slots = slots
 
     def wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
@@ -23,7 +23,7 @@ class FakeSignal:
     def listeners(self) -> int:
         return self._listeners
 
-    def sit(self, seats: int) -> bool:
-        free = self._seats > 0
-        self._seats -= 1
+    def acquire_slot(self, limit: int) -> bool:
+        free = self._slots > 0
+        self._slots -= 1
         return free

@@ -25,10 +25,10 @@ from analytics_exports.domain.errors import (
     WarehouseUnavailable,
 )
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import Begun, Estimate, Page
+from analytics_exports.ports import Estimate, OnStart, Page
 from analytics_exports_tests.factories import NOW
+from analytics_exports_tests.isolation.generated_data import Row
 from analytics_exports_tests.isolation.oracle import expected
-from analytics_exports_tests.isolation.world import Row
 
 _POLARS: Mapping[str, pl.DataType] = {
     "BIGINT": pl.Int64(),
@@ -126,10 +126,10 @@ class FakeWarehouse:
             data_as_of=self.built_at,
         )
 
-    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, begun: Begun | None = None) -> int:
+    def count(self, dataset: Dataset, scope: OwnerScope, selection: Selection, on_start: OnStart | None = None) -> int:
         interrupted = Event()
-        if begun:
-            begun(interrupted.set)
+        if on_start:
+            on_start(interrupted.set)
         if interrupted.is_set():
             raise RunCancelled
         return len(self._select(dataset, scope, selection)[1])
@@ -142,7 +142,7 @@ class FakeWarehouse:
         self._reach()
         return self._tables[relation][0] if relation in self._tables else None
 
-    def keep_open(self) -> AbstractContextManager[None]:
+    def keep_alive(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def data_as_of(self) -> datetime:

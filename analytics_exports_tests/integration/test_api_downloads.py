@@ -189,13 +189,13 @@ def test_a_link_needs_no_token_and_is_good_for_one_file(file: File) -> None:
 def test_a_link_ends(file: File) -> None:
     job = file.world.services.jobs.load(file.job_id)
     assert job
-    linking = file.world.services.linking
+    linking = file.world.services.download_links
     late = type(linking)(
-        linking.following, linking.directory, linking.seal, linking.lifetime, lambda: time.time() - 600
+        linking.export_reader, linking.directory, linking.signer, linking.lifetime, lambda: time.time() - 600
     )
-    link = late.make(file.owner.principal, file.job_id)
+    link = late.create(file.owner.principal, file.job_id)
 
-    assert file.world.http().get(f"/downloads/{link.text}").status_code == 403
+    assert file.world.http().get(f"/downloads/{link.secret}").status_code == 403
 
 
 def test_each_transfer_is_noted(file: File) -> None:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from analytics_exports.database.own_jobs import key_lock
-from analytics_exports.domain.export import Once
-from analytics_exports.services.retention import KEYS_KEPT
+from analytics_exports.database.owner_jobs import key_lock
+from analytics_exports.domain.export import IdempotencyKey
+from analytics_exports.services.retention import KEY_RETENTION
 from analytics_exports_tests.live import DATASET, Caller, Live, live
 
 
@@ -92,9 +92,9 @@ def test_a_key_is_replayed_also_after_its_export_has_ended(world: Live) -> None:
 
 def test_a_key_whose_request_is_being_answered_conflicts(world: Live) -> None:
     owner, key = world.user(), {"Idempotency-Key": "one"}
-    once = Once(hashlib.sha256(b"one").digest(), b"")
+    idempotency_key = IdempotencyKey(hashlib.sha256(b"one").digest(), b"")
     with world.services.engine.begin() as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(key_lock(owner.principal.user_id, once))))
+        connection.execute(select(func.pg_advisory_xact_lock(key_lock(owner.principal.user_id, idempotency_key))))
         busy = owner.ask(headers=key)
 
     assert (busy.status_code, busy.json()["code"]) == (409, "idempotency_key_in_use")
@@ -128,9 +128,9 @@ def test_a_key_is_forgotten_after_a_day(world: Live) -> None:
     world.services.retention.expire()
     assert owner.asked(headers=key) == first
 
-    assert world.services.jobs.forget_keys(timedelta(0))
+    assert world.services.jobs.delete_idempotency_keys(timedelta(0))
     assert owner.asked(headers=key) != first
-    assert timedelta(hours=24) <= KEYS_KEPT
+    assert timedelta(hours=24) <= KEY_RETENTION
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, "ünïcode".encode(), b"tab\there"])
@@ -215,7 +215,7 @@ def test_progress_moves_while_an_export_is_made(world: Live) -> None:
     position = owner.status(second)["progress"]["queue_position"]
     assert position > owner.status(first)["progress"]["queue_position"]
 
-    world.services.jobs.due(1000, timedelta(seconds=9))
+    world.services.jobs.lease_pending(1000, timedelta(seconds=9))
     _, claim = world.services.jobs.claim(first, "run", timedelta(seconds=9))
     assert owner.status(first)["progress"]["stage"] == "reading"
     seen = []

@@ -83,10 +83,10 @@ def test_events_that_could_not_be_read_back_are_told_to_operators(api: TestClien
         return part
 
     assert told() == {"ok": True, "detail": None}
-    jobs.skip(7, "Damaged")
+    jobs.skip_event(7, "Damaged")
     assert not told()["ok"]
     assert told()["detail"].startswith("1 events")
-    jobs.unskip(7)
+    jobs.unskip_event(7)
     assert told()["ok"]
 
 

@@ -45,7 +45,7 @@ def test_a_user_and_a_token_let_somebody_in(run: Run, directory: PostgresDirecto
     user_id = run("users", "create", "Alice", "--owner-key", "alice-7").strip()
     secret = run("tokens", "create", "Alice").strip()
 
-    principal = directory.principal(secret)
+    principal = directory.authenticate(secret)
     assert principal
     assert (str(principal.user_id), principal.owner_key, principal.scopes) == (user_id, "alice-7", USER_SCOPES)
 
@@ -92,11 +92,11 @@ def test_a_disabled_user_is_out_until_enabled(run: Run, directory: PostgresDirec
     secret = run("tokens", "create", "Alice").strip()
 
     assert json.loads(run("users", "disable", "Alice", "--json"))["disabled_at"]
-    assert directory.principal(secret) is None
+    assert directory.authenticate(secret) is None
     assert json.loads(run("users", "list", "--json"))["users"][0]["disabled_at"]
 
     run("users", "enable", "Alice")
-    assert directory.principal(secret)
+    assert directory.authenticate(secret)
 
 
 def test_nobody_can_be_disabled_who_is_not_there(engine: Engine) -> None:
@@ -109,7 +109,7 @@ def test_a_token_is_narrow_and_short_lived_if_asked(run: Run, directory: Postgre
     words = ["--name", "report", "--days", "0.5", "--scope", "exports:read", "--scope", "exports:download"]
     said = json.loads(run("tokens", "create", "Alice", *words, "--json"))
 
-    principal = directory.principal(said["token"])
+    principal = directory.authenticate(said["token"])
     assert principal
     assert principal.scopes == {Scope.EXPORTS_READ, Scope.EXPORTS_DOWNLOAD}
     assert said["name"] == "report"
@@ -131,7 +131,7 @@ def test_a_revoked_token_is_refused(run: Run, directory: PostgresDirectory) -> N
     (token,) = json.loads(run("tokens", "list", "Alice", "--json"))["tokens"]
     run("tokens", "revoke", token["id"])
 
-    assert directory.principal(secret) is None
+    assert directory.authenticate(secret) is None
     assert json.loads(run("tokens", "list", "Alice", "--json"))["tokens"][0]["revoked_at"]
 
 
@@ -141,8 +141,8 @@ def test_a_token_is_replaced_by_one_like_it(run: Run, directory: PostgresDirecto
     new = json.loads(run("tokens", "rotate", old["id"], "--overlap", "0", "--days", "1", "--json"))
 
     assert (new["name"], new["scopes"]) == ("report", ["exports:read"])
-    assert directory.principal(old["token"]) is None
-    assert directory.principal(new["token"])
+    assert directory.authenticate(old["token"]) is None
+    assert directory.authenticate(new["token"])
 
 
 def test_no_token_lives_longer_than_the_settings_allow(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

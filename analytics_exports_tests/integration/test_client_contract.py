@@ -23,7 +23,7 @@ from analytics_exports.client import Answered, AsyncClient, Retries
 from analytics_exports.domain import errors
 from analytics_exports.domain.export import JobId, Status
 from analytics_exports.ports import ArtifactStore, Materialised
-from analytics_exports.services.sealing import Seal
+from analytics_exports.services.signing import Signer
 from analytics_exports.settings import Settings
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.catalogue import FakeCatalogue
@@ -48,18 +48,18 @@ class PromptOrchestrator(FakeOrchestrator):
         super().__init__()
         self.idle = False
 
-    def register(self, job_ids: Iterable[JobId]) -> None:
+    def add_partitions(self, job_ids: Iterable[JobId]) -> None:
         job_ids = list(job_ids)
-        super().register(job_ids)
+        super().add_partitions(job_ids)
         for job_id in job_ids:
             if not self.idle:
                 self.make(job_id)
 
     def make(self, job_id: JobId) -> None:
-        production = self.services.producing.begin(job_id, "run", remake=True)
-        artifact = production.publish(production.frame)
+        production = self.services.producer.begin(job_id, "run", remake=True)
+        artifact = production.publish()
         self.log.append(Materialised(production.claim, artifact))
-        self.services.readback.follow()
+        self.services.event_log_projection.catch_up()
 
 
 class Cutting(httpx.AsyncBaseTransport):
@@ -115,7 +115,7 @@ class World:
             jobs=self.jobs,
             artifacts=artifacts or self._artifacts(folder),
             orchestrator=self.orchestrator,
-            seal=Seal(lambda: b"secret"),
+            signer=Signer(lambda: b"secret"),
         )
         self.orchestrator.services = self.services
         self.transport = Cutting(httpx.ASGITransport(create_app(self.services)))

@@ -22,7 +22,7 @@ from analytics_exports.catalogue import DbtCatalogue
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, Dataset, Relation
 from analytics_exports.domain.formats import Format
-from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check
+from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check_selection
 from analytics_exports.ports import Warehouse
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.postgres import PostgresWarehouse
@@ -122,8 +122,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_pages_and_files_are_the_same_rows_in_the_same_order(world: World, name: str, data: st.DataObject) -> None:
     dataset = world.datasets[name]
     owner = data.draw(st.sampled_from(OWNERS))
-    selection = check(data.draw(selections(dataset, owner)), dataset)
-    with world.warehouse.keep_open():  # opening takes longer than reading
+    selection = check_selection(data.draw(selections(dataset, owner)), dataset)
+    with world.warehouse.keep_alive():  # opening takes longer than reading
         exported = world.file(dataset, owner, selection, Format.PARQUET)
         limit = data.draw(st.integers(max(1, len(exported) // 5), 10_000))
 

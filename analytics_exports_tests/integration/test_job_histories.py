@@ -54,10 +54,10 @@ class Side:
 
     def take(self, limit: int) -> list[tuple[int, int]]:
         """Which exports a sensor gets, and for which time each. Other tests' exports are given back."""
-        taken = self.world.store.due(1000, HOLD)
+        taken = self.world.store.lease_pending(1000, HOLD)
         mine = [launch for launch in taken if launch.job_id in self.ids]
         self.launches += mine[:limit]
-        self.world.store.release([launch for launch in taken if launch not in mine[:limit]])
+        self.world.store.unlease([launch for launch in taken if launch not in mine[:limit]])
         return [(self.ids.index(launch.job_id), launch.number) for launch in mine]
 
     def publish(self, claim: Claim) -> bool:
@@ -69,9 +69,9 @@ class Side:
 
     def reap(self) -> list[int]:
         """End the attempts whose lease is over, as the read-back does."""
-        over = [claim for claim in self.world.store.overdue(1000) if claim.job_id in self.ids]
+        over = [claim for claim in self.world.store.expired_leases(1000) if claim.job_id in self.ids]
         for claim in over:
-            assert self.world.store.give_up(claim, LOST, 3)
+            assert self.world.store.fail_attempt(claim, LOST, 3)
         return sorted(self.ids.index(claim.job_id) for claim in over)
 
     def run(self, number: int) -> str:
@@ -113,7 +113,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule()
     def a_sensor_gives_back(self) -> None:
-        self.both(lambda side: side.world.store.release(side.launches))
+        self.both(lambda side: side.world.store.unlease(side.launches))
 
     @rule(which=EXPORTS)
     def a_worker_claims(self, which: int) -> None:
@@ -142,11 +142,11 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(which=EXPORTS, back=OLD, kind=st.sampled_from(sorted(FAILURES)))
     def an_attempt_fails(self, which: int, back: int, kind: str) -> None:
-        self.with_claim(which, back, lambda side, claim: side.world.store.give_up(claim, FAILURES[kind], 3))
+        self.with_claim(which, back, lambda side, claim: side.world.store.fail_attempt(claim, FAILURES[kind], 3))
 
     @rule(number=OLD)
     def a_run_ends(self, number: int) -> None:
-        self.both(lambda side: len(side.world.store.run_ended(side.run(number), FAILURES["transient"], 3)))
+        self.both(lambda side: len(side.world.store.fail_run(side.run(number), FAILURES["transient"], 3)))
 
     @rule(which=EXPORTS)
     def the_owner_cancels(self, which: int) -> None:
@@ -185,7 +185,7 @@ def test_transitions_at_once_are_all_legal_and_each_file_is_published_once(engin
             which = random.randrange(SOME)
             acts: list[Callable[[Claim], Any]] = [
                 lambda claim: store.complete(claim, factories.artifact(), DAY),
-                lambda claim: store.give_up(claim, random.choice(list(FAILURES.values())), 99),
+                lambda claim: store.fail_attempt(claim, random.choice(list(FAILURES.values())), 99),
                 lambda claim: store.renew(claim, LEASE, {}),
             ]
             if random.random() < 0.3:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from analytics_exports.domain.export import JobId, Launch
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.ticks import TickSequence
-from analytics_exports_tests.integration import test_drain as drains
+from analytics_exports_tests.integration import test_batch_runs as drains
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 world = drains.world  # the fixture
@@ -38,7 +38,9 @@ def told(world: drains.World, sensor: SensorDefinition, cursor: str | None = Non
     assert isinstance(result, SensorResult)
     keys: list[str] = []
     for request in result.run_requests or []:
-        keys += [request.run_key] if request.run_key else request.run_config["ops"]["drain"]["config"]["launches"]
+        keys += (
+            [request.run_key] if request.run_key else request.run_config["ops"]["export_pending"]["config"]["run_keys"]
+        )
     return keys, result.cursor
 
 
@@ -80,8 +82,8 @@ def test_a_tick_keeps_nothing_that_it_takes_while_the_next_begins() -> None:
     two, lost = ticks.begin(None)
 
     assert lost == ()
-    assert not ticks.take(one, [Launch(JobId(uuid4()), 1)])
-    assert ticks.take(two, [])
+    assert not ticks.record(one, [Launch(JobId(uuid4()), 1)])
+    assert ticks.record(two, [])
     assert ticks.begin(None)[1] == []
 
 

@@ -30,7 +30,7 @@ class World:
         self.services = Application(Settings(state_dir=folder), "test", engine=engine)
         self.jobs = PostgresJobStore(engine)
         self.owner = factories.principal()
-        PostgresDirectory(engine).admit(self.owner)
+        PostgresDirectory(engine).ensure_user(self.owner)
         self.app = create_app(self.services)
         self.values()
 
@@ -81,7 +81,7 @@ def test_the_queue_and_its_age_are_told(world: World) -> None:
     world.ask()
     world.jobs.claim(world.ask().id, "run", LEASE)
     world.age(oldest, created_at="-90 seconds")
-    world.jobs.skip(7, "Damaged")
+    world.jobs.skip_event(7, "Damaged")
 
     values = world.values()
     assert (values["pending"], values["running"], values["skipped_events"]) == (2, 1, 1)
@@ -93,7 +93,7 @@ def test_what_ended_is_counted_once(world: World) -> None:
     _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
     assert world.jobs.complete(claim, artifact, timedelta(hours=1))
     _, failed = world.jobs.claim(world.ask().id, "run", LEASE)
-    assert world.jobs.give_up(failed, Failure.of(OutOfMemory), max_attempts=1)
+    assert world.jobs.fail_attempt(failed, Failure.of(OutOfMemory), max_attempts=1)
     assert "ended_total completed" not in world.values(), "a change is read when it has settled"
     world.settle()
 
@@ -115,7 +115,7 @@ def test_a_file_that_should_be_gone_is_overdue_until_it_is(world: World) -> None
     assert 3500 < world.values()["overdue_seconds"] < 3700
     world.jobs.expire(10)
     assert 3500 < world.values()["overdue_seconds"] < 3700
-    world.jobs.file_removed([job.id])
+    world.jobs.mark_files_removed([job.id])
     assert world.values()["overdue_seconds"] == 0
 
 

@@ -41,11 +41,11 @@ from analytics_exports.orchestration.assets import dataset_export
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.io_managers import export_io_manager
+from analytics_exports.orchestration.launchpad import EXAMPLE_CONFIG, request_export
 from analytics_exports.orchestration.lineage import dataset_key
-from analytics_exports.orchestration.requests import TEMPLATE, request_export
-from analytics_exports.orchestration.resources import desk
-from analytics_exports.orchestration.sensors import REQUEST_TAG, _single
-from analytics_exports.services.inspecting import OWNER_ONLY, READABLE, ROW_COUNT
+from analytics_exports.orchestration.resources import open_productions
+from analytics_exports.orchestration.sensors import REQUEST_TAG, _single_run
+from analytics_exports.services.artifact_inspector import OWNER_ONLY, READABLE, ROW_COUNT
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
 from analytics_exports_tests import factories
@@ -70,7 +70,7 @@ class World:
     ) -> ExportJob:
         selection = Selection(start_date=date(2024, 1, 1)) if dataset == "fct_transactions" else Selection()
         wanted = dataset_id(dataset)
-        return self.app.requesting.submit(self.caller, wanted, format, selection, {}, request_id=request_id).job
+        return self.app.export_commands.submit(self.caller, wanted, format, selection, {}, request_id=request_id).job
 
     def run(self, job: ExportJob) -> ExecuteInProcessResult:
         """Materialise the partition as a run would."""
@@ -78,7 +78,7 @@ class World:
             [dataset_export],
             partition_key=str(job.id),
             instance=self.instance,
-            resources={"desk": desk, "export_io_manager": export_io_manager},
+            resources={"open_productions": open_productions, "export_io_manager": export_io_manager},
             raise_on_error=False,
         )
 
@@ -89,7 +89,7 @@ class World:
             return connection.scalar(counted) or 0
 
     def find(self, job: ExportJob) -> ExportJob:
-        return self.app.following.find(self.caller, job.id)
+        return self.app.export_reader.find(self.caller, job.id)
 
 
 @pytest.fixture
@@ -122,9 +122,9 @@ def test_a_partition_becomes_a_file_and_the_file_completes_the_export(world: Wor
     assert world.instance.has_dynamic_partition("exports", str(job.id))
     assert world.run(job).success
     assert world.find(job).status is Status.RUNNING
-    world.app.readback.follow()
+    world.app.event_log_projection.catch_up()
 
-    found = world.app.following.open(world.caller, job.id)
+    found = world.app.export_reader.open(world.caller, job.id)
     done, artifact = found.job, found.artifact
     with found.file:
         found.file.seek(0)
@@ -143,16 +143,16 @@ def test_one_id_leads_from_the_request_to_the_run_the_log_and_the_file(
 ) -> None:
     caplog.set_level("INFO", "analytics_exports")
     job = world.submit(Format.PARQUET, request_id="f00d")
-    (launch,) = world.app.jobs.due(1, timedelta(seconds=1))
-    assert _single(launch).tags[REQUEST_TAG] == "f00d"
+    (launch,) = world.app.jobs.lease_pending(1, timedelta(seconds=1))
+    assert _single_run(launch).tags[REQUEST_TAG] == "f00d"
 
     (event,) = world.run(job).get_asset_materialization_events()
     assert event.materialization.metadata["request_id"].value == "f00d"
     (line,) = [record for record in caplog.records if record.getMessage() == "export published"]
     assert vars(line)["request_id"] == "f00d"
     assert vars(line)["job_id"] == str(job.id)
-    world.app.readback.follow()
-    with world.app.following.open(world.caller, job.id).file as file:
+    world.app.event_log_projection.catch_up()
+    with world.app.export_reader.open(world.caller, job.id).file as file:
         assert b"f00d" in (pq.read_metadata(file).metadata or {}).values()
 
 
@@ -204,7 +204,7 @@ def test_the_launchpad_asks_as_the_api_does(world: World) -> None:
 
     done = launch(format="PARQUET", start_date="2024-01-01", numeric_filters={"amount": {"min": "-10.50"}})
     assert done.success
-    (asked,) = world.app.jobs.list_own(world.caller.user_id, ExportFilter(), 10)
+    (asked,) = world.app.jobs.list_for_user(world.caller.user_id, ExportFilter(), 10)
     assert (asked.status, asked.owner_key, asked.request.format) == (
         Status.PENDING,
         world.caller.owner_key,
@@ -226,11 +226,11 @@ def test_the_launchpad_asks_as_the_api_does(world: World) -> None:
         assert reason is not None
         assert said in str(reason.description)
         assert "tomorrow" not in str(reason)
-    assert len(world.app.jobs.list_own(world.caller.user_id, ExportFilter(), 10)) == 1
+    assert len(world.app.jobs.list_for_user(world.caller.user_id, ExportFilter(), 10)) == 1
 
 
 def test_the_launchpad_opens_with_a_configuration_that_is_valid() -> None:
-    config = {"ops": {"request": {"config": TEMPLATE}}}
+    config = {"ops": {"request": {"config": EXAMPLE_CONFIG}}}
 
     assert validate_run_config(request_export, config)["ops"]["request"]["config"]["format"] == "csv"
 
@@ -239,7 +239,7 @@ def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -
     job = world.submit()
     settings = world.app.settings.model_copy(update={"warehouse": Path("missing.duckdb")})
     without = Application(settings, "worker", engine=world.app.engine, catalogue=world.app.catalogue)
-    world.app.__dict__["producing"] = without.producing
+    world.app.__dict__["producer"] = without.producer
     result = world.run(job)
 
     failed = world.find(job)
@@ -252,7 +252,7 @@ def test_a_failed_run_says_why_and_shows_no_text_of_an_exception(world: World) -
 
 def test_an_export_that_is_not_there_any_more_is_not_made(world: World) -> None:
     job = world.submit()
-    world.app.requesting.remove(world.caller, job.id)
+    world.app.export_commands.remove(world.caller, job.id)
 
     assert not world.run(job).success
     assert world.find(job).status is Status.CANCELLED
@@ -262,14 +262,14 @@ def test_a_completed_export_can_be_materialised_again(world: World) -> None:
     job = world.submit()
     for _ in range(2):
         assert world.run(job).success
-        world.app.readback.follow()
+        world.app.event_log_projection.catch_up()
         assert world.find(job).status is Status.COMPLETED
 
 
 def test_the_rows_of_an_export_can_be_loaded_downstream(world: World) -> None:
     job = world.submit(Format.CSV, "dim_accounts")
     world.run(job)
-    world.app.readback.follow()
+    world.app.event_log_projection.catch_up()
     done = world.find(job)
     assert done.artifact is not None
     loaded = build_definitions().load_asset_value(
@@ -282,7 +282,7 @@ def test_the_rows_of_an_export_can_be_loaded_downstream(world: World) -> None:
 
 def test_a_sensor_launches_what_is_pending_and_registers_its_partition(world: World) -> None:
     job = world.submit()
-    world.app.orchestrator.forget([job.id])  # as if the API had died between the row and the partition
+    world.app.orchestrator.delete_history([job.id])  # as if the API had died between the row and the partition
     sensor = build_definitions(launch_wait_seconds=0).get_repository_def().get_sensor_def("launch_exports_1")
     with world.app.pending_signal():  # another sensor, armed as well
         result = sensor(build_sensor_context(instance=world.instance))
@@ -295,10 +295,10 @@ def test_a_sensor_launches_what_is_pending_and_registers_its_partition(world: Wo
 def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> None:
     job = world.submit()
     world.run(job)
-    world.app.__dict__["readback"] = type(world.app.readback)(
+    world.app.__dict__["event_log_projection"] = type(world.app.event_log_projection)(
         world.app.jobs, world.app.artifacts, world.app.orchestrator, timedelta(0), max_attempts=3
     )
-    world.app.readback.follow()
+    world.app.event_log_projection.catch_up()
 
     assert world.kept_check_results() == 3
     assert world.app.retention.expire() == 1
@@ -311,7 +311,7 @@ def test_an_expired_export_loses_its_file_and_its_partition(world: World) -> Non
 def test_somebody_else_cannot_open_the_file(world: World) -> None:
     job = world.submit()
     world.run(job)
-    world.app.readback.follow()
+    world.app.event_log_projection.catch_up()
     stranger: Principal = factories.principal(uuid4())
 
     assert world.app.jobs.find(stranger.user_id, job.id) is None

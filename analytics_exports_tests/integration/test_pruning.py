@@ -12,7 +12,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import Engine, text
 
 from analytics_exports.domain.export import JobId
-from analytics_exports.gateway import DRAIN_JOB, EXPORT_ASSET, EXPORT_JOB, PARTITIONS
+from analytics_exports.gateway import BATCH_JOB, EXPORT_ASSET, EXPORT_JOB, PARTITIONS
 from analytics_exports.gateway.dagster_gateway import DagsterGateway
 from analytics_exports.orchestration.storage import PooledPostgresStorage
 from analytics_exports.stack.environment import dagster_url
@@ -26,7 +26,7 @@ def one_export() -> None:
     """Stands for the run of one export."""
 
 
-@job(name=DRAIN_JOB)
+@job(name=BATCH_JOB)
 def many_exports() -> None:
     """Stands for a run that makes many."""
 
@@ -47,7 +47,7 @@ class World:
     def export(self, *, ended: bool = True) -> JobId:
         """A partition, a run for it with its events, and its materialisation, tagged as Dagster tags some."""
         job_id = JobId(uuid4())
-        self.gateway.register([job_id])
+        self.gateway.add_partitions([job_id])
         run = self.instance.create_run_for_job(one_export, tags={PARTITION_NAME_TAG: str(job_id), "more": "tags"})
         self.instance.report_engine_event("an event", run)
         self.materialise(job_id)
@@ -57,7 +57,7 @@ class World:
 
     def drain(self, count: int) -> list[JobId]:
         made = [JobId(uuid4()) for _ in range(count)]
-        self.gateway.register(made)
+        self.gateway.add_partitions(made)
         run = self.instance.create_run_for_job(many_exports)
         for job_id in made:
             self.materialise(job_id)
@@ -97,14 +97,14 @@ def test_nothing_is_left_of_what_is_forgotten_and_all_of_the_rest(world: World) 
     kept = world.rows()
     gone = [world.export() for _ in range(2)]
     assert world.rows() != kept
-    world.gateway.forget(gone)
+    world.gateway.delete_history(gone)
 
     assert world.rows() == kept
 
 
 def test_a_run_in_progress_is_not_forgotten(world: World) -> None:
     job_id = world.export(ended=False)
-    world.gateway.forget([job_id])
+    world.gateway.delete_history([job_id])
 
     rows = world.rows()
     assert (rows["runs"], rows["dynamic_partitions"]) == (1, 0)
@@ -113,7 +113,7 @@ def test_a_run_in_progress_is_not_forgotten(world: World) -> None:
 
 def test_an_export_made_with_others_leaves_the_others(world: World) -> None:
     made = world.drain(3)
-    world.gateway.forget(made[:2])
+    world.gateway.delete_history(made[:2])
 
     assert world.instance.get_materialized_partitions(AssetKey(EXPORT_ASSET)) == {str(made[2])}
     assert world.instance.get_dynamic_partitions(PARTITIONS) == [str(made[2])]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from analytics_exports.database.queue import DUE
+from analytics_exports.database.queue import LEASE_PENDING
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.errors import ClaimLost, WarehouseBusy
 from analytics_exports.domain.export import Claim, Failure, JobId, Launch, Status
@@ -50,7 +50,7 @@ class Play:
             self.owners[self.world.pending(self.users[user])] = self.users[user].user_id
 
     def take(self, number: int) -> Sequence[Launch]:
-        found = self.world.store.due(number, HOLD)
+        found = self.world.store.lease_pending(number, HOLD)
         self.taken += found
         return found
 
@@ -72,7 +72,7 @@ class Play:
         elif what == "begin":
             self.begin(number)
         elif what == "give back":
-            store.release(self.pop(self.taken, number))
+            store.unlease(self.pop(self.taken, number))
         elif what == "cancel":
             for job_id in [job_id for job_id, owner in self.owners.items() if owner == self.users[user].user_id][
                 :number
@@ -82,7 +82,7 @@ class Play:
             if what == "complete":
                 store.complete(claim, factories.artifact(), DAY)
             else:
-                store.give_up(claim, BUSY, 3)
+                store.fail_attempt(claim, BUSY, 3)
         return ()
 
     def never_begun(self) -> dict[JobId, UserId]:
@@ -166,7 +166,7 @@ def test_a_take_reads_no_more_of_the_queue_than_it_takes(engine: Engine) -> None
         )
         connection.execute(text("ANALYZE jobs"))
         explained: Any = connection.execute(
-            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {DUE.text}"), {"limit": 25, "hold": HOLD}
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {LEASE_PENDING.text}"), {"limit": 25, "hold": HOLD}
         ).scalar_one()
         connection.rollback()
 

@@ -15,7 +15,7 @@ from dagster import DagsterEvent, DagsterRunStatus
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
 from analytics_exports.orchestration.warm import coordinator, launcher
-from analytics_exports.orchestration.warm.coordinator import submit_overlooked
+from analytics_exports.orchestration.warm.coordinator import resubmit_queued
 from analytics_exports.orchestration.warm.protocol import socket_path
 from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports_tests.conftest import TEMPLATE
@@ -124,11 +124,11 @@ def test_a_run_that_was_queued_when_its_submitter_was_killed_is_made(
 ) -> None:
     run = workers.create("quick")
     workers.instance.report_dagster_event(DagsterEvent.job_enqueue(run), run.run_id)
-    submit_overlooked(workers.instance)
+    resubmit_queued(workers.instance)
     assert workers.status(run.run_id) is DagsterRunStatus.QUEUED
 
-    monkeypatch.setattr(coordinator, "OVERLOOKED", timedelta(0))
-    submit_overlooked(workers.instance)
+    monkeypatch.setattr(coordinator, "RESUBMIT_AFTER", timedelta(0))
+    resubmit_queued(workers.instance)
     assert workers.ended(run.run_id) is SUCCESS
 
 

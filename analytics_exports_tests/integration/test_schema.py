@@ -112,7 +112,7 @@ def test_a_row_that_cannot_be_understood_hides_no_other(engine: Engine) -> None:
         assert store.complete(claim, factories.artifact(), factories.DAY)
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET metadata = metadata - 'format' WHERE id = :id"), {"id": malformed})
-    assert [job.id for job in store.list_own(user.user_id, ExportFilter(), 10)] == [sound]
+    assert [job.id for job in store.list_for_user(user.user_id, ExportFilter(), 10)] == [sound]
 
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET expires_at = now()"))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from analytics_exports.database.directory import PostgresDirectory
-from analytics_exports.stack.demo import admit_users, project_version
+from analytics_exports.stack.demo import create_users, project_version
 
 
 @pytest.fixture
@@ -25,22 +25,22 @@ def sources(tmp_path: Path) -> Path:
 
 def test_a_token_is_kept_while_it_is_valid(database_url: str, engine: Engine, sources: Path, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    first = admit_users(database_url, sources, file)
+    first = create_users(database_url, sources, file)
 
-    assert admit_users(database_url, sources, file) == first
+    assert create_users(database_url, sources, file) == first
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     with engine.begin() as connection:
         connection.execute(text("UPDATE api_tokens SET revoked_at = now() WHERE user_id = :id"), {"id": first[0].id})
-    renewed = admit_users(database_url, sources, file)
+    renewed = create_users(database_url, sources, file)
 
     assert renewed[0].token != first[0].token
     assert renewed[1:] == first[1:]
 
 
 def test_a_token_is_its_users_own(database_url: str, engine: Engine, sources: Path, tmp_path: Path) -> None:
-    for user in admit_users(database_url, sources, tmp_path / "tokens.json"):
-        principal = PostgresDirectory(engine).principal(user.token)
+    for user in create_users(database_url, sources, tmp_path / "tokens.json"):
+        principal = PostgresDirectory(engine).authenticate(user.token)
         assert principal is not None
         assert principal.user_id == user.id
         assert UUID(principal.owner_key) == user.id

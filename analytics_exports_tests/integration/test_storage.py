@@ -10,8 +10,8 @@ import pytest
 from dagster import AssetMaterialization, DagsterInstance, DagsterRunStatus, job
 from sqlalchemy import Engine, text
 
-from analytics_exports.database.signals import listening
-from analytics_exports.gateway import DECIDED
+from analytics_exports.database.notifications import listening
+from analytics_exports.gateway import EVENT_LOG_CHANNEL
 from analytics_exports.orchestration import storage
 from analytics_exports.orchestration.storage import PooledPostgresStorage
 from analytics_exports.stack.environment import dagster_url
@@ -107,7 +107,7 @@ def report(instance: DagsterInstance, partition: str) -> None:
 
 def test_decisive_events_are_announced_and_others_are_not(instance: DagsterInstance, database_url: str) -> None:
     run = instance.create_run_for_job(nothing, status=DagsterRunStatus.STARTED)
-    with listening(database_url, DECIDED) as signal:
+    with listening(database_url, EVENT_LOG_CHANNEL) as signal:
         instance.report_engine_event("nothing is decided by this", run)
         assert not signal.wait(0)
         instance.report_run_failed(run)
@@ -119,9 +119,9 @@ def test_decisive_events_are_announced_and_others_are_not(instance: DagsterInsta
 def test_a_writer_that_hangs_does_not_stop_the_others(
     instance: DagsterInstance, database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "TURN_SECONDS", 1)
+    monkeypatch.setattr(storage, "WRITER_LOCK_SECONDS", 1)
     with psycopg.connect(database_url) as hanging:
-        hanging.execute("SELECT pg_advisory_xact_lock(%s)", [storage.TURN])
+        hanging.execute("SELECT pg_advisory_xact_lock(%s)", [storage.WRITER_LOCK])
         report(instance, "a")
 
     with engine.connect() as connection:

@@ -26,7 +26,7 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.connection import Connection, Limits, connect
+from analytics_exports.warehouse.connection import Connection, QueryLimits, connect
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
 from analytics_exports_tests.waiting import LIMIT_SECONDS
@@ -85,7 +85,7 @@ def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[Connection]:
-    limits, plain = Limits("100MB", 2, 60), Relation("analytics", "main", "plain")
+    limits, plain = QueryLimits("100MB", 2, 60), Relation("analytics", "main", "plain")
     with connect(source_of(path), plain, limits, path.parent / "spill", 0) as connection:
         yield connection
 
@@ -198,7 +198,7 @@ def test_a_signal_that_arrives_during_a_statement_is_an_interrupt_and_no_defect(
             raw.execute("SET threads = 1")  # or the main thread may wait for another, which does not hear of signals
             connection = Connection(raw, source_of(path).version())
             Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-            with pytest.raises(KeyboardInterrupt), connection.translated():
+            with pytest.raises(KeyboardInterrupt), connection.domain_errors():
                 raw.execute("SELECT count(*) FROM range(1_000_000_000_000)")
     finally:
         signal.signal(signal.SIGUSR1, before)

@@ -53,7 +53,7 @@ class Table:
     def pages(self, limit: int, selection: Selection = ALL) -> list[str]:
         rows: list[str] = []
         after = None
-        with self.warehouse.keep_open():  # there are many, and opening takes longer than reading
+        with self.warehouse.keep_alive():  # there are many, and opening takes longer than reading
             while True:
                 page = self.warehouse.page(self.dataset, ME, selection, limit=limit, after=after)
                 rows += page.rows

@@ -12,7 +12,7 @@ from analytics_exports.domain.errors import IsolationViolation
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import Limits, connect
+from analytics_exports.warehouse.connection import QueryLimits, connect
 from analytics_exports.warehouse.ranges import RANGE_ROWS, extents, ranges
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
@@ -70,7 +70,9 @@ def make(path: Path, case: Case) -> None:
 def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     make(path, case)
-    with connect(source_of(path), case.dataset.relation, Limits("200MB", 2, 60), tmp_path / "spill", 1) as connection:
+    with connect(
+        source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1
+    ) as connection:
         compiler = Compiler(case.dataset, ME, Selection())
         look = compiler.extents()
         known = extents(connection.blocks(look), ME) if look else []
@@ -86,7 +88,9 @@ def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
 def test_blocks_of_others_are_not_looked_at(tmp_path: Path) -> None:
     path, case = tmp_path / "warehouse.duckdb", CASES["days"]
     make(path, case)
-    with connect(source_of(path), case.dataset.relation, Limits("200MB", 2, 60), tmp_path / "spill", 1) as connection:
+    with connect(
+        source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1
+    ) as connection:
         look = Compiler(case.dataset, ME, Selection()).extents()
         assert look is not None
         assert sum(extent.rows for extent in extents(connection.blocks(look), ME)) == ROWS

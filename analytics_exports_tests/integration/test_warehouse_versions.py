@@ -16,7 +16,7 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, Dataset, FilterSet, Relation
 from analytics_exports.domain.errors import WarehouseBusy, WarehouseChanged, WarehouseUnavailable
 from analytics_exports.domain.selection import Selection
-from analytics_exports.warehouse import DuckDBWarehouse, answers, paging
+from analytics_exports.warehouse import DuckDBWarehouse, checked_queries, paging
 from analytics_exports_tests import factories
 from analytics_exports_tests.waiting import killed_at_end
 
@@ -50,7 +50,13 @@ def path(tmp_path: Path) -> Path:
 
 
 def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
-    limits = {"memory_limit": "40MB", "threads": 1, "seconds": 60, "spill_root": path.parent / "spill", "patience": 0.2}
+    limits = {
+        "memory_limit": "40MB",
+        "threads": 1,
+        "seconds": 60,
+        "spill_root": path.parent / "spill",
+        "lock_timeout": 0.2,
+    }
     return DuckDBWarehouse(path, **{**limits, **changes})
 
 
@@ -105,13 +111,13 @@ def test_a_page_of_a_file_that_is_overwritten_is_not_answered(path: Path, monkey
     page = warehouse.page(DATASET, ME, ALL, limit=5)
     assert len(page.rows) == 5
 
-    following = paging.following
+    following = paging.position_after
 
     def overwrite(*args: Any) -> Any:
         path.write_bytes(path.read_bytes()[:-1] + b"x")
         return following(*args)
 
-    monkeypatch.setattr(answers, "following", overwrite)
+    monkeypatch.setattr(checked_queries, "position_after", overwrite)
     with pytest.raises(WarehouseChanged):
         warehouse.page(DATASET, ME, ALL, limit=5_000)
 
@@ -142,7 +148,7 @@ def test_a_writer_is_waited_for(path: Path, writer: subprocess.Popen[str]) -> No
     assert writer.stdin
     writer.stdin.close()
 
-    assert warehouse_at(path, patience=30).count(DATASET, ME, ALL) == ROWS
+    assert warehouse_at(path, lock_timeout=30).count(DATASET, ME, ALL) == ROWS
 
 
 def test_a_writer_that_was_killed_leaves_the_last_version(path: Path, writer: subprocess.Popen[str]) -> None:

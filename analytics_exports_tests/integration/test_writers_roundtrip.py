@@ -29,18 +29,18 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from analytics_exports.artifacts.files import ExportFile, Limits
 from analytics_exports.artifacts.formats import file_format
+from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
 from analytics_exports.artifacts.writing import Content, count, write
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, FilterSet, Relation
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.frames import carry
+from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import literal, quote
 from analytics_exports.warehouse.json_values import render_row
-from analytics_exports.warehouse.types import parse
+from analytics_exports.warehouse.types import parse_type
 from analytics_exports_tests import factories
 
 often = settings(
@@ -209,7 +209,7 @@ class World:
     def written(self, format: Format, options: dict[str, Any]) -> tuple[Path, Content]:
         path = Path(tempfile.mkstemp(dir=self.folder)[1])
         with path.open("wb") as below:
-            file = ExportFile(below.fileno(), Limits(2**30, 0))
+            file = LocalFileWriter(below.fileno(), FileLimits(2**30, 0))
             chosen = file_format(format, options)
             content = write(self.frame.lazy(), file, chosen, lambda rows, size: None, columns=self.columns, facts={})
         with path.open("rb") as finished:
@@ -224,8 +224,8 @@ def world(table: Table) -> Iterator[World]:
         with duckdb.connect(str(path)) as writing:
             writing.execute("SET TimeZone = 'UTC'")
             writing.execute(table.sql())
-            types = {column.name: parse(column.type) for column in table.columns}
-            texts = ", ".join(f"CAST({carry(quote(name), of)} AS VARCHAR)" for name, of in types.items())
+            types = {column.name: parse_type(column.type) for column in table.columns}
+            texts = ", ".join(f"CAST({to_transport(quote(name), of)} AS VARCHAR)" for name, of in types.items())
             carried = writing.sql(f"SELECT {texts} FROM t ORDER BY line").fetchall()
             rows = writing.sql(f"SELECT {render_row(types)} FROM t ORDER BY line").fetchall()
         expected = [same_times(json.loads(row)) for (row,) in rows]

@@ -15,8 +15,8 @@ import pytest
 from polars.io.plugins import register_io_source
 
 from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.artifacts.files import ExportFile, Limits, meaning
 from analytics_exports.artifacts.formats import file_format
+from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter, to_domain_error
 from analytics_exports.artifacts.local import MARKER
 from analytics_exports.artifacts.writing import write
 from analytics_exports.domain.errors import (
@@ -207,7 +207,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_a_disk_that_fails_is_the_reason_given(
     format: Format, device: int, expected: type[ExportError], split: dict[str, int] | None
 ) -> None:
-    file = ExportFile(device, Limits(2**40, 0))
+    file = LocalFileWriter(device, FileLimits(2**40, 0))
     with pytest.raises(expected):
         write(LARGE, file, file_format(format, {"split": split}), ignore, columns=None, facts={})
 
@@ -225,7 +225,7 @@ def test_a_file_never_passes_its_limit(format: Format, root: Path) -> None:
 
 def test_the_reserve_is_left_alone_while_writing() -> None:
     with Path(os.devnull).open("wb") as nowhere:
-        file = ExportFile(nowhere.fileno(), Limits(2**40, reserve_bytes=2**62))
+        file = LocalFileWriter(nowhere.fileno(), FileLimits(2**40, reserve_bytes=2**62))
         file.write(bytes(64 * 2**20 - 1))
         with pytest.raises(StorageFull):
             file.write(b"x")
@@ -234,13 +234,13 @@ def test_the_reserve_is_left_alone_while_writing() -> None:
 def test_nothing_is_written_after_a_failure_or_a_seal(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as below:
-        file = ExportFile(below.fileno(), Limits(10, 0))
+        file = LocalFileWriter(below.fileno(), FileLimits(10, 0))
         file.write(b"12345")
         with pytest.raises(TooLarge):
             file.write(b"678901")
         file.write(b"6")
-        sealed = ExportFile(below.fileno(), Limits(10, 0))
-        sealed.seal()
+        sealed = LocalFileWriter(below.fileno(), FileLimits(10, 0))
+        sealed.stop()
         sealed.write(b"7")
 
     assert path.read_bytes() == b"12345"
@@ -284,7 +284,7 @@ def test_an_error_of_the_source_of_rows_comes_through(format: Format, options: d
 
     frame, chosen = register_io_source(source, schema={"number": pl.Int64}), file_format(format, options)
     with Path(os.devnull).open("wb") as nowhere, pytest.raises(IsolationViolation):
-        write(frame, ExportFile(nowhere.fileno(), Limits(2**40, 0)), chosen, ignore, columns=None, facts={})
+        write(frame, LocalFileWriter(nowhere.fileno(), FileLimits(2**40, 0)), chosen, ignore, columns=None, facts={})
 
 
 def test_a_small_disk_that_fills_up_leaves_no_file(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_folder_that_is_read_only_is_unavailable(root: Path) -> None:
 
 
 def test_errors_of_the_disk_have_their_meaning() -> None:
-    assert isinstance(meaning(OSError(errno.EDQUOT, "")), StorageFull)
-    assert isinstance(meaning(OSError(errno.EFBIG, "")), TooLarge)
-    assert isinstance(meaning(OSError(errno.EROFS, "")), StorageUnavailable)
-    assert meaning(OSError(errno.EINVAL, "")) is None
+    assert isinstance(to_domain_error(OSError(errno.EDQUOT, "")), StorageFull)
+    assert isinstance(to_domain_error(OSError(errno.EFBIG, "")), TooLarge)
+    assert isinstance(to_domain_error(OSError(errno.EROFS, "")), StorageUnavailable)
+    assert to_domain_error(OSError(errno.EINVAL, "")) is None

@@ -19,9 +19,9 @@ from analytics_exports.warehouse.compiler import Compiler, Query
 from analytics_exports.warehouse.connection import Connection
 from analytics_exports.warehouse.postgres import PostgresWarehouse
 from analytics_exports.warehouse.session import Session
-from analytics_exports.warehouse.sources import File, Folder
+from analytics_exports.warehouse.sources import FileSource, FolderSource
 from analytics_exports_tests import postgres_tables
-from analytics_exports_tests.isolation.world import VARIANTS, Row, Variant, World
+from analytics_exports_tests.isolation.generated_data import VARIANTS, Row, Variant, World
 
 HERE = Path(__file__)
 _ARROW = {
@@ -55,7 +55,7 @@ class Engine:
     @property
     def session(self) -> Session:
         """The connection as the service wraps it; the version of the file plays no part here."""
-        return Connection(self.connection, File(HERE).version())
+        return Connection(self.connection, FileSource(HERE).version())
 
     def run(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -81,7 +81,7 @@ class ParquetEngine(Engine):
         fill(self.connection, world.variant, world.rows)
         write_folder(self.root, self.connection, world.variant)
         self.connection.execute("DETACH analytics")
-        Folder(self.root).attach(self.connection, world.dataset.relation)
+        FolderSource(self.root).attach(self.connection, world.dataset.relation)
 
 
 class PostgresEngine(Engine):

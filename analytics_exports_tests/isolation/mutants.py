@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from analytics_exports.warehouse.compiler import Compiler, Query
 from analytics_exports.warehouse.paging import Position
-from analytics_exports_tests.isolation.world import World
+from analytics_exports_tests.isolation.generated_data import World
 
 Change = Callable[[Query, World], Query]
 

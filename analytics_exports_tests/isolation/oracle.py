@@ -13,7 +13,7 @@ from typing import Any
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.selection import NumericRange, Selection
-from analytics_exports_tests.isolation.world import Row
+from analytics_exports_tests.isolation.generated_data import Row
 
 
 def expected(dataset: Dataset, rows: Iterable[Row], scope: OwnerScope, selection: Selection) -> list[Row]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from analytics_exports.warehouse.ranges import Range
 from analytics_exports_tests.isolation.engine import Engine, compiler
+from analytics_exports_tests.isolation.generated_data import World, simpler, twins, worlds
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated
 from analytics_exports_tests.isolation.properties import (
     adapter_agrees,
@@ -24,7 +25,6 @@ from analytics_exports_tests.isolation.properties import (
     rows_are_exact,
 )
 from analytics_exports_tests.isolation.shape import shape_is_right
-from analytics_exports_tests.isolation.world import World, simpler, twins, worlds
 
 EVERY_PAGES, EVERY_TWIN, EVERY_FILE = 10, 20, 250
 """For so many worlds: one is read page by page and its SQL is parsed, one is compared with its twin, and one pair of

@@ -10,16 +10,16 @@ from pathlib import Path
 from uuid import UUID
 
 from analytics_exports.domain.errors import IsolationViolation
-from analytics_exports.domain.selection import check
+from analytics_exports.domain.selection import check_selection
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.answers import Answers
+from analytics_exports.warehouse.checked_queries import CheckedQueries
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.paging import Position
 from analytics_exports.warehouse.ranges import RANGE_ROWS, Extent, ranges
-from analytics_exports.warehouse.scan import owned_only
+from analytics_exports.warehouse.scan import check_owner
 from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
+from analytics_exports_tests.isolation.generated_data import Row, World
 from analytics_exports_tests.isolation.oracle import expected, owns
-from analytics_exports_tests.isolation.world import Row, World
 
 
 def rows_are_exact(engine: Engine, world: World, judged: Compiler) -> None:
@@ -40,7 +40,7 @@ def pages_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
     """Pages of any size put end to end are the rows in their order, whether by cursor or by offset."""
     names = [column.name for column in judged.columns]
     wanted = [row[names.index("id")] for row in engine.run(compiler(world).rows())]
-    answers = Answers(engine.session, judged, world.scope)
+    answers = CheckedQueries(engine.session, judged, world.scope)
     assert _ids(answers.page(len(wanted) + 1, 0, None)[0]) == wanted
     assert _ids(answers.page(2, 1, None)[0]) == wanted[1:3]
     found: list[str] = []
@@ -68,7 +68,7 @@ def ranges_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
 def guard_stops_leaks(engine: Engine, world: World, judged: Compiler) -> bool:
     """Whatever SQL was run, no row of another owner passes the guard. Returns whether the guard had to stop it."""
     try:
-        passed = owned_only(engine.frame(judged.rows()), world.scope)
+        passed = check_owner(engine.frame(judged.rows()), world.scope)
     except IsolationViolation:
         return True
     assert not _secrets_of_others(world, str(passed.to_dicts()))
@@ -95,13 +95,13 @@ def _seen(engine: Engine, world: World) -> tuple[object, ...]:
     """Everything that a caller can see of a world."""
     engine.load(world)
     real = compiler(world)
-    answers = Answers(engine.session, real, world.scope)
-    frame = owned_only(engine.frame(real.rows()), world.scope)
+    answers = CheckedQueries(engine.session, real, world.scope)
+    frame = check_owner(engine.frame(real.rows()), world.scope)
     return frame.write_ndjson(), answers.count(), answers.page(2, 1, None), answers.estimate()
 
 
 def _seen_through(warehouse: DuckDBWarehouse, world: World) -> tuple[object, ...]:
-    request = (world.dataset, world.scope, check(world.selection, world.dataset))
+    request = (world.dataset, world.scope, check_selection(world.selection, world.dataset))
     with warehouse.scan(*request) as scan:
         frame = scan.frame.collect()
         scan.verify()

@@ -13,10 +13,10 @@ from analytics_exports.warehouse import DuckDBWarehouse, adapter
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports_tests.isolation import proof
 from analytics_exports_tests.isolation.engine import ParquetEngine, PostgresEngine, write_file
+from analytics_exports_tests.isolation.generated_data import VARIANTS, World
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated, owner, raw
 from analytics_exports_tests.isolation.proof import Chunk, examine, hunt
 from analytics_exports_tests.isolation.shape import shape_is_right
-from analytics_exports_tests.isolation.world import VARIANTS, World
 
 SEED = 1
 EVERYBODY = owner("true")

@@ -16,7 +16,7 @@ from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import place_demo
-from analytics_exports_tests.journeys.desk import Desk
+from analytics_exports_tests.journeys.stack_driver import StackDriver
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 SENSORS = 8
@@ -47,19 +47,19 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def desk(service: Service) -> Iterator[Desk]:
+def driver(service: Service) -> Iterator[StackDriver]:
     """A user who has few rows, and an operator."""
-    with desk_of(service, service.users[1]) as desk:
-        yield desk
+    with driver_of(service, service.users[1]) as driver:
+        yield driver
 
 
 @contextmanager
-def desk_of(service: Service, user: DemoUser) -> Iterator[Desk]:
+def driver_of(service: Service, user: DemoUser) -> Iterator[StackDriver]:
     """This user, and an operator."""
     engine = make_engine(service.stack.database_url, application="test")
     try:
         with service.client(user) as client:
-            yield Desk(service.stack, client, engine)
+            yield StackDriver(service.stack, client, engine)
     finally:
         engine.dispose()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from analytics_exports.client import Client
 from analytics_exports_tests.journeys.browser import SCREENSHOTS, running_chromium
 from analytics_exports_tests.journeys.conftest import Service
-from analytics_exports_tests.journeys.desk import Desk
+from analytics_exports_tests.journeys.stack_driver import StackDriver
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 """Milliseconds that a page of Dagster may take on a busy machine."""
@@ -28,9 +28,9 @@ ops:
 
 
 @pytest.fixture(scope="module")
-def exported(service: Service, desk: Desk) -> UUID:
+def exported(service: Service, driver: StackDriver) -> UUID:
     """An export that was asked for by its owner, and has a run of its own: others have no checks."""
-    desk.quiet()
+    driver.quiet()
     with Client(service.stack.api_url, service.users[0].token) as client:
         return client.export("fct_transactions", start_date="2024-01-01", end_date="2024-06-30").wait().facts.job_id
 

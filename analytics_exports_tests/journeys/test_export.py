@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics_exports_tests.journeys.conftest import Service
-from analytics_exports_tests.journeys.desk import Desk
 from analytics_exports_tests.journeys.requests import dataset, downloaded, ended, finished
+from analytics_exports_tests.journeys.stack_driver import StackDriver
 
 YEAR = {"start_date": "2024-01-01", "end_date": "2024-12-31"}
 
@@ -65,9 +65,9 @@ def test_every_row_of_a_parquet_file_is_the_owners_and_none_is_missing(service: 
 
 
 def test_one_id_leads_from_the_request_to_the_run_and_the_file(
-    service: Service, client: httpx.Client, desk: Desk
+    service: Service, client: httpx.Client, driver: StackDriver
 ) -> None:
-    desk.quiet()
+    driver.quiet()
     accepted = client.post("/exports", json={"dataset_id": dataset(client, "dim_accounts"), "format": "parquet"})
     asked = accepted.headers["X-Request-Id"]
     written = pq.read_metadata(io.BytesIO(downloaded(client, ended(client, accepted)))).metadata or {}

@@ -16,15 +16,15 @@ from sqlalchemy import Engine, text
 
 from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import admit_users, demo_settings
+from analytics_exports.stack.demo import create_users, demo_settings
 from analytics_exports.stack.environment import child_environment
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack, prepare_store
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import Service, settings_of
-from analytics_exports_tests.journeys.desk import BUSY_DRAINS, LISTENERS
 from analytics_exports_tests.journeys.requests import dataset, downloaded
+from analytics_exports_tests.journeys.stack_driver import BUSY_DRAINS, LISTENERS
 from analytics_exports_tests.object_store import S3
 from analytics_exports_tests.run_workers import REPOSITORY
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
@@ -153,7 +153,7 @@ def world(s3: S3) -> Iterator[World]:
         held.callback(stack.stop)
         stack.start_database()
         place_demo(settings.warehouse.parent)
-        users = admit_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
+        users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
         prepare_store(settings)
         engine = make_engine(stack.database_url, application="test")
         held.callback(engine.dispose)

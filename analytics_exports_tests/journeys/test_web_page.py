@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from analytics_exports.stack.demo import DemoUser
 from analytics_exports_tests.journeys.browser import LOOKS, Visit, running_chromium, visiting
 from analytics_exports_tests.journeys.conftest import Service
-from analytics_exports_tests.journeys.desk import Desk
+from analytics_exports_tests.journeys.stack_driver import StackDriver
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 EXPORTED = """
@@ -153,14 +153,14 @@ def test_an_export_from_the_first_click_to_the_file(
 
 
 def test_a_large_export_shows_how_far_it_is_leaves_nothing_when_it_is_cancelled_and_can_be_run_again(
-    browser: Browser, service: Service, desk: Desk
+    browser: Browser, service: Service, driver: StackDriver
 ) -> None:
     files = Path(service.stack.settings.artifact_root)
     with visiting(browser, service.stack.api_url) as visit:
         sign_in(visit.page, service.users[0])
         dialog = compose(visit.page)
         dialog.get_by_role("radio", name=re.compile("Excel")).check()
-        with desk.slow():
+        with driver.slow():
             card = export(dialog)
             job_id = card.get_attribute("data-job") or ""
             expect(card.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"^[1-9]\d?$"))

@@ -90,7 +90,7 @@ def test_a_token_stands_for_its_user_and_its_scopes(world: World) -> None:
     user = world.make_user()
     secret = world.token(user, Scope.DATASETS_READ, Scope.ADMIN)
 
-    found = world.directory.principal(secret)
+    found = world.directory.authenticate(secret)
     assert found == Principal(user.user_id, user.owner_key, frozenset({Scope.DATASETS_READ, Scope.ADMIN}))
 
 
@@ -98,14 +98,14 @@ def test_what_was_never_issued_stands_for_nobody(world: World) -> None:
     secret = world.token(world.make_user())
 
     for other in ("", "aex_", secret[:-1], secret + "0", secret.upper(), "Ünïcode", "\ud800"):
-        assert world.directory.principal(other) is None
+        assert world.directory.authenticate(other) is None
 
 
 def test_a_token_ends(world: World) -> None:
     secret = world.token(world.make_user())
     world.pass_time(DAY.total_seconds())
 
-    assert world.directory.principal(secret) is None
+    assert world.directory.authenticate(secret) is None
 
 
 def test_a_revoked_token_is_refused_at_once_and_others_are_not(world: World) -> None:
@@ -115,20 +115,20 @@ def test_a_revoked_token_is_refused_at_once_and_others_are_not(world: World) -> 
     for _ in range(2):
         world.tokens.revoke(token.id)
 
-    assert world.directory.principal(secret) is None
-    assert world.directory.principal(kept) is not None
+    assert world.directory.authenticate(secret) is None
+    assert world.directory.authenticate(kept) is not None
 
 
 def test_a_rotated_token_works_beside_the_new_one_for_a_while(world: World) -> None:
     user = world.make_user()
     old, token = world.tokens.issue(user.user_id, "laptop", DAY, {Scope.EXPORTS_READ})
     new, replaced = world.tokens.rotate(token.id, DAY * 2, timedelta(hours=1))
-    assert world.directory.principal(old) == world.directory.principal(new) is not None
+    assert world.directory.authenticate(old) == world.directory.authenticate(new) is not None
     assert (replaced.name, replaced.scopes) == (token.name, token.scopes)
 
     world.pass_time(3601)
-    assert world.directory.principal(old) is None
-    assert world.directory.principal(new) is not None
+    assert world.directory.authenticate(old) is None
+    assert world.directory.authenticate(new) is not None
 
 
 def test_rotation_never_prolongs_the_old_token(world: World) -> None:
@@ -136,7 +136,7 @@ def test_rotation_never_prolongs_the_old_token(world: World) -> None:
     world.tokens.rotate(token.id, DAY, DAY)
     world.pass_time(61)
 
-    assert world.directory.principal(old) is None
+    assert world.directory.authenticate(old) is None
 
 
 def test_only_a_valid_token_can_be_rotated(world: World) -> None:
@@ -160,7 +160,7 @@ def test_tokens_are_listed_newest_first_and_only_their_users(world: World) -> No
     first, second = (world.tokens.issue(user.user_id, name, DAY, USER_SCOPES)[1] for name in ("one", "two"))
     world.token(world.make_user())
     world.tokens.revoke(first.id)
-    listed = world.tokens.of_user(user.user_id)
+    listed = world.tokens.list_for_user(user.user_id)
 
     assert [token.id for token in listed] == [second.id, first.id]
     assert [token.revoked_at is None for token in listed] == [True, False]
@@ -169,11 +169,11 @@ def test_tokens_are_listed_newest_first_and_only_their_users(world: World) -> No
 def test_a_member_is_a_user_who_is_not_disabled(world: World) -> None:
     user = world.make_user()
     scopes = frozenset({Scope.EXPORTS_READ})
-    assert world.directory.member(user.user_id, scopes) == Principal(user.user_id, user.owner_key, scopes)
-    assert world.directory.member(UserId(uuid4()), scopes) is None
+    assert world.directory.get_active_user(user.user_id, scopes) == Principal(user.user_id, user.owner_key, scopes)
+    assert world.directory.get_active_user(UserId(uuid4()), scopes) is None
 
     world.disable(user.user_id)
-    assert world.directory.member(user.user_id, scopes) is None
+    assert world.directory.get_active_user(user.user_id, scopes) is None
 
 
 def test_a_disabled_user_has_no_valid_token(world: World) -> None:
@@ -181,15 +181,15 @@ def test_a_disabled_user_has_no_valid_token(world: World) -> None:
     secret = world.token(user)
     world.disable(user.user_id)
 
-    assert world.directory.principal(secret) is None
+    assert world.directory.authenticate(secret) is None
 
 
 def test_whoever_is_admitted_is_a_member(world: World) -> None:
     stranger = factories.principal()
     for _ in range(2):
-        world.directory.admit(stranger)
+        world.directory.ensure_user(stranger)
 
-    assert world.directory.member(stranger.user_id, stranger.scopes) == stranger
+    assert world.directory.get_active_user(stranger.user_id, stranger.scopes) == stranger
 
 
 def test_only_ids_of_the_user_are_theirs(world: World) -> None:

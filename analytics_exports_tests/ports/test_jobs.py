@@ -21,7 +21,16 @@ from analytics_exports.domain.errors import (
     WarehouseChanged,
     WorkerLost,
 )
-from analytics_exports.domain.export import Claim, ExportFilter, Failure, JobId, Launch, Once, Progress, Status
+from analytics_exports.domain.export import (
+    Claim,
+    ExportFilter,
+    Failure,
+    IdempotencyKey,
+    JobId,
+    Launch,
+    Progress,
+    Status,
+)
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import JobStore
 from analytics_exports_tests import factories
@@ -46,7 +55,7 @@ class World:
 
     def running(self, run_id: str = "run") -> Claim:
         job_id = self.pending()
-        self.store.due(100, HOLD)
+        self.store.lease_pending(100, HOLD)
         return self.store.claim(job_id, run_id, LEASE)[1]
 
     def completed(self) -> Claim:
@@ -113,10 +122,10 @@ def test_an_export_is_found_by_its_owner_alone(world: World) -> None:
 def test_each_export_is_handed_out_once_until_its_hold_is_over(world: World) -> None:
     job_id = world.pending()
 
-    assert [launch.run_key for launch in world.store.due(10, HOLD)] == [f"{job_id}:1"]
-    assert world.store.due(10, HOLD) == []
+    assert [launch.run_key for launch in world.store.lease_pending(10, HOLD)] == [f"{job_id}:1"]
+    assert world.store.lease_pending(10, HOLD) == []
     world.pass_time(61)
-    assert [launch.run_key for launch in world.store.due(10, HOLD)] == [f"{job_id}:2"]
+    assert [launch.run_key for launch in world.store.lease_pending(10, HOLD)] == [f"{job_id}:2"]
 
 
 def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> None:
@@ -124,7 +133,7 @@ def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> No
     first, *_ = [world.pending(busy) for _ in range(5)]
     new = world.pending(newcomer)
 
-    assert {launch.job_id for launch in world.store.due(2, HOLD)} == {first, new}
+    assert {launch.job_id for launch in world.store.lease_pending(2, HOLD)} == {first, new}
 
 
 def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
@@ -132,31 +141,31 @@ def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
     first, second = [world.pending(busy) for _ in range(2)]
     new = world.pending(newcomer)
 
-    assert [launch.job_id for launch in world.store.due(3, HOLD)] == [first, new, second]
+    assert [launch.job_id for launch in world.store.lease_pending(3, HOLD)] == [first, new, second]
 
 
 def test_launches_that_are_lost_use_up_no_attempt(world: World) -> None:
     job_id = world.pending()
     for number in range(1, 60):
-        assert [launch.number for launch in world.store.due(10, HOLD)] == [number]
+        assert [launch.number for launch in world.store.lease_pending(10, HOLD)] == [number]
         world.pass_time(61)
     job, claim = world.store.claim(job_id, "run", LEASE)
 
     assert job.attempt == claim.attempt == 1
-    assert world.store.give_up(claim, Failure.of(WorkerLost), 2)
+    assert world.store.fail_attempt(claim, Failure.of(WorkerLost), 2)
     assert world.status(job_id) is Status.PENDING
 
 
 def test_what_is_given_back_is_due_at_once(world: World) -> None:
     kept, returned, claimed = [world.pending() for _ in range(3)]
-    launches = {launch.job_id: launch for launch in world.store.due(3, HOLD)}
+    launches = {launch.job_id: launch for launch in world.store.lease_pending(3, HOLD)}
     world.store.claim(claimed, "run", LEASE)
-    world.store.release([launches[returned], launches[claimed]])
+    world.store.unlease([launches[returned], launches[claimed]])
 
     again = Launch(returned, launches[returned].number + 1)
-    assert world.store.due(10, HOLD) == [again]
-    world.store.release([launches[returned]])
-    assert world.store.due(10, HOLD) == []
+    assert world.store.lease_pending(10, HOLD) == [again]
+    world.store.unlease([launches[returned]])
+    assert world.store.lease_pending(10, HOLD) == []
     assert world.status(kept) is Status.PENDING
 
 
@@ -178,15 +187,15 @@ def test_an_unknown_export_cannot_be_claimed(world: World) -> None:
 def test_it_is_known_whether_runs_still_begin_exports(world: World) -> None:
     second = timedelta(seconds=1)
     world.pending()
-    assert not world.store.begun_since(second)
+    assert not world.store.started_since(second)
     claim = world.running()
-    assert world.store.begun_since(second)
+    assert world.store.started_since(second)
     world.pass_time(2)
-    assert not world.store.begun_since(second)
-    assert world.store.begun_since(LEASE)
+    assert not world.store.started_since(second)
+    assert world.store.started_since(LEASE)
     world.store.complete(claim, factories.artifact(), DAY)
 
-    assert not world.store.begun_since(LEASE)
+    assert not world.store.started_since(LEASE)
 
 
 def test_a_heartbeat_prolongs_the_lease(world: World) -> None:
@@ -195,14 +204,14 @@ def test_a_heartbeat_prolongs_the_lease(world: World) -> None:
     assert world.store.renew(claim, LEASE, {"rows_written": 5})
     world.pass_time(15)
 
-    assert world.store.overdue(10) == []
+    assert world.store.expired_leases(10) == []
 
 
 def test_a_silent_worker_is_overdue(world: World) -> None:
     claim = world.running()
     world.pass_time(21)
 
-    assert world.store.overdue(10) == [claim]
+    assert world.store.expired_leases(10) == [claim]
 
 
 def test_publishing_needs_a_claim_and_a_lease(world: World) -> None:
@@ -244,13 +253,13 @@ def test_a_published_file_completes_its_export_after_the_lease(world: World) -> 
 
 def fail(world: World, claim: Claim, failure: Failure, wait: float) -> Claim | None:
     """End an attempt; the claim of the next one, which becomes due in so many seconds or somewhat sooner."""
-    assert world.store.give_up(claim, failure, 3)
+    assert world.store.fail_attempt(claim, failure, 3)
     if world.status(claim.job_id) is Status.FAILED:
         return None
     world.pass_time(wait / 2 - 0.5)
-    assert world.store.due(10, HOLD) == []
+    assert world.store.lease_pending(10, HOLD) == []
     world.pass_time(wait / 2 + 0.5)
-    assert len(world.store.due(10, HOLD)) == 1
+    assert len(world.store.lease_pending(10, HOLD)) == 1
     return world.store.claim(claim.job_id, "again", LEASE)[1]
 
 
@@ -301,18 +310,18 @@ def test_a_long_attempt_leaves_others_to_a_transient_failure(world: World) -> No
 def test_the_wait_does_not_grow_beyond_all_bounds(world: World) -> None:
     claim = world.running()
     for _ in range(70):
-        assert world.store.give_up(claim, TRANSIENT, 1000)
+        assert world.store.fail_attempt(claim, TRANSIENT, 1000)
         claim = world.store.claim(claim.job_id, "again", LEASE)[1]
     assert claim.attempt == 71
-    assert world.store.give_up(claim, TRANSIENT, 1000)
+    assert world.store.fail_attempt(claim, TRANSIENT, 1000)
     world.pass_time(30)
 
-    assert len(world.store.due(10, HOLD)) == 1
+    assert len(world.store.lease_pending(10, HOLD)) == 1
 
 
 def test_a_permanent_failure_ends_the_export(world: World) -> None:
     claim = world.running()
-    world.store.give_up(claim, PERMANENT, 3)
+    world.store.fail_attempt(claim, PERMANENT, 3)
 
     job = world.store.load(claim.job_id)
     assert job is not None
@@ -321,17 +330,17 @@ def test_a_permanent_failure_ends_the_export(world: World) -> None:
 
 def test_only_the_current_claim_can_give_up(world: World) -> None:
     claim = world.running()
-    world.store.give_up(claim, TRANSIENT, 3)
+    world.store.fail_attempt(claim, TRANSIENT, 3)
 
-    assert not world.store.give_up(claim, PERMANENT, 3)
+    assert not world.store.fail_attempt(claim, PERMANENT, 3)
     assert world.status(claim.job_id) is Status.PENDING
 
 
 def test_the_end_of_a_run_ends_what_it_still_holds(world: World) -> None:
     lost, other = world.running("lost"), world.running("other")
 
-    assert world.store.run_ended("lost", TRANSIENT, 3) == [lost.job_id]
-    assert world.store.run_ended("lost", TRANSIENT, 3) == []
+    assert world.store.fail_run("lost", TRANSIENT, 3) == [lost.job_id]
+    assert world.store.fail_run("lost", TRANSIENT, 3) == []
     assert (world.status(lost.job_id), world.status(other.job_id)) == (Status.PENDING, Status.RUNNING)
 
 
@@ -384,7 +393,7 @@ def test_a_completed_export_can_be_made_again_and_keeps_its_expiry(world: World)
 def test_failing_to_make_a_completed_export_again_leaves_it_as_it_was(world: World) -> None:
     first = world.completed()
     again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
-    assert world.store.give_up(again, PERMANENT, 3)
+    assert world.store.fail_attempt(again, PERMANENT, 3)
 
     job = world.store.load(first.job_id)
     assert job is not None
@@ -410,63 +419,68 @@ def test_expired_exports_are_returned_until_their_file_is_gone(world: World) -> 
 
     for _ in range(2):
         assert [job.id for job in world.store.expire(10)] == [old.job_id]
-    world.store.file_removed([old.job_id])
+    world.store.mark_files_removed([old.job_id])
     assert world.store.expire(10) == []
     assert (world.status(old.job_id), world.status(kept.job_id)) == (Status.EXPIRED, Status.RUNNING)
 
 
 def test_a_skipped_event_is_tried_again_after_growing_waits(world: World) -> None:
-    world.store.skip(7, "Damaged")
-    assert (world.store.count_skipped(), world.store.skipped(10)) == (1, [])
+    world.store.skip_event(7, "Damaged")
+    assert (world.store.count_skipped_events(), world.store.skipped_events(10)) == (1, [])
     world.pass_time(1)
-    assert world.store.skipped(10) == [7]
-    world.store.skip(7, "Damaged")
-    world.store.skip(8, "Damaged")
-    assert (world.store.count_skipped(), world.store.skipped(10)) == (2, [])
+    assert world.store.skipped_events(10) == [7]
+    world.store.skip_event(7, "Damaged")
+    world.store.skip_event(8, "Damaged")
+    assert (world.store.count_skipped_events(), world.store.skipped_events(10)) == (2, [])
     world.pass_time(300)
-    assert world.store.skipped(10) == [8, 7]
+    assert world.store.skipped_events(10) == [8, 7]
 
-    world.store.unskip(7)
-    assert (world.store.count_skipped(), world.store.skipped(10)) == (1, [8])
+    world.store.unskip_event(7)
+    assert (world.store.count_skipped_events(), world.store.skipped_events(10)) == (1, [8])
 
 
 def test_a_cursor_never_goes_back(world: World) -> None:
-    world.store.advance("log", 5)
-    world.store.advance("log", 3)
+    world.store.advance_cursor("log", 5)
+    world.store.advance_cursor("log", 3)
 
-    assert (world.store.cursor("log"), world.store.cursor("another")) == (5, 0)
+    assert (world.store.read_cursor("log"), world.store.read_cursor("another")) == (5, 0)
 
 
 def test_the_same_key_makes_one_export(world: World) -> None:
     user = world.make_user()
-    once = Once(b"key", b"request")
-    assert world.store.repeated(user.user_id, once) is None
-    first = world.store.create(user, factories.request(), once=once)
+    idempotency_key = IdempotencyKey(b"key", b"request")
+    assert world.store.find_by_key(user.user_id, idempotency_key) is None
+    first = world.store.create(user, factories.request(), idempotency_key=idempotency_key)
 
-    assert world.store.create(user, factories.request(), once=once) == first
-    assert world.store.repeated(user.user_id, once) == first
-    for again in (world.store.repeated, lambda _, other: world.store.create(user, factories.request(), once=other)):
+    assert world.store.create(user, factories.request(), idempotency_key=idempotency_key) == first
+    assert world.store.find_by_key(user.user_id, idempotency_key) == first
+    for again in (
+        world.store.find_by_key,
+        lambda _, other: world.store.create(user, factories.request(), idempotency_key=other),
+    ):
         with pytest.raises(IdempotencyKeyReused):
-            again(user.user_id, Once(b"key", b"another request"))
+            again(user.user_id, IdempotencyKey(b"key", b"another request"))
 
 
 def test_a_key_belongs_to_its_user(world: World) -> None:
-    once = Once(b"key", b"request")
-    one, other = (world.store.create(world.make_user(), factories.request(), once=once) for _ in range(2))
+    idempotency_key = IdempotencyKey(b"key", b"request")
+    one, other = (
+        world.store.create(world.make_user(), factories.request(), idempotency_key=idempotency_key) for _ in range(2)
+    )
 
     assert one.id != other.id
 
 
 def test_a_user_has_so_many_unfinished_exports_and_no_more(world: World) -> None:
     user, other = world.make_user(), world.make_user()
-    first = world.store.create(user, factories.request(), most=2)
-    world.store.create(user, factories.request(), most=2)
+    first = world.store.create(user, factories.request(), max_unfinished=2)
+    world.store.create(user, factories.request(), max_unfinished=2)
     with pytest.raises(TooManyExports):
-        world.store.create(user, factories.request(), most=2)
+        world.store.create(user, factories.request(), max_unfinished=2)
 
-    world.store.create(other, factories.request(), most=2)
+    world.store.create(other, factories.request(), max_unfinished=2)
     world.store.cancel(user.user_id, first.id)
-    world.store.create(user, factories.request(), most=2)
+    world.store.create(user, factories.request(), max_unfinished=2)
 
 
 def test_a_retry_says_of_what(world: World) -> None:
@@ -483,8 +497,8 @@ def test_exports_are_listed_newest_first_in_pages(world: World) -> None:
     user = world.make_user()
     asked = [world.store.create(user, factories.request()) for _ in range(5)]
     world.pending()
-    first = world.store.list_own(user.user_id, ExportFilter(), 2)
-    second = world.store.list_own(user.user_id, ExportFilter(), 9, (first[-1].created_at, first[-1].id))
+    first = world.store.list_for_user(user.user_id, ExportFilter(), 2)
+    second = world.store.list_for_user(user.user_id, ExportFilter(), 9, (first[-1].created_at, first[-1].id))
 
     assert [*first, *second] == asked[::-1]
 
@@ -496,7 +510,7 @@ def test_a_list_can_be_restricted(world: World) -> None:
     kept = world.store.create(user, factories.request(format=Format.PARQUET))
 
     def listed(**which: Any) -> list[JobId]:
-        return [job.id for job in world.store.list_own(user.user_id, ExportFilter(**which), 10)]
+        return [job.id for job in world.store.list_for_user(user.user_id, ExportFilter(**which), 10)]
 
     assert listed(statuses=(Status.CANCELLED, Status.FAILED)) == [dropped]
     assert listed(formats=(Format.PARQUET,)) == [kept.id]
@@ -513,17 +527,17 @@ def test_an_export_past_its_time_is_listed_as_expired(world: World) -> None:
     world.pass_time(DAY.total_seconds() + 1)
 
     for statuses, found in (((Status.EXPIRED,), [job.id]), ((Status.COMPLETED,), [])):
-        assert [item.id for item in world.store.list_own(job.user_id, ExportFilter(statuses=statuses), 9)] == found
+        assert [item.id for item in world.store.list_for_user(job.user_id, ExportFilter(statuses=statuses), 9)] == found
 
 
 def test_those_ahead_are_launched_before(world: World) -> None:
     busy = world.make_user()
     first, second, third = (world.pending(busy) for _ in range(3))
     other = world.pending()
-    assert [world.store.ahead(job_id) for job_id in (first, other, second, third)] == [0, 1, 2, 3]
+    assert [world.store.queue_position(job_id) for job_id in (first, other, second, third)] == [1, 2, 3, 4]
     world.store.claim(first, "run", LEASE)
 
-    assert [world.store.ahead(job_id) for job_id in (other, second, third)] == [0, 1, 2]
+    assert [world.store.queue_position(job_id) for job_id in (other, second, third)] == [1, 2, 3]
 
 
 def test_progress_is_that_of_the_running_attempt(world: World) -> None:
@@ -563,14 +577,14 @@ def test_nothing_else_can_be_discarded(world: World) -> None:
 
 
 def test_a_key_is_forgotten_when_it_is_old(world: World) -> None:
-    user, once = world.make_user(), Once(b"key", b"request")
-    first = world.store.create(user, factories.request(), once=once)
-    assert world.store.forget_keys(DAY) == 0
+    user, idempotency_key = world.make_user(), IdempotencyKey(b"key", b"request")
+    first = world.store.create(user, factories.request(), idempotency_key=idempotency_key)
+    assert world.store.delete_idempotency_keys(DAY) == 0
     world.pass_time(1)
 
-    assert world.store.forget_keys(timedelta(0)) == 1
-    assert world.store.repeated(user.user_id, once) is None
-    assert world.store.create(user, factories.request(), once=once).id != first.id
+    assert world.store.delete_idempotency_keys(timedelta(0)) == 1
+    assert world.store.find_by_key(user.user_id, idempotency_key) is None
+    assert world.store.create(user, factories.request(), idempotency_key=idempotency_key).id != first.id
 
 
 def test_facts_of_a_replacement_are_known_before_its_file_and_hold_after(world: World) -> None:
@@ -599,7 +613,7 @@ def test_a_replacement_that_comes_to_nothing_is_forgotten(world: World) -> None:
     again = world.store.claim(first.job_id, "again", LEASE, remake=True)[1]
     with pytest.raises(KeyError), world.store.publishing(again, factories.artifact(row_count=3)):
         raise KeyError
-    world.store.give_up(again, PERMANENT, 3)
+    world.store.fail_attempt(again, PERMANENT, 3)
     job = world.store.load(first.job_id)
 
     assert job is not None

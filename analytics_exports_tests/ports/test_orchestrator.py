@@ -15,11 +15,11 @@ from sqlalchemy import Engine, create_engine, text
 from analytics_exports.database.engine import make_engine
 from analytics_exports.domain.errors import DatabaseUnavailable
 from analytics_exports.domain.export import Claim, JobId
-from analytics_exports.gateway import DRAIN_JOB, EXPORT_ASSET, EXPORT_JOB, PARTITIONS
+from analytics_exports.gateway import BATCH_JOB, EXPORT_ASSET, EXPORT_JOB, PARTITIONS
 from analytics_exports.gateway.dagster_gateway import DagsterGateway
 from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.orchestration.storage import PooledPostgresStorage
-from analytics_exports.ports import InProgress, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports import ActiveRuns, Materialised, Orchestrator, RunEnded
 from analytics_exports.stack.environment import dagster_url
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
@@ -40,15 +40,15 @@ class World:
     def start(self, job_id: JobId | None) -> str:
         """A run for one export, or for many."""
         run_id = str(uuid4())
-        drains = self.fake.running.drains + (job_id is None)
-        self.fake.running = InProgress(self.fake.running.runs + 1, drains)
+        drains = self.fake.running.batches + (job_id is None)
+        self.fake.running = ActiveRuns(self.fake.running.total + 1, drains)
         if job_id is None:
-            self.fake.drains.add(run_id)
+            self.fake.batch_runs.add(run_id)
         return run_id
 
     def end(self, run_id: str, *, cancelled: bool) -> None:
-        drains = self.fake.running.drains - (run_id in self.fake.drains)
-        self.fake.running = InProgress(self.fake.running.runs - 1, drains)
+        drains = self.fake.running.batches - (run_id in self.fake.batch_runs)
+        self.fake.running = ActiveRuns(self.fake.running.total - 1, drains)
         self.fake.log.append(RunEnded(run_id, cancelled))
 
     def damage(self, position: int) -> None:
@@ -72,7 +72,7 @@ def one_export() -> None:
     """Stands for the run of one export."""
 
 
-@job(name=DRAIN_JOB)
+@job(name=BATCH_JOB)
 def many_exports() -> None:
     """Stands for a run that makes many."""
 
@@ -159,26 +159,26 @@ def claim(job_id: JobId | None = None, attempt: int = 1) -> Claim:
 
 def test_registering_twice_changes_nothing(world: World) -> None:
     first, second = new(), new()
-    world.orchestrator.register([first])
-    world.orchestrator.register([first, second])
-    world.orchestrator.register([])
+    world.orchestrator.add_partitions([first])
+    world.orchestrator.add_partitions([first, second])
+    world.orchestrator.add_partitions([])
 
     assert world.partitions() == {first, second}
 
 
 def test_what_is_forgotten_is_no_partition_and_the_rest_stays(world: World) -> None:
     gone, kept = new(), new()
-    world.orchestrator.register([gone, kept])
-    world.orchestrator.forget([gone, new()])
+    world.orchestrator.add_partitions([gone, kept])
+    world.orchestrator.delete_history([gone, new()])
 
     assert world.partitions() == {kept}
 
 
 def test_what_is_old_is_pruned(world: World) -> None:
     old, fresh = new(), new()
-    world.orchestrator.register([old])
+    world.orchestrator.add_partitions([old])
     world.pass_time(2 * DAY)
-    world.orchestrator.register([fresh])
+    world.orchestrator.add_partitions([fresh])
     world.orchestrator.prune(DAY)
 
     assert world.partitions() == {fresh}
@@ -219,7 +219,7 @@ def test_an_event_that_cannot_be_read_says_so_and_hides_no_other(world: World) -
     assert (before.event, after.event) == tuple(Materialised(claims[i], factories.artifact()) for i in (0, 2))
     assert (unread.position, unread.event) == (damaged, None)
     assert unread.problem
-    assert world.orchestrator.materialisation(claims[1].job_id) is None
+    assert world.orchestrator.latest_materialisation(claims[1].job_id) is None
 
 
 def test_the_latest_publication_of_an_export_is_found(world: World) -> None:
@@ -228,8 +228,8 @@ def test_the_latest_publication_of_an_export_is_found(world: World) -> None:
     for each in (first, again, claim()):
         world.publish(each)
 
-    assert world.orchestrator.materialisation(first.job_id) == Materialised(again, factories.artifact())
-    assert world.orchestrator.materialisation(new()) is None
+    assert world.orchestrator.latest_materialisation(first.job_id) == Materialised(again, factories.artifact())
+    assert world.orchestrator.latest_materialisation(new()) is None
 
 
 def test_a_run_for_one_export_is_stopped_and_a_run_for_many_is_not(world: World) -> None:
@@ -242,11 +242,11 @@ def test_a_run_for_one_export_is_stopped_and_a_run_for_many_is_not(world: World)
 
 def test_runs_are_counted_until_they_end(world: World) -> None:
     one, many = world.start(new()), world.start(None)
-    assert world.orchestrator.in_progress() == InProgress(runs=2, drains=1)
+    assert world.orchestrator.active_runs() == ActiveRuns(total=2, batches=1)
     world.end(many, cancelled=False)
-    assert world.orchestrator.in_progress() == InProgress(runs=1, drains=0)
+    assert world.orchestrator.active_runs() == ActiveRuns(total=1, batches=0)
     world.end(one, cancelled=True)
-    assert world.orchestrator.in_progress() == InProgress(runs=0, drains=0)
+    assert world.orchestrator.active_runs() == ActiveRuns(total=0, batches=0)
 
 
 def test_an_orchestrator_that_is_away_says_so(world: World) -> None:

@@ -35,7 +35,7 @@ from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.postgres import PostgresWarehouse
 from analytics_exports_tests import factories, postgres_tables
 from analytics_exports_tests.fakes.warehouse import FakeWarehouse
-from analytics_exports_tests.isolation.world import Row
+from analytics_exports_tests.isolation.generated_data import Row
 
 DATASET = factories.dataset(relation=Relation("analytics", "My Marts", "Größe.v1"))
 TABLE = f'"{DATASET.relation.schema}"."{DATASET.relation.name}"'
@@ -185,7 +185,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             "overwritten": lambda: file.write_bytes(file.read_bytes() + b"x"),
         }
         warehouse = DuckDBWarehouse(
-            path, memory_limit="100MB", threads=2, seconds=60, spill_root=tmp_path / "spill", patience=0.1
+            path, memory_limit="100MB", threads=2, seconds=60, spill_root=tmp_path / "spill", lock_timeout=0.1
         )
         yield World(request.param, warehouse, lambda event: events[event]())
 

@@ -137,7 +137,7 @@ def test_a_graph_that_dagster_does_not_take_costs_nothing_but_the_graph(
     monkeypatch.setattr(build, "dbt_assets", lambda _: [AssetSpec("twice", metadata={TABLE: table}) for table in "ab"])
     definitions = build_definitions(dbt_manifest=manifest)
 
-    assert "drain_exports" in definitions.get_repository_def().job_names
+    assert "export_batch" in definitions.get_repository_def().job_names
     assert "cannot show" in caplog.text
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analytics_exports.catalogue.foreign import Unfit
+from analytics_exports.catalogue.artifact_models import RejectedModel
 from analytics_exports.catalogue.meta import parse
 from analytics_exports_tests.data.manifests.handmade import FILTERS, META
 
@@ -73,14 +73,14 @@ def test_one_column_as_a_unique_key_needs_no_list() -> None:
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(meta: Mapping[str, Any], told: str) -> None:
-    with pytest.raises(Unfit) as refusal:
+    with pytest.raises(RejectedModel) as refusal:
         parse(meta)
 
     assert told in str(refusal.value)
 
 
 def test_several_faults_are_told_together_but_not_without_end() -> None:
-    with pytest.raises(Unfit) as refusal:
+    with pytest.raises(RejectedModel) as refusal:
         parse(filters(date_column=1, tag_id_column=2, **{f"unknown_{number}": 1 for number in range(1000)}))
 
     told = str(refusal.value)
@@ -90,7 +90,7 @@ def test_several_faults_are_told_together_but_not_without_end() -> None:
 
 
 def test_a_reason_repeats_no_value_and_nothing_that_moves_a_terminal() -> None:
-    with pytest.raises(Unfit) as refusal:
+    with pytest.raises(RejectedModel) as refusal:
         parse(filters(**{"\x1b[2J\u202e": "s3cret", "date_column": {"s3cret": 1}}))
 
     assert str(refusal.value).isprintable()

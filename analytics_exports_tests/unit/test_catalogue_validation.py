@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analytics_exports.catalogue.foreign import Unfit
+from analytics_exports.catalogue.artifact_models import RejectedModel
 from analytics_exports.catalogue.nodes import model_of
 from analytics_exports.catalogue.validation import dataset_of
 from analytics_exports.domain.dataset import Column, Dataset, EnumFilter, FilterSet, NumericFilter, Relation
@@ -24,7 +24,7 @@ def fit(types: Mapping[str, str], **changes: Any) -> Dataset:
 
 def reason(types: Mapping[str, str], **changes: Any) -> str:
     """Why it is none."""
-    with pytest.raises(Unfit) as refusal:
+    with pytest.raises(RejectedModel) as refusal:
         fit(types, **changes)
     return str(refusal.value)
 

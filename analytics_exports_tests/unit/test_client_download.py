@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics_exports.client import Client, Retries
 from analytics_exports.client.errors import DamagedFile, ServiceUnreachable, UnexpectedAnswer
-from analytics_exports.client.partial import Partial
+from analytics_exports.client.partial_file import PartialFile
 from analytics_exports.domain.errors import ExportExpired, WarehouseBusy
 from analytics_exports_tests.fakes.service import CONTENT, FakeService, connected, problem, unavailable
 
@@ -152,7 +152,7 @@ def test_a_wrong_checksum_leaves_nothing(client: Client, service: FakeService, t
 
 
 def test_damaged_bytes_of_an_earlier_download_are_replaced(service: FakeService, tmp_path: Path) -> None:
-    damaged = Partial(tmp_path / "a", SHA256, len(CONTENT))
+    damaged = PartialFile(tmp_path / "a", SHA256, len(CONTENT))
     damaged.write(b"?" * 1000)
     damaged.close()
     path = connected("blocking", service).get(service.job_id).download(tmp_path / "a")

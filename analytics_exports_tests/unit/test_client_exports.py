@@ -16,7 +16,7 @@ import pytest
 from analytics_exports.client import AsyncClient, Client
 from analytics_exports.client.errors import LibraryMissing, NoTypes, StillRunning, UnexpectedAnswer
 from analytics_exports.client.operations import Operations
-from analytics_exports.client.wire import finish
+from analytics_exports.client.transport import run
 from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.domain.errors import (
     ExportExpired,
@@ -92,8 +92,8 @@ def test_a_service_that_answers_at_once_is_not_hurried(service: FakeService) -> 
     service.status, service.retry_after = "running", "2"
     service.then("running", "running", "running", "completed")
     exchange, pauses = noting(service)
-    export = finish(Operations(exchange).get(service.job_id))
-    finish(export.wait())
+    export = run(Operations(exchange).get(service.job_id))
+    run(export.wait())
 
     assert len(pauses) == 2
     assert all(1.5 < seconds <= 2 for seconds in pauses)

@@ -18,7 +18,7 @@ from analytics_exports.client.errors import CODES, ServiceUnreachable, Unexpecte
 from analytics_exports.client.exchange import service_url
 from analytics_exports.client.options import ExportFilter, ExportOptions, Selection, create_body, preview_params
 from analytics_exports.client.retrying import retry_after
-from analytics_exports.client.wire import finish
+from analytics_exports.client.transport import run
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.requests import ExportCreate, ExportsQuery, SelectionFields
 from analytics_exports.domain import errors
@@ -60,7 +60,7 @@ def client(request: pytest.FixtureRequest, service: FakeService) -> Client:
 def pauses(service: FakeService) -> list[float]:
     """The pauses that getting an export through ``service`` takes."""
     exchange, noted = noting(service)
-    finish(exchange.send(exchange.request("GET", f"/exports/{service.job_id}")))
+    run(exchange.send(exchange.request("GET", f"/exports/{service.job_id}")))
     return noted
 
 
@@ -306,7 +306,7 @@ def test_a_blocking_client_works_where_an_event_loop_runs(service: FakeService) 
 
 def test_a_coroutine_that_waits_for_an_event_loop_is_a_defect() -> None:
     with pytest.raises(RuntimeError):
-        finish(asyncio.sleep(1))
+        run(asyncio.sleep(1))
 
 
 def test_connections_are_closed(service: FakeService) -> None:

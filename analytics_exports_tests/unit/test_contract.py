@@ -192,17 +192,19 @@ def test_a_status_without_filters_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "ahead", "expected"),
+    ("status", "told", "position", "expected"),
     [
-        (Status.PENDING, None, 2, ("queued", None, 0, 3)),
+        (Status.PENDING, None, 3, ("queued", None, 0, 3)),
         (Status.RUNNING, None, None, ("reading", None, 0, None)),
         (Status.RUNNING, Progress(50, 9, None), None, ("writing", None, 50, None)),
         (Status.RUNNING, Progress(50, 9, 200), None, ("writing", 25, 50, None)),
         (Status.RUNNING, Progress(200, 9, 200), None, ("finishing", 100, 200, None)),
     ],
 )
-def test_progress_says_what_is_known(status: Status, told: Progress | None, ahead: int | None, expected: Any) -> None:
-    out = ProgressOut.of(replace(job(), status=status, progress=told), ahead)
+def test_progress_says_what_is_known(
+    status: Status, told: Progress | None, position: int | None, expected: Any
+) -> None:
+    out = ProgressOut.of(replace(job(), status=status, progress=told), position)
 
     assert out is not None
     assert (out.stage, out.percent, out.rows_written, out.queue_position) == expected

@@ -11,16 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from analytics_exports.api.attempts import MOST_ADDRESSES, Attempts
-from analytics_exports.api.conditions import ranged, refused, unchanged
+from analytics_exports.api.conditions import if_match_fails, if_none_match_matches, range_applies
 from analytics_exports.api.errors import RangeNotSatisfiable
+from analytics_exports.api.failed_attempts import MAX_ADDRESSES, FailedAttempts
 from analytics_exports.api.preferences import WAIT, retry_after
-from analytics_exports.api.ranges import MOST_RANGES, requested
+from analytics_exports.api.ranges import MAX_RANGES, parse_range
 from analytics_exports.api.routes.downloads import content_disposition, file_name
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
-from analytics_exports.services.waiting import Waiting
+from analytics_exports.services.change_hub import ChangeHub
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 
@@ -33,7 +33,7 @@ SPECIFICATIONS = st.lists(
 @example(["0-0", "-1"], 1)
 def test_parts_lie_inside_the_file_in_order_and_apart(specifications: list[str], size: int) -> None:
     try:
-        parts = requested(f"bytes={','.join(specifications)}", size)
+        parts = parse_range(f"bytes={','.join(specifications)}", size)
     except RangeNotSatisfiable:
         return
     for part in parts or []:
@@ -60,9 +60,9 @@ def test_parts_are_the_bytes_that_were_asked_for(specifications: list[str], size
         return
     if not wanted:
         with pytest.raises(RangeNotSatisfiable):
-            requested(f"bytes={','.join(specifications)}", size)
+            parse_range(f"bytes={','.join(specifications)}", size)
         return
-    parts = requested(f"bytes={','.join(specifications)}", size)
+    parts = parse_range(f"bytes={','.join(specifications)}", size)
     assert parts is not None
     assert {at for part in parts for at in part} == wanted
 
@@ -81,25 +81,25 @@ def test_parts_are_the_bytes_that_were_asked_for(specifications: list[str], size
         "rows=0-1",
         "bytes=0-1;2-3",
         "bytes=99999999999999999999999-",
-        "bytes=" + ",".join(["0-0"] * (MOST_RANGES + 1)),
+        "bytes=" + ",".join(["0-0"] * (MAX_RANGES + 1)),
         "bytes=" + ",".join(["0-"] * 3000),
         "bytes=\u0660-\u0665",
     ],
 )
 def test_a_range_that_makes_no_sense_is_ignored(header: str | None) -> None:
-    assert requested(header, 10) is None
+    assert parse_range(header, 10) is None
 
 
 @given(st.text(max_size=40))
 def test_any_range_header_has_an_answer(header: str) -> None:
     for text in (header, f"bytes={header}"):
         with suppress(RangeNotSatisfiable):
-            requested(text, 10)
+            parse_range(text, 10)
 
 
 def test_a_range_outside_of_the_file_is_told_its_size() -> None:
     with pytest.raises(RangeNotSatisfiable) as outside:
-        requested("bytes=10-", 10)
+        parse_range("bytes=10-", 10)
 
     assert outside.value.headers == {"Content-Range": "bytes */10"}
 
@@ -124,14 +124,14 @@ def headers(**given: str) -> Headers:
     ],
 )
 def test_if_none_match_compares_weakly(value: str, same: bool) -> None:
-    assert unchanged(headers(if_none_match=value), ETAG) is same
+    assert if_none_match_matches(headers(if_none_match=value), ETAG) is same
 
 
 @pytest.mark.parametrize(
     ("value", "kept"), [('"abc"', True), ('"x", "abc"', True), ("*", True), ('W/"abc"', False), ('"x"', False)]
 )
 def test_if_match_compares_strongly(value: str, kept: bool) -> None:
-    assert refused(headers(if_match=value), ETAG) is not kept
+    assert if_match_fails(headers(if_match=value), ETAG) is not kept
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,15 @@ def test_if_match_compares_strongly(value: str, kept: bool) -> None:
     [('"abc"', True), ('W/"abc"', False), ('"x"', False), ("Wed, 21 Oct 2015 07:28:00 GMT", False), ("", False)],
 )
 def test_if_range_needs_this_very_version(value: str, applies: bool) -> None:
-    assert ranged(headers(if_range=value), ETAG) is applies
+    assert range_applies(headers(if_range=value), ETAG) is applies
 
 
 def test_without_conditions_there_are_none() -> None:
-    assert (refused(headers(), ETAG), unchanged(headers(), ETAG), ranged(headers(), ETAG)) == (False, False, True)
+    assert (
+        if_match_fails(headers(), ETAG),
+        if_none_match_matches(headers(), ETAG),
+        range_applies(headers(), ETAG),
+    ) == (False, False, True)
 
 
 @pytest.mark.parametrize(
@@ -207,45 +211,45 @@ def test_a_name_is_one_safe_header_and_comes_back_whole(name: str) -> None:
 
 def test_an_address_may_fail_so_often_in_a_minute() -> None:
     now = 0.0
-    attempts = Attempts(2, lambda: now)
-    assert [attempts.failed("a") for _ in range(3)] == [True, True, False]
-    assert attempts.failed("b")
+    attempts = FailedAttempts(2, lambda: now)
+    assert [attempts.record("a") for _ in range(3)] == [True, True, False]
+    assert attempts.record("b")
     now = 60.0
 
-    assert attempts.failed("a")
+    assert attempts.record("a")
 
 
 def test_many_addresses_do_not_fill_the_memory() -> None:
-    attempts = Attempts(1, lambda: 0.0)
-    attempts.failed("first")
-    assert not attempts.failed("first")
-    for number in range(MOST_ADDRESSES):
-        attempts.failed(str(number))
+    attempts = FailedAttempts(1, lambda: 0.0)
+    attempts.record("first")
+    assert not attempts.record("first")
+    for number in range(MAX_ADDRESSES):
+        attempts.record(str(number))
 
-    assert attempts.failed("first")
+    assert attempts.record("first")
 
 
 def test_who_watches_an_export_is_told_of_it_alone() -> None:
     async def scenario() -> tuple[bool, bool, bool]:
-        waiting = Waiting()
+        waiting = ChangeHub()
         one, two = JobId(factories.principal().user_id), JobId(factories.principal().user_id)
-        with waiting.watching(one) as watch, waiting.watching(two) as other:
-            waiting.tell([str(one)])
-            first = await watch.changed(5)
-            again = await watch.changed(0.01)
-            waiting.tell_all()
-            return first, again, await other.changed(5)
+        with waiting.subscribe(one) as watch, waiting.subscribe(two) as other:
+            waiting.notify([str(one)])
+            first = await watch.wait(5)
+            again = await watch.wait(0.01)
+            waiting.notify_all()
+            return first, again, await other.wait(5)
 
     assert asyncio.run(scenario()) == (True, False, True)
 
 
 def test_who_has_stopped_watching_is_forgotten() -> None:
-    async def scenario() -> Waiting:
-        waiting = Waiting()
-        with waiting.watching(JobId(factories.principal().user_id)) as watch:
+    async def scenario() -> ChangeHub:
+        waiting = ChangeHub()
+        with waiting.subscribe(JobId(factories.principal().user_id)) as watch:
             pass
-        waiting.tell_all()
-        assert not await watch.changed(0.01)
+        waiting.notify_all()
+        assert not await watch.wait(0.01)
         return waiting
 
     waiting = asyncio.run(scenario())

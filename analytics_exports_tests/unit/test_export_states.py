@@ -38,7 +38,7 @@ class OneExport(RuleBasedStateMachine):
 
     @rule()
     def a_sensor_ticks(self) -> None:
-        self.jobs.due(10, HOLD)
+        self.jobs.lease_pending(10, HOLD)
 
     @rule()
     def a_worker_claims(self) -> None:
@@ -52,7 +52,7 @@ class OneExport(RuleBasedStateMachine):
     def an_old_worker_wakes_up(self) -> None:
         if len(self.claims) > 1:
             assert not self.jobs.complete(self.claims[0], factories.artifact(), DAY)
-            assert not self.jobs.give_up(self.claims[0], Failure.of(DatasetChanged), 3)
+            assert not self.jobs.fail_attempt(self.claims[0], Failure.of(DatasetChanged), 3)
 
     @precondition(lambda self: self.claims)
     @rule()
@@ -64,12 +64,12 @@ class OneExport(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule()
     def the_worker_fails(self) -> None:
-        self.jobs.give_up(self.claims[-1], Failure.of(WarehouseChanged), 3)
+        self.jobs.fail_attempt(self.claims[-1], Failure.of(WarehouseChanged), 3)
 
     @rule()
     def the_reaper_comes(self) -> None:
-        for claim in self.jobs.overdue(10):
-            self.jobs.give_up(claim, Failure.of(WarehouseChanged), 3)
+        for claim in self.jobs.expired_leases(10):
+            self.jobs.fail_attempt(claim, Failure.of(WarehouseChanged), 3)
 
     @rule()
     def the_owner_cancels(self) -> None:

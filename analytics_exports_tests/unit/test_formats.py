@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics_exports.artifacts.findings import Finding
 from analytics_exports.artifacts.formats import check_options, describe_options, file_format
+from analytics_exports.artifacts.warning_collector import WarningCode
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
 from analytics_exports.domain.formats import FORMATS, Format, ending, media_type
 
@@ -138,7 +138,7 @@ def test_the_documentation_names_every_option_and_every_warning(repository: Path
         for name in part["properties"]
     } - {"split", "rows", "bytes", "csv", "xlsx"}
 
-    missing = [name for name in [*options, *Finding, *Format] if f"`{name}`" not in text]
+    missing = [name for name in [*options, *WarningCode, *Format] if f"`{name}`" not in text]
     assert missing == []
     assert "`split.rows`" in text
     assert "`split.bytes`" in text

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics_exports.artifacts.files import ExportFile, Limits
 from analytics_exports.artifacts.formats import file_format
-from analytics_exports.artifacts.guard import TRIGGERS
+from analytics_exports.artifacts.formula_guard import TRIGGERS
+from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
 from analytics_exports.artifacts.writing import Content, write
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
@@ -30,7 +30,7 @@ def written(
     """The bytes of a file of ``frame``, written in memory."""
     descriptor = os.memfd_create("export")
     with os.fdopen(descriptor, "rb") as file:
-        sink = ExportFile(descriptor, Limits(2**30, 0))
+        sink = LocalFileWriter(descriptor, FileLimits(2**30, 0))
         columns = [Column(name, of) for name, of in zip(frame.columns, types, strict=True)] if types else None
         chosen = file_format(format, options or {})
         content = write(frame.lazy(), sink, chosen, lambda rows, size: None, columns=columns, facts={})

@@ -8,7 +8,7 @@ import pytest
 
 from analytics_exports.domain.errors import RunCancelled, WarehouseUnavailable
 from analytics_exports.domain.export import Claim
-from analytics_exports.ports import Begun
+from analytics_exports.ports import OnStart
 from analytics_exports.services import heartbeat
 from analytics_exports.services.heartbeat import Heartbeat
 from analytics_exports_tests import factories
@@ -34,7 +34,7 @@ class ToldJobStore(FakeJobStore):
 
     def running(self) -> Claim:
         job_id = self.create(factories.principal(), factories.request()).id
-        self.due(1, LEASE)
+        self.lease_pending(1, LEASE)
         return self.claim(job_id, "run", LEASE)[1]
 
 
@@ -53,7 +53,7 @@ def test_how_much_there_is_becomes_known_while_it_is_written() -> None:
 
 
 def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
-    def unknown(begun: Begun) -> int:
+    def unknown(begun: OnStart) -> int:
         asked.set()
         raise WarehouseUnavailable
 
@@ -72,7 +72,7 @@ def test_the_count_is_interrupted_when_the_work_ends_or_its_claim_is_gone(*, los
     store, counting, interrupted = ToldJobStore({}), threading.Event(), threading.Event()
     claim = store.running()
 
-    def count(begun: Begun) -> int:
+    def count(begun: OnStart) -> int:
         begun(interrupted.set)
         counting.set()
         assert interrupted.wait(LIMIT_SECONDS)
@@ -92,7 +92,7 @@ def test_a_count_that_begins_when_the_work_has_ended_is_interrupted_at_once() ->
     store, opened, ended = ToldJobStore({}), threading.Event(), threading.Event()
     interrupted = threading.Event()
 
-    def count(begun: Begun) -> int:
+    def count(begun: OnStart) -> int:
         opened.set()
         assert ended.wait(LIMIT_SECONDS)
         begun(interrupted.set)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from analytics_exports.api.problems import STATUS, _pointer, render, status_of, tree
+from analytics_exports.api.problems import STATUS, _pointer, all_errors, render, status_of
 from analytics_exports.contract.problems import MEDIA_TYPE, Problem
 from analytics_exports.domain.errors import (
     ExportError,
@@ -22,7 +22,7 @@ from analytics_exports.domain.errors import (
     Unavailable,
 )
 
-ERRORS = list(tree())
+ERRORS = list(all_errors())
 CANARY = "canary-7f3a"
 
 

@@ -8,7 +8,7 @@ import pytest
 from analytics_exports.domain.errors import OutOfMemory, StorageUnavailable
 from analytics_exports.domain.export import Claim, ExportJob, Failure
 from analytics_exports.domain.formats import Format
-from analytics_exports.services.producing import artifact_key
+from analytics_exports.services.production import artifact_key
 from analytics_exports.services.retention import Retention
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
@@ -28,7 +28,7 @@ class World:
 
     def running(self) -> tuple[ExportJob, Claim]:
         job = self.jobs.create(factories.principal(), factories.request())
-        self.jobs.due(1000, LEASE)
+        self.jobs.lease_pending(1000, LEASE)
         return self.jobs.claim(job.id, "run", LEASE)
 
     def publish(self, job: ExportJob) -> None:
@@ -60,7 +60,7 @@ def test_what_an_attempt_writes_now_stays_and_what_an_earlier_one_left_goes(worl
     job, claim = world.running()
     world.leave_behind(job, claim.attempt)
     assert world.retention.sweep() == 0
-    world.jobs.give_up(claim, Failure.of(OutOfMemory), max_attempts=1)
+    world.jobs.fail_attempt(claim, Failure.of(OutOfMemory), max_attempts=1)
 
     assert world.retention.sweep() == 1
     assert not world.artifacts.partials

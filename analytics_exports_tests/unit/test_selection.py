@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analytics_exports.domain.dataset import FilterSet
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
-from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check
+from analytics_exports.domain.selection import EnumChoice, NumericRange, Selection, check_selection
 from analytics_exports_tests import factories
 
 DATASET = factories.dataset()
@@ -24,7 +24,7 @@ STATUSES = DATASET.filters.enum_filters[0].options
 def pointers(selection: Selection, dataset: Any = DATASET) -> list[str]:
     """The fields that are found wrong, in the order in which they are named."""
     with pytest.raises(InvalidRequest) as refusal:
-        check(selection, dataset)
+        check_selection(selection, dataset)
     return [problem.pointer for problem in refusal.value.problems]
 
 
@@ -74,7 +74,7 @@ anything = st.builds(
 
 @given(selection=good)
 def test_a_good_selection_passes_unchanged(selection: Selection) -> None:
-    assert check(selection, DATASET) == selection
+    assert check_selection(selection, DATASET) == selection
 
 
 @given(data=st.data(), selection=good)
@@ -88,7 +88,7 @@ def test_names_pass_in_any_case_and_come_out_as_the_warehouse_writes_them(
         columns=selection.columns and tuple(data.draw(any_case(name)) for name in selection.columns),
     )
 
-    assert check(shouted, DATASET) == selection
+    assert check_selection(shouted, DATASET) == selection
 
 
 @given(selection=anything)
@@ -97,7 +97,7 @@ def test_anything_is_refused_by_naming_fields_or_passes_whole(selection: Selecti
 
     assert all(problem.pointer.startswith("/") and problem.detail.endswith(".") for problem in problems)
     if checked is not None:
-        assert check(checked, DATASET) == checked, "what has passed passes again"
+        assert check_selection(checked, DATASET) == checked, "what has passed passes again"
         assert [item.values for item in checked.enum_filters] == [item.values for item in selection.enum_filters]
         assert {item.name for item in checked.enum_filters} <= {"status"}
         assert {item.name for item in checked.numeric_filters} <= {"amount"}
@@ -107,7 +107,7 @@ def test_anything_is_refused_by_naming_fields_or_passes_whole(selection: Selecti
 def outcome(selection: Selection) -> tuple[Selection | None, tuple[FieldProblem, ...]]:
     """What passes, or the problems found."""
     try:
-        return check(selection, DATASET), ()
+        return check_selection(selection, DATASET), ()
     except InvalidRequest as refusal:
         return None, refusal.problems
 
@@ -124,7 +124,7 @@ def test_no_refusal_repeats_what_was_sent() -> None:
         columns=(SECRET,),
     )
     with pytest.raises(InvalidRequest) as refusal:
-        check(sent, DATASET)
+        check_selection(sent, DATASET)
 
     assert len(refusal.value.problems) == 6
     assert "secret" not in str([refusal.value, *refusal.value.problems])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analytics_exports.database.tokens import digest, new_token
 from analytics_exports.domain.access import USER_SCOPES
 from analytics_exports.domain.errors import InvalidRequest
-from analytics_exports.services.tokens import Tokens
+from analytics_exports.services.tokens import TokenService
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.directory import FakeDirectory, FakeTokenStore
 
@@ -42,15 +42,15 @@ def test_any_text_can_be_shown_as_a_token(text: str) -> None:
     assert digest(f"aex_{text}_00000000") is None or text
 
 
-def tokens() -> tuple[Tokens, FakeDirectory]:
+def tokens() -> tuple[TokenService, FakeDirectory]:
     directory = FakeDirectory()
-    return Tokens(FakeTokenStore(directory), longest=90 * DAY), directory
+    return TokenService(FakeTokenStore(directory), longest=90 * DAY), directory
 
 
 def test_a_token_is_valid_as_long_as_tokens_may_be_unless_less_is_asked_for() -> None:
     service, directory = tokens()
     user = factories.principal()
-    directory.admit(user)
+    directory.ensure_user(user)
     issued = [service.issue(user.user_id, "t", USER_SCOPES, lifetime)[1] for lifetime in (None, 3 * DAY)]
 
     assert [token.expires_at - factories.NOW for token in issued] == [90 * DAY, 3 * DAY]
@@ -59,7 +59,7 @@ def test_a_token_is_valid_as_long_as_tokens_may_be_unless_less_is_asked_for() ->
 def test_no_token_is_valid_for_longer() -> None:
     service, directory = tokens()
     user = factories.principal()
-    directory.admit(user)
+    directory.ensure_user(user)
     token = service.issue(user.user_id, "t", USER_SCOPES)[1]
 
     with pytest.raises(InvalidRequest):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import InvalidRequest
 from analytics_exports.domain.selection import Selection
-from analytics_exports.warehouse.paging import Position, binding, decode, encode, following
+from analytics_exports.warehouse.paging import Position, decode, encode, position_after, request_digest
 from analytics_exports_tests import factories
 
 BOUND = "0123456789abcdef"
@@ -44,9 +44,9 @@ def test_a_forged_cursor_is_refused_or_holds_texts(values: list[object]) -> None
     except InvalidRequest:
         return
 
-    assert 0 < position.given <= 2**40
-    assert len(position.place) == 2
-    assert all(text is None or text.encode() for text in position.place if text != "")
+    assert 0 < position.rows_taken <= 2**40
+    assert len(position.sort_values) == 2
+    assert all(text is None or text.encode() for text in position.sort_values if text != "")
 
 
 def test_half_a_character_is_refused() -> None:
@@ -59,16 +59,16 @@ def test_half_a_character_is_refused() -> None:
 def test_a_cursor_fits_only_its_own_request() -> None:
     dataset, scope, selection = factories.dataset(), OwnerScope("a"), Selection()
     bindings = {
-        binding(dataset, scope, selection),
-        binding(factories.dataset(name="other"), scope, selection),
-        binding(replace(dataset, unique_key=()), scope, selection),
-        binding(dataset, OwnerScope("b"), selection),
-        binding(dataset, scope, Selection(start_date=date(2024, 1, 1))),
-        binding(dataset, scope, Selection(columns=("amount",))),
+        request_digest(dataset, scope, selection),
+        request_digest(factories.dataset(name="other"), scope, selection),
+        request_digest(replace(dataset, unique_key=()), scope, selection),
+        request_digest(dataset, OwnerScope("b"), selection),
+        request_digest(dataset, scope, Selection(start_date=date(2024, 1, 1))),
+        request_digest(dataset, scope, Selection(columns=("amount",))),
     }
 
     assert len(bindings) == 6
-    assert binding(factories.dataset(), OwnerScope("a"), Selection()) in bindings
+    assert request_digest(factories.dataset(), OwnerScope("a"), Selection()) in bindings
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_a_cursor_fits_only_its_own_request() -> None:
 def test_a_position_counts_equal_rows(
     places: list[tuple[str | None, ...]], before: Position | None, expected: Position
 ) -> None:
-    assert following(places, before) == expected
+    assert position_after(places, before) == expected

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics_exports.warehouse.types import Type, parse
-from analytics_exports.warehouse.values import FLOATS, INTEGERS, at_least, at_most, key, keys
+from analytics_exports.warehouse.types import DuckDBType, parse_type
+from analytics_exports.warehouse.values import FLOATS, INTEGERS, at_least, at_most, parse_id, parse_ids
 
 SMALL = [Decimal(number) for number in range(-128, 128)]
-TINY_DECIMAL = parse("DECIMAL(3,1)")
+TINY_DECIMAL = parse_type("DECIMAL(3,1)")
 TENTHS = [Decimal(number) / 10 for number in range(-999, 1000)]
 
 bounds = st.decimals(allow_nan=False, allow_infinity=False) | st.sampled_from(
@@ -32,7 +32,7 @@ near_bounds = st.decimals(-150, 150, places=3)
 @example(bound=Decimal("127.5"))
 @example(bound=Decimal("-128.5"))
 def test_bounds_of_integers_let_the_same_values_pass(bound: Decimal) -> None:
-    low, high = at_least(bound, parse("TINYINT")), at_most(bound, parse("TINYINT"))
+    low, high = at_least(bound, parse_type("TINYINT")), at_most(bound, parse_type("TINYINT"))
 
     assert [value for value in SMALL if low is not None and value >= low] == [item for item in SMALL if item >= bound]
     assert [value for value in SMALL if high is not None and value <= high] == [item for item in SMALL if item <= bound]
@@ -51,12 +51,12 @@ def test_bounds_of_decimals_let_the_same_values_pass(bound: Decimal) -> None:
 
 @given(bound=bounds, name=st.sampled_from([*INTEGERS, "float", "double", "decimal(38,0)", "decimal(38,38)"]))
 def test_a_bound_is_always_a_value_of_the_type_or_nothing(bound: Decimal, name: str) -> None:
-    of = parse(name)
+    of = parse_type(name)
     for value in (at_least(bound, of), at_most(bound, of)):
         assert value is None or fits(value, of)
 
 
-def fits(value: Decimal | int | float, of: Type) -> bool:
+def fits(value: Decimal | int | float, of: DuckDBType) -> bool:
     """Whether a column of this type can hold the value."""
     if of.kind in INTEGERS:
         return isinstance(value, int) and INTEGERS[of.kind][0] <= value <= INTEGERS[of.kind][1]
@@ -67,7 +67,7 @@ def fits(value: Decimal | int | float, of: Type) -> bool:
 
 
 def test_a_bound_beyond_all_floats_is_still_below_infinity() -> None:
-    double = parse("DOUBLE")
+    double = parse_type("DOUBLE")
 
     assert at_least(Decimal("1E+400"), double) == math.inf
     assert at_most(Decimal("1E+400"), double) == sys.float_info.max
@@ -79,12 +79,12 @@ def test_a_bound_beyond_all_floats_is_still_below_infinity() -> None:
 def test_an_integer_is_itself_within_the_range_of_its_type(number: int) -> None:
     low, high = INTEGERS["bigint"]
 
-    assert key(str(number), parse("BIGINT")) == (number if low <= number <= high else None)
+    assert parse_id(str(number), parse_type("BIGINT")) == (number if low <= number <= high else None)
 
 
 @given(text=st.text() | st.from_regex(r"[+-]?[0 ]*[0-9_]{1,50}(\.0)?", fullmatch=True))
 def test_any_other_spelling_of_an_integer_is_none(text: str) -> None:
-    found = key(text, parse("HUGEINT"))
+    found = parse_id(text, parse_type("HUGEINT"))
 
     assert found is None or str(found) == text
 
@@ -93,25 +93,25 @@ def test_any_other_spelling_of_an_integer_is_none(text: str) -> None:
 def test_a_uuid_has_one_spelling(value: UUID) -> None:
     spellings = [str(value), str(value).upper(), value.hex, f"{{{value}}}", value.urn, f" {value}"]
 
-    assert key(str(value), parse("UUID")) == str(value)
-    assert keys([text for text in spellings if text != str(value)], parse("UUID")) == []
+    assert parse_id(str(value), parse_type("UUID")) == str(value)
+    assert parse_ids([text for text in spellings if text != str(value)], parse_type("UUID")) == []
 
 
 @given(text=st.text())
 def test_text_is_left_alone(text: str) -> None:
-    assert key(text, parse("VARCHAR")) == text
+    assert parse_id(text, parse_type("VARCHAR")) == text
 
 
 def test_half_a_character_is_in_no_text() -> None:
-    assert key("\ud800", parse("VARCHAR")) is None
+    assert parse_id("\ud800", parse_type("VARCHAR")) is None
 
 
 @pytest.mark.parametrize(
     "name", ["VARCHAR", "JSON", "UUID[]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)", "DECIMAL(18,2)"]
 )
 def test_a_type_keeps_its_name(name: str) -> None:
-    assert parse(name).name == name
+    assert parse_type(name).name == name
 
 
 def test_a_type_that_duckdb_does_not_know_is_unknown() -> None:
-    assert parse("mood") == Type("mood", "unknown")
+    assert parse_type("mood") == DuckDBType("mood", "unknown")

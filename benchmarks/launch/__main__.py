@@ -65,7 +65,7 @@ def sizes(service: Service, exports: int) -> dict[str, float]:
     settings = service.stack.settings.model_copy(update={"database_url": service.stack.database_url})
     application = Application(settings, "benchmark")
     with application.pending_signal() as signal:
-        look = measured(lambda: application.launching.wait(signal, 0))
+        look = measured(lambda: application.launch_planner.wait(signal, 0))
     application.close()
     since = service.scalar("SELECT now()")
     single = singly.one_at_a_time(service, exports, pause=2)

@@ -21,7 +21,7 @@ from analytics_exports.bootstrap import application
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.io_managers import export_io_manager
 from analytics_exports.orchestration.partitions import exports
-from analytics_exports.orchestration.resources import desk
+from analytics_exports.orchestration.resources import open_productions
 
 export_job = define_asset_job("export", selection=[dataset_export.key], executor_def=multiprocess_executor)
 HOLD = timedelta(hours=1)
@@ -30,7 +30,7 @@ HOLD = timedelta(hours=1)
 @sensor(job=export_job, minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def poll() -> SensorResult:
     """Launch whatever is pending."""
-    launches = application("sensor").jobs.due(100, HOLD)
+    launches = application("sensor").jobs.lease_pending(100, HOLD)
     keys = [str(launch.job_id) for launch in launches]
     return SensorResult(
         run_requests=[
@@ -43,7 +43,7 @@ def poll() -> SensorResult:
 @sensor(minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def read_back() -> Iterator[RunRequest]:
     """Complete what was published; the API does so too, every two seconds, since nothing is announced here."""
-    application("sensor").readback.follow()
+    application("sensor").event_log_projection.catch_up()
     yield from ()
 
 
@@ -51,5 +51,5 @@ defs = Definitions(
     assets=[warehouse_asset(), dataset_export],
     jobs=[export_job],
     sensors=[poll, read_back],
-    resources={"desk": desk, "export_io_manager": export_io_manager},
+    resources={"open_productions": open_productions, "export_io_manager": export_io_manager},
 )

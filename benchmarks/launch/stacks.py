@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import DemoUser, admit_users, build_demo, demo_settings
+from analytics_exports.stack.demo import DemoUser, build_demo, create_users, demo_settings
 from analytics_exports.stack.environment import dagster_home
 from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.stack import DEFINITIONS, Stack, prepare_store
@@ -121,7 +121,7 @@ def running(kind: type[Stack], state: Path, say: Callable[[str], None]) -> Itera
     try:
         stack.start_database()
         build_demo(settings, sources, stack.logs, say)
-        users = admit_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
+        users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
         user = next(user for user in users if user.label == OWNER)
         stack.start_services()
         headers = {"Authorization": f"Bearer {user.token}"}

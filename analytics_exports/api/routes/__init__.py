@@ -1,4 +1,12 @@
-"""The endpoints, one module for each noun. A route parses, calls one service and renders.
+"""The endpoints. A route parses the request, calls one service and renders the response.
 
-Their addresses, scopes and errors are in ``api.router``.
+    datasets   datasets, formats, queries and previews
+    downloads  files and download links
+    exports    create, read, list, cancel, retry, estimate
+    me         the caller, and sign-in of the web page
+    metrics    Prometheus metrics
+    status     health, readiness and error codes
+    tokens     API tokens, for administrators
+
+Their paths, scopes and errors are in ``api.router``.
 """

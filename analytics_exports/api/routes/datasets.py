@@ -1,4 +1,4 @@
-"""Datasets: what can be exported, how, and rows of it at once."""
+"""Datasets: what can be exported, in which formats, and pages of its rows."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from fastapi import Query, Request, Response
 
-from analytics_exports.api.deps import Caller, Entrance, Services
+from analytics_exports.api.deps import ApiStateDep, CallerDep, ServicesDep
 from analytics_exports.api.links import next_link
 from analytics_exports.contract.lists import FormatList, FormatOut
 from analytics_exports.contract.requests import PageQuery, PreviewQuery
@@ -17,17 +17,17 @@ from analytics_exports.domain.formats import FORMATS
 from analytics_exports.ports import Page
 
 
-def list_datasets(services: Services) -> DatasetList:
+def list_datasets(services: ServicesDep) -> DatasetList:
     """All datasets on offer, by group and name."""
-    return DatasetList(datasets=[DatasetOut.of(dataset) for dataset in services.browsing.datasets()])
+    return DatasetList(datasets=[DatasetOut.of(dataset) for dataset in services.datasets.list()])
 
 
-def get_schema(dataset_id: UUID, services: Services) -> DatasetSchemaOut:
+def get_schema(dataset_id: UUID, services: ServicesDep) -> DatasetSchemaOut:
     """One dataset with its columns."""
-    return DatasetSchemaOut.of(services.browsing.dataset(DatasetId(dataset_id)))
+    return DatasetSchemaOut.of(services.datasets.get(DatasetId(dataset_id)))
 
 
-def list_formats(services: Services) -> FormatList:
+def list_formats(services: ServicesDep) -> FormatList:
     """All file formats, and the options that each has."""
     described = services.describe_options()
     formats = [
@@ -38,20 +38,20 @@ def list_formats(services: Services) -> FormatList:
 
 
 async def query_dataset(
-    dataset_id: UUID, query: Annotated[PageQuery, Query()], request: Request, gate: Entrance, caller: Caller
+    dataset_id: UUID, query: Annotated[PageQuery, Query()], request: Request, state: ApiStateDep, caller: CallerDep
 ) -> Response:
     """One page of your rows: the same filters, rows and order as an export. Follow next_cursor for the rest."""
-    ask = partial(gate.services.querying.page, caller, DatasetId(dataset_id), query.selection(), limit=query.limit)
-    page = await gate.query(partial(ask, offset=query.offset, cursor=query.cursor))
+    ask = partial(state.services.row_queries.page, caller, DatasetId(dataset_id), query.selection(), limit=query.limit)
+    page = await state.run_query(partial(ask, offset=query.offset, cursor=query.cursor))
     return _rendered(page, next_link(request, page.next))
 
 
 async def preview_dataset(
-    dataset_id: UUID, query: Annotated[PreviewQuery, Query()], gate: Entrance, caller: Caller
+    dataset_id: UUID, query: Annotated[PreviewQuery, Query()], state: ApiStateDep, caller: CallerDep
 ) -> Response:
     """The first of your rows, to see what an export would hold."""
-    ask = partial(gate.services.querying.page, caller, DatasetId(dataset_id), query.selection(), limit=query.limit)
-    return _rendered(await gate.query(ask), {})
+    ask = partial(state.services.row_queries.page, caller, DatasetId(dataset_id), query.selection(), limit=query.limit)
+    return _rendered(await state.run_query(ask), {})
 
 
 def _rendered(page: Page, headers: dict[str, str]) -> Response:

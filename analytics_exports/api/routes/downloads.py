@@ -1,4 +1,4 @@
-"""Downloads: the finished file, to its owner and to whoever has a link of theirs."""
+"""Downloads: the file of a completed export, for its owner and for holders of a download link."""
 
 import base64
 from contextlib import ExitStack
@@ -10,68 +10,68 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from analytics_exports.api.conditions import ranged, refused, unchanged
-from analytics_exports.api.deps import Caller, Entrance, Services
+from analytics_exports.api.conditions import if_match_fails, if_none_match_matches, range_applies
+from analytics_exports.api.deps import ApiStateDep, CallerDep, ServicesDep
 from analytics_exports.api.errors import PreconditionFailed
-from analytics_exports.api.gate import Gate
-from analytics_exports.api.ranges import requested
+from analytics_exports.api.ranges import parse_range
+from analytics_exports.api.state import ApiState
 from analytics_exports.api.transfer import FileTransfer
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.lists import LinkOut
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob, JobId
 from analytics_exports.domain.formats import ending, media_type
-from analytics_exports.services.following import OpenFile
+from analytics_exports.services.export_reader import OpenFile
 
 
-def download_export(job_id: UUID, request: Request, gate: Entrance, caller: Caller) -> Response:
+def download_export(job_id: UUID, request: Request, state: ApiStateDep, caller: CallerDep) -> Response:
     """The file of a completed export."""
     with ExitStack() as held:
-        held.enter_context(gate.downloads.taken(caller.user_id))
-        found = gate.services.following.open(caller, JobId(job_id))
+        held.enter_context(state.downloads.acquire(caller.user_id))
+        found = state.services.export_reader.open(caller, JobId(job_id))
         held.callback(found.file.close)
-        return _answer(request, gate, found, held, by_link=False)
+        return _answer(request, state, found, held, by_link=False)
 
 
-def create_link(job_id: UUID, services: Services, caller: Caller) -> LinkOut:
+def create_link(job_id: UUID, services: ServicesDep, caller: CallerDep) -> LinkOut:
     """A link that downloads the file without a token, for a few minutes."""
-    link = services.linking.make(caller, JobId(job_id))
-    return LinkOut(url=f"{BASE_PATH}/downloads/{link.text}", expires_at=link.expires_at)
+    link = services.download_links.create(caller, JobId(job_id))
+    return LinkOut(url=f"{BASE_PATH}/downloads/{link.secret}", expires_at=link.expires_at)
 
 
-def download_link(link: str, request: Request, gate: Entrance) -> Response:
+def download_link(link: str, request: Request, state: ApiStateDep) -> Response:
     """The file that a download link leads to."""
     with ExitStack() as held:
-        found = gate.services.linking.open(link)
+        found = state.services.download_links.open(link)
         held.callback(found.file.close)
-        held.enter_context(gate.downloads.taken(found.job.user_id))
-        return _answer(request, gate, found, held, by_link=True)
+        held.enter_context(state.downloads.acquire(found.job.user_id))
+        return _answer(request, state, found, held, by_link=True)
 
 
-def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, by_link: bool) -> Response:
-    """The answer that the request's conditions call for, in the order of RFC 9110, section 13.2.2."""
+def _answer(request: Request, state: ApiState, found: OpenFile, held: ExitStack, *, by_link: bool) -> Response:
+    """The response that the conditional headers require, in the order of RFC 9110, section 13.2.2."""
     job, artifact = found.job, found.artifact
     etag = f'"{artifact.sha256}"'
     headers = _headers(job, artifact, etag)
     kind = media_type(job.request.format, job.request.options)
-    settings = gate.services.settings
-    if refused(request.headers, etag):
+    settings = state.services.settings
+    if if_match_fails(request.headers, etag):
         raise PreconditionFailed
-    if unchanged(request.headers, etag):
+    if if_none_match_matches(request.headers, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers={**headers, "Content-Length": str(artifact.file_size_bytes)}, media_type=kind)
-    elsewhere = not job.replacing  # else whoever opens the file later could find the next one
-    if elsewhere and settings.download_redirect and (address := _address(gate, artifact)):
-        gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+    may_delegate = not job.replacing  # otherwise another file could be opened later
+    if may_delegate and settings.download_redirect and (address := _address(state, artifact)):
+        state.services.jobs.record_download(job.id, 0, artifact.file_size_bytes, by_link=by_link)
         return RedirectResponse(address, headers={"Cache-Control": "no-store", "ETag": etag})
-    if elsewhere and settings.accel_redirect:
-        gate.services.jobs.downloaded(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+    if may_delegate and settings.accel_redirect:
+        state.services.jobs.record_download(job.id, 0, artifact.file_size_bytes, by_link=by_link)
         location = f"{settings.accel_redirect.rstrip('/')}/{artifact.output_path}"
         return Response(headers={**headers, "X-Accel-Redirect": location}, media_type=kind)
     parts = _parts(request, etag, artifact.file_size_bytes)
     first, count = (parts[0].start, sum(map(len, parts))) if parts else (0, artifact.file_size_bytes)
-    gate.services.jobs.downloaded(job.id, first, count, by_link=by_link)
+    state.services.jobs.record_download(job.id, first, count, by_link=by_link)
     return FileTransfer(
         found.file,
         artifact.file_size_bytes,
@@ -79,21 +79,21 @@ def _answer(request: Request, gate: Gate, found: OpenFile, held: ExitStack, *, b
         held=held.pop_all(),
         headers=headers,
         media_type=kind,
-        readers=gate.readers,
+        readers=state.readers,
         stall_seconds=settings.download_stall_seconds,
     )
 
 
-def _address(gate: Gate, artifact: Artifact) -> str | None:
-    """Where the store itself gives the file, for as long as a download link works."""
-    lifetime = timedelta(seconds=gate.services.settings.download_link_seconds)
-    return gate.services.artifacts.link(artifact.output_path, lifetime)
+def _address(state: ApiState, artifact: Artifact) -> str | None:
+    """A URL of the artifact store itself, valid as long as a download link."""
+    lifetime = timedelta(seconds=state.services.settings.download_link_seconds)
+    return state.services.artifacts.link(artifact.output_path, lifetime)
 
 
 def _parts(request: Request, etag: str, size: int) -> list[range] | None:
-    if not ranged(request.headers, etag):
+    if not range_applies(request.headers, etag):
         return None
-    return requested(request.headers.get("range"), size)
+    return parse_range(request.headers.get("range"), size)
 
 
 def _headers(job: ExportJob, artifact: Artifact, etag: str) -> dict[str, str]:
@@ -110,7 +110,7 @@ def _headers(job: ExportJob, artifact: Artifact, etag: str) -> dict[str, str]:
 
 
 def file_name(job: ExportJob) -> str:
-    """A name for the file: of the dataset, and of the days that it is about or on which it was asked for."""
+    """A name for the file: the dataset, and the selected days or the day of the request."""
     request, selection = job.request, job.request.selection
     first, last = selection.start_date, selection.end_date
     if first and last:
@@ -123,6 +123,6 @@ def file_name(job: ExportJob) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """Save as ``name``: spelled in ASCII for old readers, and as it is (RFC 6266)."""
+    """A Content-Disposition header with the name in ASCII for old clients, and exactly (RFC 6266)."""
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

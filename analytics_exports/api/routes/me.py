@@ -1,4 +1,4 @@
-"""The caller: who they are, and how they sign in and out on the web page."""
+"""The caller, and sign-in and sign-out of the web page."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -7,21 +7,21 @@ from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 
 from analytics_exports.api.authentication import bearer
-from analytics_exports.api.deps import Caller, Services
+from analytics_exports.api.deps import CallerDep, ServicesDep
 from analytics_exports.api.session import close_session, open_session
 from analytics_exports.contract.fields import MAX_VALUES
 from analytics_exports.contract.profile import ProfileOut
 from analytics_exports.domain.errors import InvalidToken
 
 
-def get_me(services: Services, caller: Caller) -> ProfileOut:
+def get_me(services: ServicesDep, caller: CallerDep) -> ProfileOut:
     """Who you are, what your token may do, and your accounts and tags to filter by."""
     return ProfileOut.of(caller, services.directory.profile(caller.user_id, MAX_VALUES))
 
 
 def sign_in(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Response:
     """Let this browser keep the bearer token in a cookie that counts for requests of the web page only."""
-    if credentials is None:  # signed in already, and by nothing but the cookie
+    if credentials is None:  # authenticated by the cookie only
         raise InvalidToken
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     open_session(request, response, credentials.credentials)

@@ -1,7 +1,7 @@
-"""``/metrics``: for the Prometheus server of the operators, and for nobody else.
+"""``/metrics``: for the operators' Prometheus server only.
 
-It is answered to the addresses that the settings name, at first this machine only; and to no request that a proxy has
-passed on, because a proxy makes the whole world look like one address.
+It responds to the addresses in the settings, by default this machine; never to requests that a proxy forwarded, because
+all of those have the address of the proxy.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def add_metrics(app: FastAPI, metrics: Metrics, readers: str) -> None:
-    """Answer ``/metrics`` on ``app`` to ``readers``: addresses and networks, by commas.
+    """Serve ``/metrics`` on ``app`` to ``readers``: addresses and networks, separated by commas.
 
     Raises:
         ValueError: one of them is neither.
@@ -28,7 +28,7 @@ def add_metrics(app: FastAPI, metrics: Metrics, readers: str) -> None:
         """What Prometheus reads."""
         if not _admitted(request, networks):
             raise RouteNotFound
-        metrics.follow()
+        metrics.count_finished()
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.add_api_route("/metrics", get_metrics, methods=["GET"], include_in_schema=False)

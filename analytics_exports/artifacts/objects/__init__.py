@@ -1,7 +1,10 @@
-"""Finished files in an object store: S3 and whatever speaks it, Google Cloud Storage, Azure.
+"""The artifact store in an object store: S3 and compatible ones, Google Cloud Storage, Azure.
 
-``bucket`` reaches the store and says what its errors mean, ``names`` say where things are in it, ``reading`` makes a
-file object of one, ``staging`` uploads one, and ``store`` is the adapter. How rows become bytes belongs to ``writing``.
+bucket   requests to the store, and their errors
+names    names of objects
+reading  an object as a file object
+staging  uploading and publishing a file
+store    the adapter
 """
 
 from analytics_exports.artifacts.objects.store import ObjectArtifactStore

@@ -1,4 +1,4 @@
-"""A bucket, or the part of one below a prefix: requests, and what their failures mean here."""
+"""A bucket, or the part of one below a prefix: requests and their errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from obstore import Attributes, GetResult, WritableFile
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
-LEAST_PART, MOST_PARTS = 8 * 2**20, 9_000
-"""Bytes of one part of an upload, and how many parts it may have: S3 takes ten thousand."""
+MIN_PART_BYTES, MAX_PARTS = 8 * 2**20, 9_000
+"""Minimum size of a part of an upload, and maximum number of parts: S3 allows 10,000."""
 
-PARTS_AT_ONCE = 3
+CONCURRENT_PARTS = 3
 
 _CLIENT: "ClientConfig" = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "1day"}
-"""What counts is that bytes keep coming: a large file takes as long as it takes."""
+"""There is no limit for a whole transfer, which takes as long as the file is large, only for silence."""
 
 _RETRY: "RetryConfig" = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise StorageUnavailable for whatever the store refuses; FileNotFoundError stays as it is."""
+def domain_errors() -> Iterator[None]:
+    """Raise StorageUnavailable for any error of the store but FileNotFoundError."""
     try:
         yield
     except BaseError:
@@ -37,17 +37,17 @@ def translated() -> Iterator[None]:
 
 
 class Bucket:
-    """Objects by name. Safe to share between threads.
+    """Objects by name. Thread-safe.
 
-    Methods raise StorageUnavailable when the store cannot be reached or does not let us.
+    Methods raise StorageUnavailable when the store cannot be reached or denies access.
     """
 
     def __init__(self, url: str) -> None:
-        """Name the bucket; nothing is asked of it yet.
+        """Use the bucket at ``url``; no request is made yet.
 
         Args:
-            url: Such as ``s3://bucket/prefix?endpoint=http://127.0.0.1:9000``: options of ``obstore`` are after the
-                question mark. Credentials come from the environment, as for the store's own tools.
+            url: Such as ``s3://bucket/prefix?endpoint=http://127.0.0.1:9000``; the query has options of ``obstore``.
+                Credentials come from the environment, as for the store's own tools.
         """
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
@@ -60,8 +60,8 @@ class Bucket:
         )
 
     def get(self, name: str, start: int = 0) -> "GetResult | None":
-        """An object from byte ``start`` on, its body still to come; ``None`` when there is none."""
-        with translated():
+        """An object from byte ``start`` on, its body not yet read; ``None`` when it does not exist."""
+        with domain_errors():
             try:
                 return obstore.get(self._store, name, options={"range": {"offset": start}} if start else None)
             except FileNotFoundError:
@@ -70,25 +70,25 @@ class Bucket:
     def text(self, name: str) -> str | None:
         """A small object as text."""
         found = self.get(name)
-        with translated():
+        with domain_errors():
             return None if found is None else bytes(found.bytes()).decode()
 
     def size(self, name: str) -> int | None:
-        """How large an object is, in bytes; ``None`` when there is none."""
-        with translated():
+        """Size of an object in bytes; ``None`` when it does not exist."""
+        with domain_errors():
             try:
                 return obstore.head(self._store, name)["size"]
             except FileNotFoundError:
                 return None
 
     def put(self, name: str, text: str) -> None:
-        """Store a small object at once."""
-        with translated():
+        """Store a small object in one request."""
+        with domain_errors():
             obstore.put(self._store, name, text.encode(), use_multipart=False)
 
     def delete(self, name: str) -> None:
-        """Remove an object, if it is there."""
-        with translated():
+        """Delete an object if it exists."""
+        with domain_errors():
             try:
                 obstore.delete(self._store, name)
             except FileNotFoundError:
@@ -96,20 +96,20 @@ class Bucket:
 
     def names(self, folder: str) -> Iterator[str]:
         """All names below ``folder``."""
-        with translated():
+        with domain_errors():
             for found in obstore.list(self._store, folder):
                 yield from (entry["path"] for entry in found)
 
     def writer(self, name: str, most_bytes: int, attributes: "Attributes") -> "WritableFile":
-        """An upload in parts that appears when its context ends, and is aborted when that ends by an error."""
-        part = max(LEAST_PART, -(-most_bytes // MOST_PARTS))
+        """A multipart upload that becomes visible when its context ends, and is aborted when an exception ends it."""
+        part = max(MIN_PART_BYTES, -(-most_bytes // MAX_PARTS))
         return obstore.open_writer(
-            self._store, name, buffer_size=part, max_concurrency=PARTS_AT_ONCE, attributes=attributes
+            self._store, name, buffer_size=part, max_concurrency=CONCURRENT_PARTS, attributes=attributes
         )
 
     def link(self, name: str, lifetime: timedelta) -> str | None:
-        """A presigned address of an object; ``None`` from a store that makes none."""
+        """A presigned URL of an object; ``None`` for a store without such URLs."""
         if not isinstance(self._store, S3Store | GCSStore | AzureStore):
             return None
-        with translated():
+        with domain_errors():
             return obstore.sign(self._store, "GET", name, lifetime)

@@ -1,11 +1,11 @@
-"""An object as a file object: read in a stream, from any position."""
+"""An object as a seekable file object that streams its content."""
 
 import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from typing_extensions import Buffer
 
-from analytics_exports.artifacts.objects.bucket import Bucket, translated
+from analytics_exports.artifacts.objects.bucket import Bucket, domain_errors
 
 if TYPE_CHECKING:
     from obstore import BytesStream, GetResult
@@ -14,7 +14,7 @@ CHUNK = 2**20
 
 
 def open_object(bucket: Bucket, name: str) -> BinaryIO | None:
-    """An object open for reading, or ``None``. Its first stream has begun: it outlives the object."""
+    """Open an object for reading; ``None`` when it does not exist. The stream that has begun survives its deletion."""
     found = bucket.get(name)
     if found is None:
         return None
@@ -22,7 +22,7 @@ def open_object(bucket: Bucket, name: str) -> BinaryIO | None:
 
 
 class _ObjectFile(io.RawIOBase):
-    """One request for as long as it is read on from where it is; another one from somewhere else."""
+    """Uses one request for sequential reading, and another after a seek."""
 
     def __init__(self, bucket: Bucket, name: str, found: "GetResult") -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class _ObjectFile(io.RawIOBase):
         return self._position
 
     def readinto(self, target: Buffer, /) -> int:
-        """Read as much as has come; the object may turn out to be gone, which is an OSError."""
+        """Read what has arrived. Raises OSError when the object no longer exists."""
         view = memoryview(target).cast("B")
         if self._position >= self._size or not view:
             return 0
@@ -77,5 +77,5 @@ class _ObjectFile(io.RawIOBase):
     def _next(self) -> bytes:
         if self._stream is None:
             return b""
-        with translated():
+        with domain_errors():
             return next(iter(self._stream), b"")

@@ -1,6 +1,6 @@
-"""One file on its way into the bucket: uploaded in parts as it is written, read back, published.
+"""Writing one file to the bucket: uploaded in parts while it is written, read back, published.
 
-No more than a few parts are held in memory, and nothing touches the disk of this machine.
+At most a few parts are held in memory, and nothing is written to the local disk.
 """
 
 import hashlib
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from analytics_exports.artifacts.files import GrowingFile, Limits
+from analytics_exports.artifacts.hashing_writer import FileLimits, HashingWriter
 from analytics_exports.artifacts.keys import Key
-from analytics_exports.artifacts.objects.bucket import Bucket, translated
+from analytics_exports.artifacts.objects.bucket import Bucket, domain_errors
 from analytics_exports.artifacts.objects.names import file_name, key_text, published_attempt
 from analytics_exports.artifacts.objects.reading import open_object
 from analytics_exports.domain.dataset import Column
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 READ_BYTES = 2**20
 
 
-class UploadedFile(GrowingFile):
-    """The bytes of an upload."""
+class UploadWriter(HashingWriter):
+    """Writes to a multipart upload."""
 
-    def __init__(self, writer: "WritableFile", limits: Limits) -> None:
+    def __init__(self, writer: "WritableFile", limits: FileLimits) -> None:
         """Write to ``writer`` within ``limits``."""
         super().__init__(limits)
         self._writer = writer
 
     def _put(self, view: memoryview) -> int:
-        with translated():
+        with domain_errors():
             return self._writer.write(view)
 
 
 class ObjectStaging:
     """Implements the port ``Staging`` in a bucket."""
 
-    def __init__(self, bucket: Bucket, key: Key, attempt: int, limits: Limits) -> None:
-        """Name the file; nothing is uploaded yet."""
+    def __init__(self, bucket: Bucket, key: Key, attempt: int, limits: FileLimits) -> None:
+        """Prepare an upload; nothing is sent yet."""
         self._bucket, self._key, self._attempt, self._limits = bucket, key, attempt, limits
         self._name = file_name(key, attempt)
         self._uploaded = self._published = False
@@ -57,13 +57,13 @@ class ObjectStaging:
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> Written:
-        """Upload and read back. See the port."""
+        """Upload and read back. The port documents the arguments."""
         from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
 
         chosen = formats.file_format(format, options)
         attributes = self._attributes(format, options)
-        with translated(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
-            file = UploadedFile(writer, self._limits)
+        with domain_errors(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
+            file = UploadWriter(writer, self._limits)
             content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
         self._uploaded = True
         self._verify(file)
@@ -81,7 +81,7 @@ class ObjectStaging:
         )
 
     def publish(self) -> None:
-        """Let the key name this attempt's file, and remove the file it named before."""
+        """Point the key at this attempt's file, and delete the previously published file."""
         if self._bucket.size(self._name) is None:
             raise StorageUnavailable
         before = self._bucket.text(self._key.path)
@@ -92,13 +92,13 @@ class ObjectStaging:
                 self._bucket.delete(file_name(self._key, published_attempt(before)))
 
     def close(self) -> None:
-        """Remove the file unless it was published. What cannot be removed is left to ``sweep``."""
+        """Delete the file unless it was published. ``sweep`` removes what cannot be deleted now."""
         if self._uploaded and not self._published:
             with suppress(StorageUnavailable):
                 self._bucket.delete(self._name)
 
-    def _verify(self, file: GrowingFile) -> None:
-        """Raise StorageUnavailable unless the store gives back every byte as it was sent."""
+    def _verify(self, file: HashingWriter) -> None:
+        """Raise StorageUnavailable unless the store returns exactly the bytes that were sent."""
         digest, size = hashlib.sha256(), 0
         with self._open() as finished:
             while chunk := finished.read(READ_BYTES):
@@ -114,7 +114,7 @@ class ObjectStaging:
         return finished
 
     def _attributes(self, format: Format, options: Mapping[str, object]) -> dict[str, str]:
-        """What the store says of the file when it is downloaded from there."""
+        """Headers of the file when it is downloaded from the store."""
         return {
             "Content-Type": media_type(format, options),
             "Content-Disposition": f'attachment; filename="{self._key.name}"',

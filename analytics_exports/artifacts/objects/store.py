@@ -1,7 +1,7 @@
 """The adapter ``ObjectArtifactStore``.
 
-Only files that were uploaded whole are ever seen; the parts of an upload whose process was killed belong to nobody, and
-only the store's own rule on incomplete uploads removes them.
+Only completed uploads are ever visible; the parts of an upload whose process was killed are removed by the bucket's own
+lifecycle rule for incomplete uploads.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
 
-from analytics_exports.artifacts.files import Limits
+from analytics_exports.artifacts.hashing_writer import FileLimits
 from analytics_exports.artifacts.keys import Key
 from analytics_exports.artifacts.objects.bucket import Bucket
 from analytics_exports.artifacts.objects.names import FILES, MARKER, file_name, parse_file_name, published_attempt
@@ -20,24 +20,24 @@ from analytics_exports.ports import StoredFile
 
 
 class ObjectArtifactStore:
-    """Implements the port ``ArtifactStore`` in a bucket, or in the part of one below a prefix. Safe to share."""
+    """Implements the port ``ArtifactStore`` in a bucket, or in the part of one below a prefix. Thread-safe."""
 
     def __init__(self, url: str, *, max_bytes: int) -> None:
-        """Name the bucket, as ``bucket`` says; nothing is asked of it yet.
+        """Use the bucket at ``url`` (see ``bucket``); no request is made yet.
 
         Args:
-            max_bytes: Size that one file may have.
+            max_bytes: Maximum size of one file.
         """
         self._bucket = Bucket(url)
-        self._limits = Limits(max_bytes, reserve_bytes=0)
+        self._limits = FileLimits(max_bytes, reserve_bytes=0)
 
     def prepare(self) -> None:
-        """Mark the place as the store's. The bucket itself is the operator's to make."""
+        """Create the marker. The bucket itself has to exist."""
         self._bucket.put(MARKER, "")
 
     @contextmanager
     def stage(self, key: str, attempt: int) -> Iterator[ObjectStaging]:
-        """Begin a file. See the port for this method and the others."""
+        """Begin a file. The port documents this and the other methods."""
         self.check()
         staging = ObjectStaging(self._bucket, Key.parse(key), attempt, self._limits)
         try:
@@ -46,19 +46,19 @@ class ObjectArtifactStore:
             staging.close()
 
     def open(self, key: str) -> StoredFile | None:
-        """A published file. Once removed, it stays readable from where reading had begun."""
+        """Open a published file. It stays readable when it is removed after reading has begun."""
         parsed = Key.parse(key)
         attempt = self._published_attempt(parsed)
         content = None if attempt is None else open_object(self._bucket, file_name(parsed, attempt))
         return None if content is None else StoredFile(content, str(attempt))
 
     def link(self, key: str, lifetime: timedelta) -> str | None:
-        """A presigned address of a published file."""
+        """A presigned URL of a published file."""
         name = self._published(Key.parse(key))
         return None if name is None else self._bucket.link(name, lifetime)
 
     def remove(self, key: str) -> None:
-        """Remove a published file: first its key, so that no reader begins."""
+        """Remove a published file: its key first, so that no reader begins."""
         parsed = Key.parse(key)
         name = self._published(parsed)
         if name is not None:
@@ -66,12 +66,12 @@ class ObjectArtifactStore:
             self._bucket.delete(name)
 
     def check(self, expected_bytes: int = 0) -> None:  # noqa: ARG002 - there is always room
-        """Look whether the marked place is there."""
+        """Check that the marker exists."""
         if self._bucket.size(MARKER) is None:
             raise StorageUnavailable
 
     def sweep(self, live: Callable[[UUID, int | None], bool]) -> int:
-        """Remove files that no export needs any more; returns how many."""
+        """Remove files that no export needs any more. Returns how many."""
         self.check()
         return sum(self._sweep(name, live) for name in self._bucket.names(FILES))
 
@@ -91,7 +91,7 @@ class ObjectArtifactStore:
         return True
 
     def _published(self, key: Key) -> str | None:
-        """The name of the file that is published under ``key``. Raises StorageUnavailable when the store is gone."""
+        """Name of the file published under ``key``. Raises StorageUnavailable when the store is gone."""
         attempt = self._published_attempt(key)
         return None if attempt is None else file_name(key, attempt)
 

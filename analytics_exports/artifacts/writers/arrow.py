@@ -8,10 +8,10 @@ from pydantic import Field
 from typing_extensions import override
 
 from analytics_exports.artifacts.arrow_tables import ArrowTables, metadata
-from analytics_exports.artifacts.compression import KeptOpen
-from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.compression import NonClosingWriter
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
 
 
@@ -23,13 +23,13 @@ class Arrow(FileFormat):
     compression: Literal["zstd", "lz4", "none"] = Field("zstd", description="Compression of the columns.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
-        """Begin with the schema."""
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+        """Write the schema."""
         return ArrowWriter(file, layout, None if self.compression == "none" else self.compression)
 
     @override
     def count(self, file: BinaryIO) -> int:
-        """The rows of all batches that the footer lists."""
+        """The rows of all batches listed in the footer."""
         return int(pa.ipc.open_file(file).count_rows())
 
     @override
@@ -46,7 +46,7 @@ class ArrowWriter:
         self._tables = ArrowTables(layout)
         schema = self._tables.schema.with_metadata(dict(metadata(layout)))
         options = pa.ipc.IpcWriteOptions(compression=compression)
-        self._writer = pa.ipc.new_file(KeptOpen(file), schema, options=options)
+        self._writer = pa.ipc.new_file(NonClosingWriter(file), schema, options=options)
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch."""

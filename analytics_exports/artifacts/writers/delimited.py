@@ -1,7 +1,7 @@
-"""CSV by RFC 4180, in the dialect that a request asks for.
+"""CSV (RFC 4180) in the dialect that a request asks for.
 
-What is not text becomes text here; Polars quotes and writes. NULL is nothing at all between two delimiters and the
-empty text is ``""``. When NULL has a text of its own, every text is quoted, so that the two stay apart.
+Values that are not text are converted here; Polars quotes and writes. NULL is an empty cell without quotes, the empty
+text is ``""``. When NULL has a text of its own, every other text is quoted, so that the two can be distinguished.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.compression import Compression, packing, unpacking
-from analytics_exports.artifacts.findings import Finding, Findings
+from analytics_exports.artifacts.cell_text import cell_text
+from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
-from analytics_exports.artifacts.guard import FormulaGuard
+from analytics_exports.artifacts.formula_guard import FormulaGuard
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import DateFormat, Options, TimestampFormat, TimeZone
-from analytics_exports.artifacts.texts import cell
 from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.domain.formats import Format
 
 _BOM = b"\xef\xbb\xbf"
@@ -36,7 +36,7 @@ NullText = Annotated[str, StringConstraints(max_length=16, pattern=r"^[^\x00-\x1
 
 
 class Dialect(Options):
-    """How a CSV file looks. A preset sets all of it; what is given beside it wins."""
+    """The dialect of a CSV file. A preset sets all of it; options given beside it take precedence."""
 
     preset: Literal["standard", "excel", "excel-eu"] = Field(
         "standard", description="excel: opens right in Excel; excel-eu: where numbers have a decimal comma."
@@ -83,20 +83,20 @@ class Csv(FileFormat):
     csv: Dialect = Field(default_factory=Dialect, description="How the file looks.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
         """Write the header."""
-        return CsvWriter(packing(file, self.compression), layout, self, findings)
+        return CsvWriter(compressing(file, self.compression), layout, self, warnings)
 
     @override
     def count(self, file: BinaryIO) -> int:
         """The records without the header."""
-        return counting.records(unpacking(file, self.compression)) - (self.csv.header != "none")
+        return counting.count_records(decompressing(file, self.compression)) - (self.csv.header != "none")
 
     @override
     def read(self, file: BinaryIO) -> pl.DataFrame:
-        """The cells, with the types that all of a column look like."""
+        """The cells, with inferred types."""
         return pl.read_csv(
-            unpacking(file, self.compression).read(),
+            decompressing(file, self.compression).read(),
             has_header=self.csv.header != "none",
             separator=self.csv.delimiter,
             decimal_comma=self.csv.decimal == ",",
@@ -108,13 +108,13 @@ class Csv(FileFormat):
 class CsvWriter:
     """Writes rows as CSV."""
 
-    def __init__(self, file: BinaryIO, layout: Layout, options: Csv, findings: Findings) -> None:
+    def __init__(self, file: BinaryIO, layout: Layout, options: Csv, warnings: WarningCollector) -> None:
         """Begin a file with its header; ``file`` is closed at the end."""
         self._file = file
         self._dialect = options.csv
-        self._findings = findings
+        self._warnings = warnings
         self._rows = 0
-        self._guard = FormulaGuard(layout.fields if self._dialect.formula_guard else (), findings)
+        self._guard = FormulaGuard(layout.fields if self._dialect.formula_guard else (), warnings)
         self._cells = _cells(layout, options)
         if self._dialect.bom:
             file.write(_BOM)
@@ -124,19 +124,19 @@ class CsvWriter:
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch."""
         self._rows += rows.height
-        self._write(self._guard.escaped(rows).select(self._cells))
+        self._write(self._guard.escape(rows).select(self._cells))
 
     def finish(self) -> None:
-        """Write what the compression holds back."""
+        """Flush the compression."""
         self._file.close()
         if self._dialect.preset != "standard" and self._rows >= _SHEET_ROWS:
-            self._findings.add(Finding.MANY_ROWS, self._rows)
+            self._warnings.add(WarningCode.MANY_ROWS, self._rows)
 
     def _header(self, layout: Layout) -> list[str]:
         names = [field.name for field in layout.fields]
         if self._dialect.header == "label":
             names = [name.replace("_", " ").strip().capitalize() for name in names]
-        return self._guard.header(names) if self._dialect.formula_guard else names
+        return self._guard.escape_names(names) if self._dialect.formula_guard else names
 
     def _write(self, cells: pl.DataFrame) -> None:
         dialect = self._dialect
@@ -156,7 +156,7 @@ def _cells(layout: Layout, options: Csv) -> list[pl.Expr]:
     style = TimeStyle(dialect.date_format, dialect.timestamp_format, options.timezone, dialect.offset)
     cells = []
     for field in layout.fields:
-        value = cell(field, style)
+        value = cell_text(field, style)
         if dialect.quote_all and (field.dtype.is_numeric() or isinstance(field.dtype, pl.Boolean)):
             value = value.cast(pl.String)
             value = value.str.replace(".", dialect.decimal, literal=True) if dialect.decimal != "." else value

@@ -1,4 +1,4 @@
-"""NDJSON: one JSON object a line, UTF-8, values as ``json_values`` says."""
+"""NDJSON: one JSON object per line, UTF-8, values as ``json_values`` defines."""
 
 from typing import BinaryIO
 
@@ -7,13 +7,13 @@ from pydantic import Field
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.compression import Compression, packing, unpacking
-from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.json_values import to_object
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import TimeZone
 from analytics_exports.artifacts.times import TimeStyle
+from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
 
 
@@ -26,19 +26,19 @@ class Ndjson(FileFormat):
     timezone: TimeZone = Field("UTC", description="Time zone in which timestamps that have one are written.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
         """Begin a file; it has no header."""
-        return NdjsonWriter(packing(file, self.compression), layout, TimeStyle(timezone=self.timezone))
+        return NdjsonWriter(compressing(file, self.compression), layout, TimeStyle(timezone=self.timezone))
 
     @override
     def count(self, file: BinaryIO) -> int:
-        """The lines; a newline inside a value is escaped."""
-        return counting.lines(unpacking(file, self.compression))
+        """The lines; newlines inside values are escaped."""
+        return counting.count_lines(decompressing(file, self.compression))
 
     @override
     def read(self, file: BinaryIO) -> pl.DataFrame:
-        """The values of the objects; what JSON has no type for, and 64-bit integers, are text."""
-        return pl.read_ndjson(unpacking(file, self.compression).read(), infer_schema_length=None)
+        """The values of the objects; values for which JSON has no type, and 64-bit integers, are text."""
+        return pl.read_ndjson(decompressing(file, self.compression).read(), infer_schema_length=None)
 
 
 class NdjsonWriter:
@@ -55,5 +55,5 @@ class NdjsonWriter:
         rows.select(self._line).write_csv(self._file, include_header=False, quote_style="never")
 
     def finish(self) -> None:
-        """Write what the compression holds back."""
+        """Flush the compression."""
         self._file.close()

@@ -1,6 +1,6 @@
 """Parquet: small and typed.
 
-Row groups of 122,880 rows, DuckDB's size, with statistics. The facts of the export are in the key-value metadata.
+Row groups have 122,880 rows, DuckDB's size, with statistics. The facts of the export are in the key-value metadata.
 """
 
 from typing import BinaryIO, Literal
@@ -11,10 +11,10 @@ from pydantic import Field
 from typing_extensions import override
 
 from analytics_exports.artifacts.arrow_tables import ArrowTables, metadata
-from analytics_exports.artifacts.compression import KeptOpen
-from analytics_exports.artifacts.findings import Findings
+from analytics_exports.artifacts.compression import NonClosingWriter
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Layout
+from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
 
 _ROW_GROUP_ROWS = 122_880
@@ -29,13 +29,13 @@ class Parquet(FileFormat):
     compression: Literal["zstd", "snappy", "none"] = Field("zstd", description="Compression of the columns.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, findings: Findings) -> RowWriter:
-        """Begin with the magic number; the schema comes last."""
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+        """Begin a file; its schema is written at the end."""
         return ParquetWriter(file, layout, self.compression)
 
     @override
     def count(self, file: BinaryIO) -> int:
-        """The rows by the footer."""
+        """The rows according to the footer."""
         return int(pq.read_metadata(file).num_rows)
 
     @override
@@ -48,15 +48,15 @@ class ParquetWriter:
     """Writes rows as Parquet."""
 
     def __init__(self, file: BinaryIO, layout: Layout, compression: str) -> None:
-        """Begin a file; how its columns are encoded, the first batch decides."""
+        """Begin a file; the first batch determines how its columns are encoded."""
         self._tables = ArrowTables(layout)
-        self._file = KeptOpen(file)
+        self._file = NonClosingWriter(file)
         self._metadata = metadata(layout)
         self._compression = compression
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch; row groups fill up over several."""
+        """Write a batch; row groups fill up over several batches."""
         if self._writer is None:
             self._writer = self._begin(_repetitive(rows))
         for batch in self._tables.table(rows).to_batches():
@@ -72,14 +72,14 @@ class ParquetWriter:
             self._tables.schema,
             compression=self._compression,
             use_dictionary=dictionaries,
-            store_schema=False,  # so that each reader takes its usual types
+            store_schema=False,  # so that each reader uses its default types
         )
         writer.add_key_value_metadata(self._metadata)
         return writer
 
 
 def _repetitive(rows: pl.DataFrame) -> list[str]:
-    """Columns whose values repeat. Dictionaries of others cost more time and space than they save."""
+    """Columns with repeated values. For others a dictionary costs more time and space than it saves."""
     flat = [name for name, dtype in rows.schema.items() if not dtype.is_nested()]
     if not flat:
         return []

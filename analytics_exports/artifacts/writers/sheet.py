@@ -1,4 +1,4 @@
-"""Sheets of a workbook as XML: those of rows, with a header that stays in view, and the one about the export."""
+"""The XML of sheets: those with rows, with a frozen header, and the one about the export."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from typing import IO, cast
 
 import polars as pl
 
-from analytics_exports.artifacts.compression import KeptOpen
+from analytics_exports.artifacts.compression import NonClosingWriter
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.writers.sheet_columns import ESCAPES, LOOKS_ESCAPED, ROW, SheetColumn
-from analytics_exports.artifacts.writers.workbook import MAIN, Style, place
+from analytics_exports.artifacts.writers.workbook import MAIN, Style, column_letters
 
 _WIDEST = 40
 _HEAD = f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<worksheet xmlns="{MAIN}">'
@@ -25,25 +25,27 @@ class Sheet:
     """A sheet that is being written.
 
     Attributes:
-        rows: How many it has so far, without the header.
-        file: Where its XML goes.
+        rows: Rows written so far, without the header.
+        file: Destination of the XML.
     """
 
     def __init__(self, file: IO[bytes], names: Sequence[str], columns: Sequence[SheetColumn]) -> None:
-        """Begin a sheet with a header of these ``names``; ``file`` is closed at the end."""
+        """Begin a sheet with these column names; ``file`` is closed at the end."""
         self.rows = 0
-        self.file = KeptOpen(file)
+        self.file = NonClosingWriter(file)
         self._below = file
         self._columns = columns
         widths = [min(len(name) + 6, _WIDEST) for name in names]
         self.file.write(f"{_HEAD}{_FROZEN}{_widths(widths)}<sheetData>{_row(1, names, Style.HEADER)}".encode())
 
     def write(self, rows: pl.DataFrame) -> None:
-        """Write rows; the caller sees to it that they fit."""
+        """Write rows; the caller ensures that they fit."""
         number = pl.int_range(self.rows + 2, self.rows + 2 + rows.height).cast(pl.String)
         self.rows += rows.height
         numbered = rows.with_columns(number.alias(ROW))
-        looks = {(at, name): look for at, column in enumerate(self._columns) for name, look in column.looks().items()}
+        looks = {
+            (at, name): look for at, column in enumerate(self._columns) for name, look in column.measures().items()
+        }
         found = numbered.select(look.alias(str(key)) for key, look in looks.items()).rows()
         seen = dict(zip(looks, found[0] if found else (), strict=True))
         cells = [
@@ -73,7 +75,7 @@ def about_sheet(layout: Layout, timezone: str) -> str:
 
 
 def _row(number: int, texts: Sequence[str], style: Style) -> str:
-    cells = (_text(f"{place(at)}{number}", text, style) for at, text in enumerate(texts))
+    cells = (_text(f"{column_letters(at)}{number}", text, style) for at, text in enumerate(texts))
     return f'<row r="{number}">{"".join(cells)}</row>\n'
 
 

@@ -1,100 +1,100 @@
-"""Which values a spreadsheet can hold as numbers, and how.
+"""Which values a spreadsheet can represent as numbers, and how.
 
-Its numbers have 15 digits. Its dates are days since 1900 with a 29 February 1900 that never was, so the calendar begins
-here on 1 March of that year, and it ends with the year 9999.
+Its numbers have 15 digits. Its dates are days since 1900, with a 29 February 1900 that did not exist, so the calendar
+used here begins on 1 March 1900, and it ends with the year 9999.
 """
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from analytics_exports.artifacts.findings import Finding
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import A_DAY, TimeStyle
-from analytics_exports.artifacts.writers.workbook import MOST_DECIMALS, Style
+from analytics_exports.artifacts.times import DAY_UNITS, TimeStyle
+from analytics_exports.artifacts.warning_collector import WarningCode
+from analytics_exports.artifacts.writers.workbook import MAX_DECIMALS, Style
 
 _DIGITS = 15
 _EPOCH = 25_569
-"""1970-01-01 in a spreadsheet's count of days."""
+"""1970-01-01 as a spreadsheet's day number."""
 
 _FIRST_DAY, _PAST_DAYS = 61 - _EPOCH, 2_958_466 - _EPOCH
 """1900-03-01 and 10000-01-01, in days after 1970-01-01."""
 
 _LARGEST = 2**63 - 1
-"""As a timestamp: infinity."""
+"""Infinity as a timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberCells:
     """A column of values that are numbers in a spreadsheet.
 
     Attributes:
         text: The values as text of a number.
-        attributes: Of the cells, as XML.
-        suspect: Quickly, which values may have to be text; ``None`` when there never are any.
-        odd: Exactly, which values have to be text.
-        finding: What readers are told of those.
+        attributes: XML attributes of the cells.
+        may_be_unrepresentable: A fast test for values that may have to be text; ``None`` when there never are any.
+        unrepresentable: The exact test for values that have to be text.
+        warning: The warning about these values.
     """
 
     text: pl.Expr
     attributes: pl.Expr
-    suspect: pl.Expr | None = None
-    odd: pl.Expr | None = None
-    finding: Finding | None = None
+    may_be_unrepresentable: pl.Expr | None = None
+    unrepresentable: pl.Expr | None = None
+    warning: WarningCode | None = None
 
 
-def as_number(field: Field, style: TimeStyle) -> Number | None:
-    """How the values of a column are numbers; ``None`` when they are not."""
+def as_number(field: Field, style: TimeStyle) -> NumberCells | None:
+    """The values of a column as numbers; ``None`` when they are not numbers."""
     value, dtype = pl.col(field.name), field.dtype
     if isinstance(dtype, pl.Boolean):
-        return Number(value.cast(pl.Int8).cast(pl.String), pl.lit(' t="b"'))
+        return NumberCells(value.cast(pl.Int8).cast(pl.String), pl.lit(' t="b"'))
     if isinstance(dtype, pl.Decimal):
         return _decimal(value, dtype)
     if dtype.is_float():
-        return Number(value.cast(pl.String), pl.lit(""), ~value.is_finite(), ~value.is_finite())
+        return NumberCells(value.cast(pl.String), pl.lit(""), ~value.is_finite(), ~value.is_finite())
     if dtype.is_integer():
         odd = ~value.is_between(-(10**_DIGITS) + 1, 10**_DIGITS - 1)
-        return Number(value.cast(pl.String), pl.lit(""), odd, odd, Finding.LONG_NUMBERS)
+        return NumberCells(value.cast(pl.String), pl.lit(""), odd, odd, WarningCode.LONG_NUMBERS)
     return _temporal(value, dtype, style)
 
 
-def _temporal(value: pl.Expr, dtype: pl.DataType, style: TimeStyle) -> Number | None:
+def _temporal(value: pl.Expr, dtype: pl.DataType, style: TimeStyle) -> NumberCells | None:
     if isinstance(dtype, pl.Date):
         odd = ~_in_calendar(value)
         days = (value.to_physical() + _EPOCH).cast(pl.String)
-        return Number(days, _styled(Style.DATE), odd, odd, Finding.FAR_DATES)
+        return NumberCells(days, _styled(Style.DATE), odd, odd, WarningCode.FAR_DATES)
     if isinstance(dtype, pl.Duration):
         return _time(value, dtype)
     return _timestamp(value, dtype, style) if isinstance(dtype, pl.Datetime) else None
 
 
-def _decimal(value: pl.Expr, dtype: pl.Decimal) -> Number:
+def _decimal(value: pl.Expr, dtype: pl.Decimal) -> NumberCells:
     scale = dtype.scale
-    text, attributes = value.cast(pl.String), _styled(Style.decimal(min(scale, MOST_DECIMALS)))
+    text, attributes = value.cast(pl.String), _styled(Style.decimal(min(scale, MAX_DECIMALS)))
     if dtype.precision <= _DIGITS:
-        return Number(text, attributes)
+        return NumberCells(text, attributes)
     significant = text.str.strip_chars_end("0") if scale else text
     digits = significant.str.strip_chars_start("-0.").str.replace(".", "", literal=True).str.len_bytes()
     suspect = value.cast(pl.Float64).abs() >= 0.9 * 10.0 ** (_DIGITS - scale)
-    return Number(text, attributes, suspect, digits > _DIGITS, Finding.LONG_NUMBERS)
+    return NumberCells(text, attributes, suspect, digits > _DIGITS, WarningCode.LONG_NUMBERS)
 
 
-def _time(value: pl.Expr, dtype: pl.Duration) -> Number:
-    number, day = value.to_physical(), A_DAY[dtype.time_unit]
+def _time(value: pl.Expr, dtype: pl.Duration) -> NumberCells:
+    number, day = value.to_physical(), DAY_UNITS[dtype.time_unit]
     second = day // 86_400
     attributes = pl.when(number % second == 0).then(_styled(Style.TIME)).otherwise(_styled(Style.TIME_MS))
-    return Number((number / day).cast(pl.String), attributes, number == day, number == day, Finding.FAR_DATES)
+    return NumberCells((number / day).cast(pl.String), attributes, number == day, number == day, WarningCode.FAR_DATES)
 
 
-def _timestamp(value: pl.Expr, dtype: pl.Datetime, style: TimeStyle) -> Number:
-    day = A_DAY[dtype.time_unit]
+def _timestamp(value: pl.Expr, dtype: pl.Datetime, style: TimeStyle) -> NumberCells:
+    day = DAY_UNITS[dtype.time_unit]
     odd = ~_in_calendar(value, day)
     local: pl.Expr = pl.when(~odd).then(value)
     if dtype.time_zone is not None:
         local = local.dt.convert_time_zone(style.timezone).dt.replace_time_zone(None)
     days = local.to_physical() / day + _EPOCH
     attributes = _with_fraction(local, Style.TIMESTAMP, Style.TIMESTAMP_MS)
-    return Number(days.cast(pl.String), attributes, odd, odd, Finding.FAR_DATES)
+    return NumberCells(days.cast(pl.String), attributes, odd, odd, WarningCode.FAR_DATES)
 
 
 def _in_calendar(value: pl.Expr, per_day: int = 1) -> pl.Expr:

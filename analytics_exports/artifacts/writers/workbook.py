@@ -1,7 +1,7 @@
-"""The parts of an XLSX workbook around its sheets: Office Open XML (ECMA-376), as little of it as every reader needs.
+"""The parts of an XLSX workbook around its sheets: the subset of Office Open XML (ECMA-376) that every reader needs.
 
-A workbook is a zip of XML files. Sheets are written as they come; these parts follow, once it is known how many there
-are. Only text with names and numbers of our own is put into them.
+A workbook is a zip of XML files. Sheets are written first; these parts follow once their number is known. They contain
+only fixed names and numbers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from enum import IntEnum
 from xml.sax.saxutils import quoteattr
 
 SHEETS = "xl/worksheets/"
-"""The folder of the sheets in the package."""
+"""Folder of the sheets in the zip."""
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
@@ -18,12 +18,12 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _FIRST_FORMAT = 164
-"""Below it are the built-in number formats."""
+"""Lower numbers are built-in number formats."""
 
-MOST_DECIMALS = 15
+MAX_DECIMALS = 15
 
 
-def place(number: int) -> str:
+def column_letters(number: int) -> str:
     """The letters of a column; the first has number 0."""
     letters = ""
     number += 1
@@ -34,7 +34,7 @@ def place(number: int) -> str:
 
 
 class Style(IntEnum):
-    """What a cell looks like: its number in the list of formats. After these come decimals with 1, 2, ... places."""
+    """Cell styles, by their number in the list of formats. They are followed by decimals with 1, 2, ... places."""
 
     GENERAL = 0
     DATE = 1
@@ -47,7 +47,7 @@ class Style(IntEnum):
 
     @classmethod
     def decimal(cls, places: int) -> int:
-        """A number with so many decimal places, at most 15; general for none."""
+        """The style of a number with so many decimal places, at most 15; general for none."""
         return len(cls) - 1 + places if places else cls.GENERAL
 
 
@@ -55,12 +55,12 @@ _NUMBER_FORMATS = ("yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd hh:mm:ss.000
 
 
 def sheet_name(number: int) -> str:
-    """The name of a sheet in the package; the first has number 1."""
+    """Name of a sheet in the zip; the first has number 1."""
     return f"{SHEETS}sheet{number}.xml"
 
 
 def parts(sheets: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and texts of the parts around sheets with these titles."""
+    """Names and contents of the parts around sheets with these titles."""
     numbered = list(enumerate(sheets, start=1))
     overrides = "".join(
         f'<Override PartName="/{sheet_name(number)}" ContentType="{_CONTENT}.worksheet+xml"/>' for number, _ in numbered
@@ -95,7 +95,7 @@ def _relationships(targets: Sequence[tuple[str, str]]) -> str:
 
 
 def _styles() -> str:
-    decimals = ["0." + "0" * places for places in range(1, MOST_DECIMALS + 1)]
+    decimals = ["0." + "0" * places for places in range(1, MAX_DECIMALS + 1)]
     formats = list(enumerate([*_NUMBER_FORMATS, *decimals], start=_FIRST_FORMAT))
     declared = "".join(f'<numFmt numFmtId="{number}" formatCode="{code}"/>' for number, code in formats)
     numbered = [_style(number) for number, _ in formats]

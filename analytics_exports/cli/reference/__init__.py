@@ -1,20 +1,21 @@
-"""The documents that the code itself writes, below ``docs/reference``.
+"""Generates documents in ``docs/reference`` from the code.
 
     python -m analytics_exports.cli.reference [--check]
 
-    commands  the command line       settings  every setting
-    errors    every error of HTTP    openapi   the interface, for programs
-    dbt       what a dbt project writes under ``meta``
+    commands  the command line
+    dbt       the keys under ``meta`` in a dbt project
+    settings  every setting
+    tables    Markdown tables
 
-With ``--check`` nothing is written; it fails when a document is not what would be written. Prose that people write does
-not belong here.
+Errors and the OpenAPI document come from ``api``. With ``--check`` nothing is written; the command fails when a
+document is out of date.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from analytics_exports.api import document as openapi
-from analytics_exports.api import reference as errors
+from analytics_exports.api import error_reference as errors
+from analytics_exports.api import openapi as openapi
 from analytics_exports.cli.reference import commands, dbt, settings
 
 FOLDER = Path(__file__).parents[3] / "docs" / "reference"
@@ -28,7 +29,7 @@ DOCUMENTS: Mapping[str, Callable[[], str]] = {
 
 
 def stale() -> list[Path]:
-    """The documents that are not what would be written."""
+    """The documents that are out of date."""
     return [
         FOLDER / name
         for name, document in DOCUMENTS.items()
@@ -37,7 +38,7 @@ def stale() -> list[Path]:
 
 
 def write() -> None:
-    """Write all of them."""
+    """Write all documents."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, document in DOCUMENTS.items():
         (FOLDER / name).write_text(document(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Writes the generated documents, or with ``--check`` says which are not current."""
+"""Write the generated documents; with ``--check``, report those that are out of date."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""``docs/reference/cli.md``: the help of every command and the exit codes, from the commands themselves."""
+"""``docs/reference/cli.md``: the help of every command and the exit codes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +51,7 @@ def document() -> str:
 
 
 def _sections(command: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401 - Typer's own classes
-    """One section for each command, groups before what is in them."""
+    """One section for each command, groups before their commands."""
     context = command.make_context(path[-1], [], resilient_parsing=True, max_content_width=WIDTH, terminal_width=WIDTH)
     context.info_name = " ".join(path)
     yield f"## {' '.join(path)}\n\n```text\n{command.get_help(context).strip()}\n```\n"

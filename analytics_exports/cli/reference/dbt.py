@@ -1,4 +1,4 @@
-"""``docs/reference/dbt-metadata.md``: what a dbt project writes under ``meta``, from the models that check it."""
+"""``docs/reference/dbt-metadata.md``: the keys under ``meta`` in a dbt project, from the models that validate them."""
 
 from collections.abc import Iterator
 

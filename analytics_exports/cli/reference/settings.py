@@ -1,4 +1,4 @@
-"""``docs/reference/settings.md``: every setting, from the settings themselves."""
+"""``docs/reference/settings.md``: every setting."""
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined

@@ -1,5 +1,7 @@
-"""Runs on the workers of other machines, through a Celery broker.
+"""Runs on workers of other machines, through a Celery broker.
 
-``launcher`` is what ``dagster.yaml`` names, ``app`` is what Celery's workers load. They add to ``dagster-celery`` what
-it lacks: cancelling that ends as cancelled, and noticing that a whole worker is gone.
+    app       the Celery application that workers load
+    launcher  the run launcher that ``dagster.yaml`` names
+
+They add to ``dagster-celery`` what it lacks: cancellation that ends as cancelled, and detecting lost workers.
 """

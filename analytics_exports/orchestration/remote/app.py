@@ -2,8 +2,8 @@
 
     celery -A analytics_exports.orchestration.remote.app worker -Q dagster --concurrency 4
 
-A worker needs the environment of the service, a ``DAGSTER_HOME`` of its own, and what runs read: warehouse, manifest.
-Nothing is acknowledged late or sent again: a lost export is found by its lease and launched anew by the jobs table.
+A worker needs the environment of the service, a ``DAGSTER_HOME`` of its own, and access to the warehouse and the dbt
+manifest. Tasks are acknowledged early and never redelivered: a lost export is found by its lease and launched again.
 """
 
 import os
@@ -38,12 +38,12 @@ execute_job = create_execute_job_task(app)
 
 
 def _log(**_: object) -> None:
-    """Write the lines that every process of the service writes."""
+    """Configure logging as in every other process of the service."""
     configure_logging()
 
 
 def _warm_up(**_: object) -> None:
-    """Load ahead what the first run of a process would wait for."""
+    """Import in advance what the first run of a process would otherwise wait for."""
     for module in RUN_IMPORTS:
         import_module(module)
     warm_up()

@@ -1,4 +1,4 @@
-"""The run launcher that hands runs to Celery: ``dagster-celery``'s, and an end for runs that are cancelled or lost."""
+"""The run launcher that sends runs to Celery: that of ``dagster-celery``, with cancellation and health checks."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from kombu.exceptions import OperationalError
 
 PING_SECONDS = 3.0
-"""How long a worker may take to say that it is there; one that makes a run answers as quickly as an idle one."""
+"""How long a worker may take to answer a ping, in seconds; a busy worker answers as quickly as an idle one."""
 
 
 class RemoteRunLauncher(CeleryRunLauncher):
     """Takes the configuration of ``CeleryRunLauncher``."""
 
     def terminate(self, run_id: str) -> bool:
-        """Stop a run; whether it was there to be stopped. It ends as cancelled, whether it had begun or not."""
+        """Stop a run. Returns whether it had not ended yet. It ends as cancelled, whether it had started or not."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
@@ -31,7 +31,7 @@ class RemoteRunLauncher(CeleryRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the worker of a run is still there: Celery itself does not notice when a machine is gone."""
+        """Whether the worker of a run is alive: Celery itself does not detect that a machine is gone."""
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         if task_id is None:
             return CheckRunHealthResult(WorkerStatus.UNKNOWN, "The run was not handed over yet.")

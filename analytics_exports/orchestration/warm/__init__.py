@@ -1,18 +1,20 @@
-"""Warm run workers: Dagster runs in processes that have imported everything before the run is there.
+"""Warm run workers: Dagster runs are executed by processes that have imported the code before the run is launched.
 
-    Dagster daemon, web page ──launcher──► pool ──► worker   one run at a time, used again
-                                             │         ▲
-                                             └► template ─fork
+    Dagster daemon, web server ──launcher──► pool server ──► worker   one run at a time, reused
+                                                 │              ▲
+                                                 └► fork server ─fork
 
-coordinator Dagster's RunCoordinator: a run is queued until a worker has it
-launcher  Dagster's RunLauncher: hands a run to the pool over a Unix socket
-protocol  what is said over that socket
-pool      one process a machine: which worker makes which run, cancelling, crashes, shutting down
-tasks     what waits for a worker, and in which order
-journal   which runs the pool has in hand, for the pool that comes after a kill
-template  a process without threads that imports the code once and forks workers; a new one for changed code
-worker    makes one run after another
+    coordinator         Dagster's RunCoordinator: a run is queued until a worker starts it
+    fork_server         a process without threads that imports the code and forks workers
+    journal             the runs that have not ended, for the pool started after a crash
+    launcher            Dagster's RunLauncher: submits runs to the pool over a Unix socket
+    pool_server         one process per machine: assigns runs, cancels them, handles crashes and shutdown
+    protocol            the messages over the socket
+    source_fingerprint  detects changed source
+    task_queue          the tasks that wait for a worker, and their order
+    worker              executes one run after another
+    worker_pool         the worker processes: spawning, retiring, reaping, reloading
 
-``python -m analytics_exports.orchestration.warm`` is the pool. Nothing here knows what a run does. Why not Celery, with
-figures: docs/decisions/0005-warm-run-workers.md.
+``python -m analytics_exports.orchestration.warm`` runs the pool. Nothing here depends on what a run does. Why not
+Celery, with figures: docs/decisions/0005-warm-run-workers.md.
 """

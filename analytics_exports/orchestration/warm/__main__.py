@@ -1,4 +1,4 @@
-"""The pool of run workers as a program, set up from the settings. SIGTERM and SIGINT end it in good order."""
+"""Run the worker pool as a program, configured from the settings. SIGTERM and SIGINT stop it gracefully."""
 
 import os
 import signal
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from types import FrameType
 
 from analytics_exports.observability import configure_logging
-from analytics_exports.orchestration.warm.code import Code
-from analytics_exports.orchestration.warm.pool import Patience, Pool
+from analytics_exports.orchestration.warm.fork_server import ForkServerOptions
+from analytics_exports.orchestration.warm.pool_server import GracePeriods, PoolServer
 from analytics_exports.orchestration.warm.protocol import socket_path
-from analytics_exports.orchestration.warm.staff import Staff
-from analytics_exports.orchestration.warm.template import Options
+from analytics_exports.orchestration.warm.source_fingerprint import SourceFingerprint
+from analytics_exports.orchestration.warm.worker_pool import WorkerPool
 from analytics_exports.settings import Settings
 
 IMPORTS = (
@@ -22,35 +22,35 @@ IMPORTS = (
     "dagster._core.storage.noop_compute_log_manager",
     "duckdb",
 )
-"""Imported once, before the fork. What starts threads is left to ``WARM_UP``."""
+"""Modules imported once, before the fork. Modules that start threads when imported are left to ``WARM_UP``."""
 
 WARM_UP = "analytics_exports.orchestration.resources:warm_up"
 
 
 EVENTS_IN_A_BATCH = "100"
-"""Dagster's switch for storing events that come in batches together; off unless it is set."""
+"""Value of Dagster's setting for storing the events of a batch in one transaction; it is off by default."""
 
 
 def main(
     imports: Sequence[str] = IMPORTS,
     warm_up: str = WARM_UP,
     packages: Sequence[str] = ("analytics_exports",),
-    patience: Patience | None = None,
+    grace: GracePeriods | None = None,
 ) -> None:
-    """Serve until a signal says to stop.
+    """Serve until a signal arrives.
 
     Args:
-        imports, warm_up: See ``template.Options``.
-        packages: Whose changes on the disk make the workers start anew.
-        patience: How long runs may take to end; as the settings say unless given.
+        imports, warm_up: See ``fork_server.ForkServerOptions``.
+        packages: Top-level packages; when their source changes, workers are replaced.
+        grace: How long runs may take to end; from the settings by default.
     """
     configure_logging()
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENTS_IN_A_BATCH)
     settings = Settings()
-    options = Options(imports, warm_up, settings.runs_per_worker, settings.run_worker_bytes)
-    staff = Staff(settings.run_workers, options, Code(packages))
-    patience = patience or Patience(stop=settings.run_drain_seconds)
-    pool = Pool(socket_path(settings.state_dir), staff, patience)
+    options = ForkServerOptions(imports, warm_up, settings.runs_per_worker, settings.run_worker_bytes)
+    workers = WorkerPool(settings.run_workers, options, SourceFingerprint(packages))
+    grace = grace or GracePeriods(stop=settings.run_drain_seconds)
+    pool = PoolServer(socket_path(settings.state_dir), workers, grace)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         pool.stop()

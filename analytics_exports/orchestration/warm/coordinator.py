@@ -1,7 +1,7 @@
-"""The run coordinator that ``dagster.yaml`` names beside the launcher: a run is queued until a worker has it.
+"""The Dagster run coordinator named in ``dagster.yaml``: a run stays queued until a worker starts it.
 
-Dagster's own either call a run that waits for a worker "starting", and declare it failed when that takes long, or leave
-it to a daemon that looks every few seconds. Here the pool keeps the queue, and a worker says that a run starts.
+Dagster's default coordinator calls a run that waits for a worker "starting" and fails it after a while; its queued
+coordinator polls every few seconds. Here the pool keeps the queue, and the worker reports that the run starts.
 """
 
 from datetime import timedelta
@@ -12,20 +12,20 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.run_coordinator import DefaultRunCoordinator, SubmitRunContext
 from dagster._time import get_current_datetime
 
-OVERLOOKED = timedelta(minutes=1)
-"""A run that is queued for so long is handed over once more: who submitted it may have been killed before."""
+RESUBMIT_AFTER = timedelta(minutes=1)
+"""A run that is queued for longer is submitted once more: its submitter may have been killed."""
 
 PAGE = 100
 
 
 class PoolRunCoordinator(DefaultRunCoordinator):
-    """Hands runs to the launcher at once, as queued."""
+    """Passes runs to the launcher at once, in the status queued."""
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
-        """Hand a new run over; nothing happens to one that was submitted before.
+        """Submit a new run; a run that was submitted before is left as it is.
 
         Raises:
-            TimeoutError: there is no pool; the run has failed.
+            TimeoutError: there is no pool; the run is marked as failed.
         """
         run = context.dagster_run
         if run.status is DagsterRunStatus.NOT_STARTED:
@@ -39,10 +39,10 @@ class PoolRunCoordinator(DefaultRunCoordinator):
         return self._instance.get_run_by_id(run.run_id) or run
 
 
-def submit_overlooked(instance: DagsterInstance) -> None:
-    """Hand over again what has long been queued. The pool takes no run twice that it has in hand."""
+def resubmit_queued(instance: DagsterInstance) -> None:
+    """Submit runs that have been queued for long once more. The pool ignores those that it has."""
     if isinstance(instance.run_coordinator, PoolRunCoordinator):
-        long_ago = get_current_datetime() - OVERLOOKED
+        long_ago = get_current_datetime() - RESUBMIT_AFTER
         queued = RunsFilter(statuses=[DagsterRunStatus.QUEUED], created_before=long_ago)
         for run in instance.get_runs(queued, limit=PAGE, ascending=True):
             instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))

@@ -1,44 +1,43 @@
-"""Which runs the pool has in hand: a file to which a line is added for each step, read by the pool that comes next.
+"""The journal of the pool: an append-only file with the runs that have not ended, read by the next pool after a crash.
 
-A pool that is killed leaves runs behind that nobody works on. Those that were waiting can still be made; those that had
-begun have to be declared failed. The file survives the process, which is all it has to survive: after a restart of the
-machine the runs are as dead, and the file says so.
+Runs that were waiting can still be executed; runs that had started have to be marked as failed. The file only has to
+survive the process, not the machine: after a reboot the runs have ended as well, and the file says so.
 """
 
 import os
 from pathlib import Path
 
-WAITING, BACKFILL, BEGUN, ENDED = "+", "~", ">", "-"
+WAITING, BACKFILL, STARTED, ENDED = "+", "~", ">", "-"
 
 
 class Journal:
-    """The runs in hand, kept in a file."""
+    """The runs that have not ended."""
 
     def __init__(self, path: Path) -> None:
-        """Go on with the journal at ``path``, in a folder that exists."""
-        self.in_hand: dict[str, str] = {}
+        """Open the journal at ``path``, in an existing folder, and read what the previous pool recorded."""
+        self.open_runs: dict[str, str] = {}
         """Each run that has not ended, in the order in which they came; BACKFILL is one of a backfill that waits."""
 
         for line in path.read_text(encoding="ascii").splitlines() if path.exists() else ():
-            self._note(line[:1], line[1:])
+            self._apply(line[:1], line[1:])
         rewritten = path.with_suffix(".new")
-        rewritten.write_text("".join(f"{step}{run_id}\n" for run_id, step in self.in_hand.items()), encoding="ascii")
+        rewritten.write_text("".join(f"{step}{run_id}\n" for run_id, step in self.open_runs.items()), encoding="ascii")
         rewritten.replace(path)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
-    def add(self, step: str, run_id: str) -> None:
-        """Note a step of a run. With nothing in hand the file begins anew."""
-        self._note(step, run_id)
+    def record(self, step: str, run_id: str) -> None:
+        """Append one step of a run. The file is truncated when no run is left."""
+        self._apply(step, run_id)
         os.write(self._file, f"{step}{run_id}\n".encode("ascii"))
-        if not self.in_hand:
+        if not self.open_runs:
             os.ftruncate(self._file, 0)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _note(self, step: str, run_id: str) -> None:
+    def _apply(self, step: str, run_id: str) -> None:
         if step == ENDED:
-            self.in_hand.pop(run_id, None)
+            self.open_runs.pop(run_id, None)
         else:
-            self.in_hand[run_id] = step
+            self.open_runs[run_id] = step

@@ -1,7 +1,7 @@
-"""What is said between launcher and pool, and between pool and worker: one JSON object for each message.
+"""Messages between launcher and pool, and between pool and worker: one JSON object each, over a Unix socket.
 
-The socket is in a folder that only its owner may enter. On Linux its path may be of any length, which the kernel's
-addresses may not. Only the standard library belongs here: the daemon and the web page import this too.
+The socket is in a folder that only its owner can enter. On Linux its path may be longer than a socket address allows.
+Import only the standard library here: the Dagster daemon and web server import this module.
 """
 
 import json
@@ -17,40 +17,40 @@ from typing import Any
 Message = Mapping[str, Any]
 
 FOLDER = "run-workers"
-"""Below the state folder."""
+"""Folder of the socket below the state folder."""
 
-LONGEST_ADDRESS = 100
-"""Bytes that every system allows in the address of a Unix socket."""
+MAX_ADDRESS_BYTES = 100
+"""Length in bytes that every system allows for the address of a Unix socket."""
 
-ANSWER_SECONDS = 5.0
+RESPONSE_SECONDS = 5.0
 
 
 def socket_path(state: Path) -> Path:
-    """Where the pool of this state folder listens."""
+    """The path of the pool's socket for this state folder."""
     return state.absolute() / FOLDER / "socket"
 
 
-def ask(path: Path, message: Message) -> dict[str, Any]:
-    """Say ``message`` to the pool and return its answer.
+def request(path: Path, message: Message) -> dict[str, Any]:
+    """Send ``message`` to the pool and return its response.
 
     Raises:
-        ConnectionError, FileNotFoundError: no pool is there.
-        TimeoutError: it does not answer.
+        ConnectionError, FileNotFoundError: no pool is running.
+        TimeoutError: the pool does not respond.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unconnected, address(path) as name:
-        unconnected.settimeout(ANSWER_SECONDS)
+        unconnected.settimeout(RESPONSE_SECONDS)
         unconnected.connect(name)
         unconnected.setblocking(True)  # noqa: FBT003 - the standard library's signature
         connection = Connection(unconnected.detach())
     with connection:
         send(connection, message)
-        if not connection.poll(ANSWER_SECONDS):
+        if not connection.poll(RESPONSE_SECONDS):
             raise TimeoutError
         return receive(connection)
 
 
 def listen(path: Path) -> socket.socket:
-    """A socket that listens at ``path``, in a folder that nobody else may enter; replaces one that was left there."""
+    """Listen on a Unix socket at ``path``, in a folder that only its owner can enter. Replaces a leftover socket."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     path.unlink(missing_ok=True)
@@ -63,12 +63,12 @@ def listen(path: Path) -> socket.socket:
 
 
 def send(connection: Connection, message: Message) -> None:
-    """Send one message. Raises OSError when nobody is there any more."""
+    """Send one message. Raises OSError when the peer has exited."""
     connection.send_bytes(json.dumps(message).encode())
 
 
 def receive(connection: Connection) -> dict[str, Any]:
-    """Wait for one message. Raises ConnectionError when the other side has ended."""
+    """Wait for one message. Raises ConnectionError when the peer has exited."""
     try:
         message: dict[str, Any] = json.loads(connection.recv_bytes())
     except EOFError:
@@ -78,8 +78,8 @@ def receive(connection: Connection) -> dict[str, Any]:
 
 @contextmanager
 def address(path: Path) -> Iterator[str]:
-    """A name for ``path`` that fits into the address of a socket: by way of its open folder when it is too long."""
-    if len(os.fsencode(path)) <= LONGEST_ADDRESS or sys.platform != "linux":
+    """A socket address for ``path``; a path that is too long is addressed through its opened folder."""
+    if len(os.fsencode(path)) <= MAX_ADDRESS_BYTES or sys.platform != "linux":
         yield str(path)
         return
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,7 +1,7 @@
-"""One reading of PostgreSQL: a read-only snapshot that has seconds to live, and DuckDB for what is done with its rows.
+"""One reading of PostgreSQL: a read-only snapshot with a time limit, and a DuckDB that processes its rows.
 
-The server runs the one SELECT of a query. What is around it - the owner's second name, rows as JSON - runs here, in a
-DuckDB in memory that can reach nothing, so that every engine gives the same values.
+The server executes the SELECT of a query. What wraps it - the alias of the owner, rows as JSON - is executed here, in
+an isolated in-memory DuckDB, so that every engine gives the same values.
 """
 
 import logging
@@ -44,7 +44,7 @@ _COLUMNS = """
       AND relkind IN ('r', 'v', 'm', 'f', 'p')
     ORDER BY attnum
 """
-_MEANINGS: Mapping[type[psycopg.Error], type[ExportError]] = {
+_DOMAIN_ERRORS: Mapping[type[psycopg.Error], type[ExportError]] = {
     errors.QueryCanceled: TimedOut,
     errors.OutOfMemory: OutOfMemory,
     errors.SyntaxErrorOrAccessRuleViolation: DatasetChanged,
@@ -57,23 +57,23 @@ _MEANINGS: Mapping[type[psycopg.Error], type[ExportError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a transaction sees: everything as of its beginning, unchanged until it ends."""
+    """The version that a transaction sees: everything as of its beginning."""
 
     modified: datetime
 
     def overwritten(self) -> bool:
-        """Never: PostgreSQL keeps old rows for as long as somebody reads them."""
+        """False: PostgreSQL keeps old rows as long as they are read."""
         return False
 
 
 class PostgresSession:
-    """One snapshot. Implements ``Session``, which says what the methods do."""
+    """One snapshot. Implements ``Session``, which documents the methods."""
 
     def __init__(self, server: psycopg.Connection[Any], local: duckdb.DuckDBPyConnection, seconds: float) -> None:
-        """Begin a snapshot on ``server``, to be used with ``local`` for what is not the server's work."""
+        """Begin a snapshot on ``server``; ``local`` processes its rows."""
         self.stopped = Event()
         self.seconds = seconds
-        self.known: dict[Relation | str, Any] = {}
+        self.metadata_cache: dict[Relation | str, Any] = {}
         self._server = server
         self._local = local
         self._types: dict[str, str] = {}
@@ -86,7 +86,7 @@ class PostgresSession:
 
     def columns(self, relation: Relation) -> tuple[Column, ...]:
         """The columns of ``relation``."""
-        with self.translated():
+        with self.domain_errors():
             place = (relation.schema, relation.name, relation.database)
             found = self._server.execute(_COLUMNS, place).fetchall()
         if not found:
@@ -94,22 +94,22 @@ class PostgresSession:
         self._types = {name: duckdb_name(formatted) for name, formatted in found}
         return tuple(Column(name, of) for name, of in self._types.items())
 
-    def described(self, relation: Relation) -> tuple[Column, ...]:
-        """The same: whatever the collation of a column, it is read by its bytes."""
+    def columns_with_collations(self, relation: Relation) -> tuple[Column, ...]:
+        """The same as ``columns``: text is compared by its bytes whatever its collation."""
         return self.columns(relation)
 
     def fetch(self, query: Query) -> list[tuple[Any, ...]]:
-        """All rows of a query that has few."""
+        """All rows of a query with a small result."""
         with closing(self.reader(query, _PIECE_ROWS)) as reader:
             table = reader.read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def blocks(self, query: Query) -> list[tuple[Any, ...]]:  # noqa: ARG002 - the server does not say
-        """None: the server sorts by itself, and spills where that is its own business."""
+        """None: the server sorts by itself."""
         return []
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
-        """The rows of a query, so many at a time."""
+        """The rows of a query in batches of ``rows``."""
         sql, params = translate(query, self._types)
         cursor = psycopg.ServerCursor(self._server, f"rows_{len(self._cursors)}")
         self._cursors.append(cursor)
@@ -124,33 +124,33 @@ class PostgresSession:
             return reader.schema
 
     def close(self) -> None:
-        """Close what is still open."""
+        """Close the open cursors."""
         for cursor in self._cursors:
             with suppress(psycopg.Error):
                 cursor.close()
 
     def interrupt(self) -> None:
-        """Stop the query that is running and any later one."""
+        """Stop the running query and refuse later ones."""
         self.stopped.set()
         self.stop_query()
 
     def stop_query(self) -> None:
-        """Stop the query that is running, if any."""
+        """Stop the running query, if any."""
         with suppress(psycopg.Error):
             self._server.cancel_safe()
 
     def verify(self) -> None:
-        """Nothing can have been overwritten."""
+        """Do nothing: a snapshot cannot be overwritten."""
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Raise what an error means instead of the error; its text can hold cells of other owners."""
+    def domain_errors(self) -> Iterator[None]:
+        """Raise the domain error for an error of the server; its text can contain values of other owners."""
         if self.stopped.is_set():
             raise RunCancelled
         try:
             yield
         except (psycopg.Error, duckdb.Error, pa.ArrowException) as error:
-            raise (RunCancelled() if self.stopped.is_set() else meaning(error)) from None
+            raise (RunCancelled() if self.stopped.is_set() else to_domain_error(error)) from None
 
     def _batches(
         self, query: Query, cursor: psycopg.ServerCursor[Any], schema: pa.Schema, rows: int
@@ -163,14 +163,14 @@ class PostgresSession:
         cursor.close()
 
     def _finish(self, query: Query, batch: pa.RecordBatch) -> pa.Table:
-        """What the query makes of the rows that its one SELECT found."""
+        """Apply what wraps the SELECT of the query to its rows."""
         if not query.inner:
             return pa.Table.from_batches([batch])
         self._local.register("rows_found", batch)
         return self._local.sql(query.sql.replace(f"({query.inner})", "rows_found", 1)).to_arrow_table()
 
 
-def meaning(error: Exception) -> ExportError:
-    """What an error means here."""
+def to_domain_error(error: Exception) -> ExportError:
+    """The domain error for an error of the server."""
     logger.warning("PostgreSQL failed: %s", type(error).__name__)
-    return next((known() for kind, known in _MEANINGS.items() if isinstance(error, kind)), InternalFailure())
+    return next((known() for kind, known in _DOMAIN_ERRORS.items() if isinstance(error, kind)), InternalFailure())

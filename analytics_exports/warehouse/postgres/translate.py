@@ -1,7 +1,8 @@
 """A compiled query in PostgreSQL's dialect.
 
-sqlglot knows most of it; what is said here is where the same words mean something else, so that comparisons stay exact:
-text is compared by its bytes, types without a counterpart as their text, and NaN is told from numbers.
+sqlglot translates most of it; the rules here are for expressions with another meaning in PostgreSQL, so that
+comparisons stay exact: text is compared by its bytes, types without a counterpart as text, and NaN is distinguished
+from numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ NO_TEXT = "\0"
 
 
 def translate(query: Query, types: Mapping[str, str]) -> tuple[str, dict[str, object]]:
-    """The one SELECT of ``query`` as PostgreSQL and psycopg take it, and its parameters.
+    """The SELECT of ``query`` in the syntax of PostgreSQL and psycopg, and its parameters.
 
     Args:
         types: DuckDB's type name of each column of the table.
@@ -50,7 +51,7 @@ def _change(node: exp.Expr, types: Mapping[str, str]) -> exp.Expr:
 
 
 def _name_columns(tree: exp.Expr) -> None:
-    """Let a column keep its name when it is converted."""
+    """Let a converted column keep its name."""
     tree.set(
         "expressions",
         [
@@ -75,9 +76,9 @@ def _is_nan(node: exp.Expr) -> exp.Expr:
 
 
 def _try_cast(node: exp.Expr) -> exp.Expr:
-    """PostgreSQL fails on a text that is no value of the type, so it is asked first."""
+    """PostgreSQL raises an error for text that is not a value of the type, so the text is validated first."""
     to = node.args["to"]
-    if to.is_type("ubigint"):  # of a hash, which is text here
+    if to.is_type("ubigint"):  # a hash, which is text in PostgreSQL
         return exp.Cast(this=node.this, to=_TEXT.copy())
     valid = exp.Anonymous(
         this="pg_input_is_valid",
@@ -87,7 +88,7 @@ def _try_cast(node: exp.Expr) -> exp.Expr:
 
 
 def _group(node: exp.Expr) -> exp.Expr:
-    """The owner is what a count is grouped by."""
+    """A count is grouped by the owner."""
     return exp.Group(expressions=[exp.to_identifier(OWNER, quoted=True)]) if node.args.get("all") else node
 
 
@@ -110,7 +111,7 @@ _FUNCTIONS: Mapping[str, Callable[[exp.Anonymous], exp.Expr]] = {"hash": _hash, 
 
 
 def _storable(value: object) -> object:
-    """``value``, or what matches nothing in place of text that PostgreSQL cannot hold."""
+    """``value``, or one that matches nothing in place of text that PostgreSQL cannot store."""
     if isinstance(value, list):
         return [item for item in value if not (isinstance(item, str) and NO_TEXT in item)]
     return None if isinstance(value, str) and NO_TEXT in value else value

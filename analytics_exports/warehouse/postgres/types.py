@@ -1,4 +1,4 @@
-"""PostgreSQL's types by the names of DuckDB's that hold exactly the same values; everything else is text."""
+"""PostgreSQL's types by the names of DuckDB types with exactly the same values; all others are text."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _SAME = {
 }
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 _PRECISE = re.compile(r"(timestamp)\(\d\)")
-_MOST_DIGITS = 38
+_MAX_DIGITS = 38
 
 _ARROW = {
     "bool": pa.bool_(),
@@ -47,13 +47,13 @@ def duckdb_name(formatted: str) -> str:
 
 
 def arrow_schema(described: Sequence[Described], adapters: AdaptersMap) -> pa.Schema:
-    """The schema of a result, as the values of its columns are carried."""
+    """The schema of a result."""
     return pa.schema([(column.name, _arrow(column, adapters)) for column in described])
 
 
 def _scalar(formatted: str) -> str:
     number = _NUMERIC.fullmatch(formatted)
-    if number and int(number[2]) <= int(number[1]) <= _MOST_DIGITS:
+    if number and int(number[2]) <= int(number[1]) <= _MAX_DIGITS:
         return f"DECIMAL({number[1]},{number[2]})"
     return _SAME.get(_PRECISE.sub(r"\1", formatted), "VARCHAR")
 

@@ -1,4 +1,4 @@
-"""The port ``Warehouse`` over the tables of one PostgreSQL database (16 or newer)."""
+"""The port ``Warehouse`` on the tables of one PostgreSQL database (16 or newer)."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -10,7 +10,7 @@ from psycopg import IsolationLevel
 
 from analytics_exports.domain.dataset import Relation
 from analytics_exports.warehouse.adapter import SessionWarehouse
-from analytics_exports.warehouse.postgres.session import PostgresSession, meaning
+from analytics_exports.warehouse.postgres.session import PostgresSession, to_domain_error
 
 _CONNECT_SECONDS = 5
 _LOCAL = {
@@ -23,15 +23,15 @@ _LOCAL = {
 
 
 class PostgresWarehouse(SessionWarehouse):
-    """The warehouse in one PostgreSQL database. Safe to share between threads: it holds no connection."""
+    """The warehouse in one PostgreSQL database. Thread-safe: it keeps no connection."""
 
     def __init__(self, url: str, *, memory_limit: str, seconds: float) -> None:
-        """Name the database; nothing is opened yet.
+        """Use the database at ``url``; nothing is opened yet.
 
         Args:
-            url: ``postgresql://``, of an account that needs no more than to read the models.
-            memory_limit: For what is done with rows here, as DuckDB spells it, such as ``256MB``.
-            seconds: Time one statement may take.
+            url: ``postgresql://``, with an account that only needs to read the models.
+            memory_limit: For processing rows here, as DuckDB spells it, such as ``256MB``.
+            seconds: Time limit of one statement.
         """
         self._url = url
         self._memory_limit = memory_limit
@@ -39,7 +39,7 @@ class PostgresWarehouse(SessionWarehouse):
         self._options = f"-c statement_timeout={max(1, round(seconds * 1000))} -c TimeZone=UTC -c search_path="
 
     def data_as_of(self) -> datetime:
-        """Now: whoever writes to the database writes to what is read next. Raises WarehouseUnavailable."""
+        """Now: writes to the database are visible to the next reading. Raises WarehouseUnavailable."""
         with self._open() as session:
             return session.version.modified
 
@@ -51,7 +51,7 @@ class PostgresWarehouse(SessionWarehouse):
         try:
             server = psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS, options=self._options)
         except psycopg.Error as error:
-            raise meaning(error) from None
+            raise to_domain_error(error) from None
         with duckdb.connect(":memory:", config={**_LOCAL, "memory_limit": self._memory_limit, "threads": "1"}) as local:
             local.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL lock_configuration = true")
             with closing(server):

@@ -1,0 +1,54 @@
+"""A background thread of the API that receives changes of exports and wakes the requests that wait for them.
+
+It uses one connection, however many requests wait. After a lost connection is restored, all of them check the state of
+their export, because notifications may have been missed.
+"""
+
+import logging
+import threading
+
+from analytics_exports.bootstrap import Application
+from analytics_exports.domain.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+LISTEN_SECONDS = 0.2
+"""How long stopping the process may have to wait for this thread, in seconds."""
+
+RECONNECT_SECONDS = 0.5
+
+
+class NotificationListener:
+    """Receives notifications for as long as the API runs."""
+
+    def __init__(self, application: Application) -> None:
+        """Use the database of ``application``; nothing runs before ``start``."""
+        self._application = application
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notification-listener", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._stop.set()
+        self._thread.join(timeout=2 * RECONNECT_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except Unavailable:
+                self._stop.wait(RECONNECT_SECONDS)
+            except Exception:  # the thread must survive any error
+                logger.exception("Receiving notifications failed")
+                self._stop.wait(RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        hub = self._application.change_hub
+        with self._application.job_notifications() as changes:
+            hub.notify_all()
+            while not self._stop.is_set():
+                hub.notify(changes.receive(LISTEN_SECONDS))

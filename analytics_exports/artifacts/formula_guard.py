@@ -1,0 +1,60 @@
+"""The formula guard: no text in a file may start a formula in the spreadsheet that opens it.
+
+Excel, LibreOffice and Google Sheets recognise a formula by its first character (CWE-1236). In CSV an apostrophe is put
+before such text, as OWASP advises; XLSX has a cell style for it (``writers.spreadsheet``). Only free text is checked:
+numbers, dates and JSON never start a formula, and negative numbers stay as they are.
+"""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from analytics_exports.artifacts.layout import Field
+from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
+
+TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms count too
+"""Characters that can start a formula."""
+
+_TEXT_KINDS = frozenset({"", "enum", "varchar"})
+
+
+def is_free_text(field: Field) -> bool:
+    """Whether the cells of a column can contain any text."""
+    return isinstance(field.dtype, pl.String) and field.kind.name in _TEXT_KINDS
+
+
+class FormulaGuard:
+    """Finds and counts text that starts like a formula."""
+
+    def __init__(self, fields: Iterable[Field], warnings: WarningCollector) -> None:
+        """Check those of ``fields`` that contain free text."""
+        self._names = [field.name for field in fields if is_free_text(field)]
+        self._warnings = warnings
+
+    def escape(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """``rows`` with an apostrophe before each text that starts like a formula."""
+        found = self.find(rows)
+        return rows.with_columns(
+            pl.when(starts_like_formula(name)).then("'" + pl.col(name)).otherwise(name).alias(name) for name in found
+        )
+
+    def find(self, rows: pl.DataFrame) -> list[str]:
+        """The columns with such text. Adds warnings."""
+        if not self._names:
+            return []
+        counts = rows.select(starts_like_formula(name).sum() for name in self._names).row(0, named=True)
+        found = {name: count for name, count in counts.items() if count}
+        for name, count in found.items():
+            self._warnings.add(WarningCode.FORMULA_TEXTS, count, name)
+        return list(found)
+
+    def escape_names(self, names: Iterable[str]) -> list[str]:
+        """Column names with an apostrophe before those that start like a formula."""
+        given = list(names)
+        self._warnings.add(WarningCode.FORMULA_NAMES, sum(name.startswith(TRIGGERS) for name in given))
+        return [f"'{name}" if name.startswith(TRIGGERS) else name for name in given]
+
+
+def starts_like_formula(name: str) -> pl.Expr:
+    """Whether a text starts like a formula."""
+    return pl.col(name).str.head(1).is_in(TRIGGERS)

@@ -1,0 +1,75 @@
+"""A connection that is kept between readings: when it is used again, when it is not, and when it is let go."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analytics_exports.domain.errors import DatasetChanged
+from analytics_exports.warehouse import DuckDBWarehouse
+from analytics_exports_tests.factories import dataset
+from analytics_exports_tests.integration.test_warehouse_versions import ALL, DATASET, ME, build, versions, warehouse_at
+
+WRITES = "import duckdb, sys; duckdb.connect(sys.argv[1]).close()"
+
+
+def read(warehouse: DuckDBWarehouse) -> pl.DataFrame:
+    with warehouse.scan(DATASET, ME, ALL) as scan:
+        return scan.frame.collect()
+
+
+def writable(path: Path) -> bool:
+    """Whether another process could write into the file now."""
+    return subprocess.run([sys.executable, "-c", WRITES, path], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return build(tmp_path / "warehouse.duckdb", "1", rows=10)
+
+
+def test_the_file_stays_open_between_readings_inside_the_block_and_nowhere_else(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    before = read(warehouse)
+    assert writable(path)
+    with warehouse.keep_alive():
+        assert read(warehouse).equals(before)
+        assert not writable(path)
+        assert read(warehouse).equals(before)
+
+    assert writable(path)
+
+
+def test_every_reading_sees_the_version_that_is_there_when_it_begins(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    with warehouse.keep_alive():
+        assert versions(read(warehouse)) == {"1"}
+        build(path.with_name("next"), "2", rows=10).replace(path)
+        assert versions(read(warehouse)) == {"2"}
+
+
+def test_readings_at_the_same_time_are_apart(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    with warehouse.keep_alive(), warehouse.scan(DATASET, ME, ALL) as one, warehouse.scan(DATASET, ME, ALL) as other:
+        one.interrupt()
+
+        assert other.frame.collect().height == 10
+    assert writable(path)
+
+
+def test_a_reading_that_was_stopped_does_not_stop_the_next(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    with warehouse.keep_alive():
+        with warehouse.scan(DATASET, ME, ALL) as stopped:
+            stopped.interrupt()
+        assert read(warehouse).height == 10
+
+
+def test_a_reading_that_failed_leaves_nothing_to_the_next(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    with warehouse.keep_alive():
+        with pytest.raises(DatasetChanged), warehouse.scan(dataset(relation=DATASET.relation), ME, ALL):
+            pass
+        assert read(warehouse).height == 10

@@ -1,0 +1,173 @@
+"""The read-back of an API process on Dagster's real event log: by announcement, and after a time without it."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+from dagster import AssetMaterialization, MetadataValue
+from sqlalchemy import text
+
+from analytics_exports.api import projection_thread
+from analytics_exports.api.notification_listener import NotificationListener
+from analytics_exports.api.projection_thread import ProjectionThread
+from analytics_exports.bootstrap import Application
+from analytics_exports.database import notifications
+from analytics_exports.domain.export import JobId, Status
+from analytics_exports.gateway import EXPORT_ASSET
+from analytics_exports.gateway.materialisation import to_metadata
+from analytics_exports.services.event_log_projection import CURSOR_NAME
+from analytics_exports_tests import factories
+from analytics_exports_tests.integration import test_batch_runs as drains
+from analytics_exports_tests.integration.test_batch_runs import HOLD
+from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
+from analytics_exports_tests.waiting import LIMIT_SECONDS, until
+
+world = drains.world  # the fixture
+NEVER = 3600.0
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_decided'"
+
+
+@pytest.fixture
+def follow(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
+    """Starts a follower that does not look by itself while a test lasts, and waits until it listens."""
+    monkeypatch.setattr(projection_thread, "POLL_SECONDS", NEVER)
+    started: list[ProjectionThread] = []
+
+    def start(app: Application | None = None) -> ProjectionThread:
+        started.append(ProjectionThread(app or world.app))
+        started[-1].start()
+        until(lambda: scalar(world, LISTENING))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each._stop.set()
+        with world.app.engine.begin() as connection:
+            connection.execute(text("NOTIFY exports_decided"))
+        each._thread.join()  # until its connections are given back
+
+
+def scalar(world: drains.World, statement: str) -> int:
+    with world.app.engine.connect() as connection:
+        return int(connection.execute(text(statement)).scalar_one())
+
+
+def completed(world: drains.World, *job_ids: JobId) -> bool:
+    return {world.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
+
+
+def test_an_export_is_completed_when_its_event_is_announced(
+    world: drains.World, follow: Callable[[], ProjectionThread]
+) -> None:
+    follow()
+    job_id = world.pending(world.user())
+    world.drain()
+
+    until(lambda: completed(world, job_id))
+
+
+def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_position(
+    world: drains.World, follow: Callable[[], ProjectionThread]
+) -> None:
+    user = world.user()
+    before = world.pending(user)
+    world.drain()
+    world.app.event_log_projection.catch_up()
+    position = world.app.jobs.read_cursor(CURSOR_NAME)
+    assert completed(world, before)
+    missed = [world.pending(user) for _ in range(3)]
+    world.drain()
+    assert not completed(world, *missed)
+    follow()
+
+    until(lambda: completed(world, *missed))
+    until(lambda: world.app.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
+
+
+def damaged(materialisation: dict[str, MetadataValue], **changes: object) -> dict[str, Any]:
+    return {**materialisation, **changes}
+
+
+POISON: Mapping[str, Callable[[dict[str, MetadataValue]], dict[str, Any]]] = {
+    "an attempt that is no number": partial(damaged, attempt=MetadataValue.text("first")),
+    "an attempt that no column holds": partial(damaged, attempt=MetadataValue.int(2**70)),
+    "a time that is none": partial(damaged, data_as_of=MetadataValue.text("yesterday")),
+    "a size that is none": partial(damaged, file_size_bytes=MetadataValue.json([1])),
+    "a text that no column holds": partial(damaged, sha256=MetadataValue.text("a\0b")),
+    "columns that are none": partial(damaged, schema=MetadataValue.json({"a": 1})),
+    "no claim": lambda _: {"path": MetadataValue.text("x")},
+    "nothing": lambda _: {},
+}
+
+
+DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) - 1 FROM dagster.event_logs)"
+
+
+def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: drains.World) -> None:
+    user = world.user()
+    poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", HOLD)[1] for kind in POISON}
+    for kind, claim in poisoned.items():
+        metadata = POISON[kind](to_metadata(claim, factories.artifact()))
+        event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
+        world.instance.report_runless_asset_event(event)
+    with world.app.engine.begin() as connection:  # of another version of Dagster, or damaged
+        connection.execute(text(DAMAGE))
+        connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
+    job_id = world.pending(user)
+    world.drain([launch for launch in world.app.jobs.lease_pending(10, HOLD) if launch.job_id == job_id])
+    world.app.event_log_projection.catch_up()
+
+    assert completed(world, job_id)
+    assert not any(completed(world, claim.job_id) for claim in poisoned.values())
+    assert world.app.jobs.count_skipped_events() == len(POISON) - 1  # one of the last two was damaged
+    with world.app.engine.begin() as connection:  # their workers are silent
+        connection.execute(text("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE status = 'running'"))
+    world.app.event_log_projection.catch_up()
+
+    assert {world.job(claim.job_id).status for claim in poisoned.values()} <= {Status.PENDING, Status.FAILED}
+
+
+@pytest.fixture
+def distant(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Application, LossyProxy]]:
+    """The same service by way of a proxy, and connections that are tried soon."""
+    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(notifications, "PROBE_SECONDS", 0.5)
+    with lossy_proxy(world.app.database_url) as proxy:
+        app = Application(world.app.settings.model_copy(update={"database_url": proxy.url}), "api")
+        yield app, proxy
+        app.close()
+
+
+def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
+    world: drains.World, distant: tuple[Application, LossyProxy], follow: Callable[..., ProjectionThread]
+) -> None:
+    app, proxy = distant
+    follow(app)
+    job_id = world.pending(world.user())
+    proxy.fall_silent()
+    world.drain()
+
+    until(lambda: completed(world, job_id))
+
+
+def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
+    world: drains.World, distant: tuple[Application, LossyProxy]
+) -> None:
+    app, proxy = distant
+    user = world.user()
+    job_id = world.pending(user)
+    announcer = NotificationListener(app)
+    announcer.start()
+    until(lambda: scalar(world, LISTENING.replace("decided", "changed")))
+
+    async def wait() -> bool:
+        with app.change_hub.subscribe(job_id) as watch:
+            await watch.wait(0.5)  # it tells everybody once, when it begins to listen
+            proxy.fall_silent()
+            world.app.jobs.cancel(user.user_id, job_id)
+            return await watch.wait(LIMIT_SECONDS)
+
+    assert asyncio.run(wait())
+    announcer.stop()
