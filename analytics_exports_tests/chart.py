@@ -1,4 +1,4 @@
-"""Renders the Helm chart without Helm: the few words of its template language that the chart uses, as Jinja."""
+"""Renders the Helm chart without Helm: the constructs of Go's template language that the chart uses, as Jinja."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Fixtures for every tier, and a hermetic environment: nothing set outside reaches a test."""
+"""Fixtures for every folder, and a hermetic environment: no variable of the caller reaches a test."""
 
 import gc
 import os

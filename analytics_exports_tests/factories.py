@@ -1,4 +1,4 @@
-"""One builder for each noun of the domain, with defaults that are plain and valid."""
+"""Builders of domain objects with valid defaults."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that loses an answer: the server has done what it was asked, and the client cannot know."""
+"""A proxy before PostgreSQL that loses responses. The server has executed the statement, and the client cannot know."""
 
 import selectors
 import socket

@@ -14,27 +14,27 @@ from werkzeug.serving import make_server
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 
 
-class Gate:
-    """Lets uploads wait for as long as a test wants."""
+class PausableUploads:
+    """WSGI middleware: holds uploads back while a test has paused them."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
-        self._passable = Event()
-        self._passable.set()
+        self._released = Event()
+        self._released.set()
         self.waiting = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if environ["REQUEST_METHOD"] in ("PUT", "POST") and "/files/" in environ["PATH_INFO"]:
-            self.waiting += not self._passable.is_set()
-            self._passable.wait()
+            self.waiting += not self._released.is_set()
+            self._released.wait()
         return self._application(environ, start_response)
 
-    def close(self) -> None:
+    def pause(self) -> None:
         self.waiting = 0
-        self._passable.clear()
+        self._released.clear()
 
-    def open(self) -> None:
-        self._passable.set()
+    def resume(self) -> None:
+        self._released.set()
 
 
 class S3Bucket:
@@ -68,9 +68,9 @@ class S3Bucket:
 class S3:
     """The server."""
 
-    def __init__(self, endpoint: str, gate: "Gate") -> None:
+    def __init__(self, endpoint: str, uploads: PausableUploads) -> None:
         self.endpoint = endpoint
-        self.gate = gate
+        self.uploads = uploads
         self._numbers = count()
         self._client = boto3.client(
             "s3",
@@ -91,14 +91,14 @@ def s3_server() -> Iterator[S3]:
     """The server, and credentials for it in this process's environment."""
     before = {name: os.environ.get(name) for name in CREDENTIALS}
     os.environ.update(CREDENTIALS)
-    gate = Gate(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, gate, threaded=True)
+    uploads = PausableUploads(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, uploads, threaded=True)
     thread = Thread(target=server.serve_forever, name="s3")
     thread.start()
     try:
-        yield S3(f"http://127.0.0.1:{server.server_port}", gate)
+        yield S3(f"http://127.0.0.1:{server.server_port}", uploads)
     finally:
-        gate.open()
+        uploads.resume()
         server.shutdown()
         thread.join()
         server.server_close()

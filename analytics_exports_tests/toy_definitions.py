@@ -1,4 +1,4 @@
-"""Jobs that do what exports cannot be made to do at will: wait, not listen, crash, fail, grow."""
+"""Jobs that wait, ignore signals, crash, fail or grow on request, which exports cannot be made to do."""
 
 import os
 import signal

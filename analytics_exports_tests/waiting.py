@@ -1,4 +1,4 @@
-"""How long tests wait: for a condition, never for a time, and not for ever.
+"""Waiting in tests: for a condition with a limit, never for a fixed time.
 
 ``EXPORTS_TEST_PATIENCE=3`` makes every limit three times as long, for a machine that is slow or busy.
 """

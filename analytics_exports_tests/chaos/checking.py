@@ -1,4 +1,4 @@
-"""What must hold when the dust has settled: of every export that was acknowledged, of its file, and of its history."""
+"""Checks after the faults of a round: every acknowledged export, its file, and its history."""
 
 import hashlib
 from collections import Counter

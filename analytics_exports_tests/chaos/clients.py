@@ -1,4 +1,4 @@
-"""Clients that want their files whatever happens: they ask until they are answered, follow, cancel and download."""
+"""Clients that request exports, retry until they get a response, poll, cancel and download."""
 
 import hashlib
 import threading

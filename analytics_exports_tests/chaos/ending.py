@@ -1,4 +1,4 @@
-"""The end of exports: their time is over, and what Dagster runs for that must leave nothing of them behind."""
+"""The expiry of exports, after which nothing of them may be left in files, tables or Dagster."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

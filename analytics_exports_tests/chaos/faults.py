@@ -1,4 +1,4 @@
-"""What the nemesis can do. Each fault happens to the real thing and is undone by its own end or by the supervisor."""
+"""The faults. Each is injected into the real component and ends by itself or by the supervisor."""
 
 import shutil
 import signal

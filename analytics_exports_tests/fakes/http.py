@@ -1,4 +1,4 @@
-"""The service in memory behind a real socket on loopback, for whoever cannot be handed a transport."""
+"""The in-memory service behind a socket on loopback, for programs that cannot be given an httpx transport."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

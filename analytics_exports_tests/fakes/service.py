@@ -1,4 +1,4 @@
-"""The service in memory, behind an httpx transport: the contract of one export and its file, and ways to go wrong.
+"""The service in memory, as an httpx transport: the contract of one export and its file, and injected failures.
 
 It answers as the contract says. A test queues what should happen instead: whole answers in ``instead``, and in ``cuts``
 after how many bytes the next downloads break off.

@@ -1,11 +1,11 @@
-"""Announcements in memory: what happens while somebody waits is a script that the test writes."""
+"""Notifications in memory: what happens while a caller waits is scripted by the test."""
 
 from collections import deque
 from collections.abc import Callable
 
 
 class FakeSignal:
-    """Implements ``ports.Signal``. Each wait takes the next step of ``script``; after the last nothing is announced."""
+    """Implements ``ports.Signal``. Each wait takes the next step of ``script``; then there is no notification."""
 
     def __init__(self, *script: Callable[[], object], listeners: int = 2, slots: int = 1) -> None:
         self.waits: list[float] = []

@@ -1,4 +1,4 @@
-"""The Figures in memory, of the exports of a FakeJobStore."""
+"""The statistics in memory, of the exports of a FakeJobStore."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from analytics_exports_tests.fakes.jobs import Change, FakeJobStore
 
 
 class FakeFigures:
-    """Implements ``ports.Figures``."""
+    """Implements ``ports.Stats``."""
 
     def __init__(self, store: FakeJobStore) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""The Warehouse in memory. Which rows a caller gets is what the oracle of the isolation proof says."""
+"""The Warehouse in memory. Which rows a caller gets is decided by the oracle of the isolation proof."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Exports over HTTP: asking once, waiting, following, listing, ending, asking once more."""
+"""Exports over HTTP: creating, waiting, polling, listing, cancelling, retrying."""
 
 import hashlib
 import threading

@@ -1,4 +1,4 @@
-"""The web page over HTTP, signing in and out on it, and who one is: the real application over fakes."""
+"""The web page over HTTP: signing in and out, and the profile. The real application over fakes."""
 
 import re
 from http.cookies import SimpleCookie

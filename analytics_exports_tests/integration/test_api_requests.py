@@ -1,4 +1,4 @@
-"""Who gets in, with what, and what everybody gets: tokens, JWTs, limits, headers, hosts, the log."""
+"""Authentication, limits, headers, hosts and the access log, for every request of the API."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the interface, for every kind of caller, in every state of an export.
+"""Authorization: every operation of the interface, for every kind of caller, in every state of an export.
 
 The operations come from the OpenAPI document. One that the tables below do not know fails the test, so that nobody adds
 an address without saying whom it is for.

@@ -47,7 +47,7 @@ class World:
         )
         return self.app.jobs.create(user, request).id
 
-    def drain(self, share: Sequence[Launch] = ()) -> ExecuteInProcessResult:
+    def export_batch(self, share: Sequence[Launch] = ()) -> ExecuteInProcessResult:
         config = {"ops": {"export_pending": {"config": {"run_keys": [launch.run_key for launch in share]}}}}
         return batch_job.execute_in_process(instance=self.instance, run_config=config)
 
@@ -96,7 +96,7 @@ def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> No
     world.app.jobs.cancel(user.user_id, cancelled)
     with world.app.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET metadata = '{}' WHERE id = :id"), {"id": malformed})
-    result = world.drain(share)
+    result = world.export_batch(share)
     world.app.event_log_projection.catch_up()
 
     assert result.success
@@ -111,7 +111,7 @@ def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> No
 
 def test_a_file_is_as_good_as_one_made_by_itself(world: World) -> None:
     job_id = world.pending(world.user())
-    world.drain()
+    world.export_batch()
     world.app.event_log_projection.catch_up()
     job = world.job(job_id)
     assert job.artifact is not None
@@ -129,7 +129,7 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
     done, lost = world.pending(user), world.pending(user)
     run_id = str(uuid4())
     (first, second) = world.app.jobs.lease_pending(2, HOLD)
-    world.drain([first])
+    world.export_batch([first])
     world.app.jobs.claim(second.job_id, run_id, HOLD)
     run = world.instance.create_run_for_job(batch_job, run_id=run_id)
     world.instance.report_run_failed(run)
@@ -141,7 +141,7 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
 def test_the_events_of_a_batch_are_stored_in_one_transaction(world: World) -> None:
     user = world.user()
     made = {world.pending(user) for _ in range(4)}
-    result = world.drain(world.app.jobs.lease_pending(4, HOLD))
+    result = world.export_batch(world.app.jobs.lease_pending(4, HOLD))
     written = text(
         "SELECT partition, xmin::text AS transaction FROM dagster.event_logs"
         " WHERE run_id = :run AND dagster_event_type = 'ASSET_MATERIALIZATION'"

@@ -1,4 +1,4 @@
-"""The client against the real application: both speak the same contract, over everything in between but a socket.
+"""The client against the real application in this process: both follow the same contract.
 
 Files are real and so is the HTTP layer; rows, jobs and users are in memory, and exports are made as soon as they are
 asked for.

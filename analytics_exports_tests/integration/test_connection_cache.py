@@ -1,4 +1,4 @@
-"""A connection that is kept between readings: when it is used again, when it is not, and when it is let go."""
+"""A connection that is kept between readings: when it is reused, renewed and closed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What loading the definitions costs: Dagster, and next to nothing else. Code server and run workers pay for it."""
+"""What loading the definitions imports: Dagster, and next to nothing else."""
 
 import subprocess
 import sys

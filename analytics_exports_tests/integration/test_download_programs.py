@@ -1,4 +1,4 @@
-"""Programs that people download with: a broken transfer goes on where it broke, and eight connections make one file."""
+"""curl, wget and aria2 as download clients: a broken transfer is resumed, and eight connections make one file."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""Exports live the same life in PostgreSQL as in memory, whatever happens in whichever order, and also all at once."""
+"""PostgreSQL and the fake job store reach the same states, for any sequence of events and for concurrent ones."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ from sqlalchemy import text
 from analytics_exports.domain.export import JobId, Launch
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.ticks import TickSequence
-from analytics_exports_tests.integration import test_batch_runs as drains
+from analytics_exports_tests.integration import test_batch_runs as batch_runs
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-world = drains.world  # the fixture
+world = batch_runs.world  # the fixture
 SENSORS = 4
 
 
@@ -25,12 +25,12 @@ def sensor(number: int = 1, wait_seconds: float = 0) -> SensorDefinition:
     return repository.get_sensor_def(f"launch_exports_{number}")
 
 
-def tick(world: drains.World, number: int = 1) -> list[str]:
+def tick(world: batch_runs.World, number: int = 1) -> list[str]:
     """The run keys of the exports that one tick launches, alone or with others."""
     return told(world, sensor(number))[0]
 
 
-def told(world: drains.World, sensor: SensorDefinition, cursor: str | None = None) -> tuple[list[str], str | None]:
+def told(world: batch_runs.World, sensor: SensorDefinition, cursor: str | None = None) -> tuple[list[str], str | None]:
     """The same of this sensor, and the cursor that Dagster stores with it; ``cursor`` is what it has stored before."""
     result = sensor(build_sensor_context(instance=world.instance, cursor=cursor))
     if isinstance(result, SkipReason):
@@ -44,14 +44,14 @@ def told(world: drains.World, sensor: SensorDefinition, cursor: str | None = Non
     return keys, result.cursor
 
 
-def test_a_tick_that_is_repeated_launches_nothing(world: drains.World) -> None:
+def test_a_tick_that_is_repeated_launches_nothing(world: batch_runs.World) -> None:
     job_id = world.pending(world.user())
 
     assert tick(world) == [f"{job_id}:1"]
     assert tick(world) == []
 
 
-def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: drains.World) -> None:
+def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: batch_runs.World) -> None:
     job_ids = {world.pending(world.user()) for _ in range(2)}
     one = sensor()
 
@@ -63,7 +63,7 @@ def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: d
     assert told(world, one, cursor) == ([], cursor)
 
 
-def test_a_tick_takes_nothing_when_the_next_has_begun(world: drains.World) -> None:
+def test_a_tick_takes_nothing_when_the_next_has_begun(world: batch_runs.World) -> None:
     """The daemon was killed and is back: of the two ticks that wait, one would tell its result to nobody."""
     one = sensor(wait_seconds=LIMIT_SECONDS)
     with ThreadPoolExecutor() as threads, world.app.pending_signal() as signal:
@@ -87,7 +87,7 @@ def test_a_tick_keeps_nothing_that_it_takes_while_the_next_begins() -> None:
     assert ticks.begin(None)[1] == []
 
 
-def test_what_a_tick_of_another_code_server_took_is_launched_again(world: drains.World) -> None:
+def test_what_a_tick_of_another_code_server_took_is_launched_again(world: batch_runs.World) -> None:
     job_id = world.pending(world.user())
     tick(world)
     with world.app.engine.begin() as connection:  # its result never reached Dagster, and the hold is over
@@ -98,7 +98,7 @@ def test_what_a_tick_of_another_code_server_took_is_launched_again(world: drains
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 60))
-def test_sensors_that_look_at_the_same_moment_share_what_is_pending(world: drains.World, count: int) -> None:
+def test_sensors_that_look_at_the_same_moment_share_what_is_pending(world: batch_runs.World, count: int) -> None:
     assert tick(world) == []
     user = world.user()
     pending = {world.pending(user) for _ in range(count)}

@@ -1,4 +1,4 @@
-"""A connection that is lost after PostgreSQL has committed: what was asked for is repeated, and happens once."""
+"""A connection that is lost after PostgreSQL has committed: the statement is repeated, and takes effect once."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What only an object store can get wrong: parts of uploads, damaged objects, large files, and a store that is away."""
+"""What is particular to object stores: parts of uploads, damaged objects, large files, and a store that is away."""
 
 import gzip
 import hashlib

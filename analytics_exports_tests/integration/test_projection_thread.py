@@ -1,4 +1,4 @@
-"""The read-back of an API process on Dagster's real event log: by announcement, and after a time without it."""
+"""The projection thread of an API process on a real event log: by notification, and after a time without it."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -19,18 +19,18 @@ from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.services.event_log_projection import CURSOR_NAME
 from analytics_exports_tests import factories
-from analytics_exports_tests.integration import test_batch_runs as drains
+from analytics_exports_tests.integration import test_batch_runs as batch_runs
 from analytics_exports_tests.integration.test_batch_runs import HOLD
 from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-world = drains.world  # the fixture
+world = batch_runs.world  # the fixture
 NEVER = 3600.0
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_decided'"
 
 
 @pytest.fixture
-def follow(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
+def follow(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
     """Starts a follower that does not look by itself while a test lasts, and waits until it listens."""
     monkeypatch.setattr(projection_thread, "POLL_SECONDS", NEVER)
     started: list[ProjectionThread] = []
@@ -49,36 +49,36 @@ def follow(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         each._thread.join()  # until its connections are given back
 
 
-def scalar(world: drains.World, statement: str) -> int:
+def scalar(world: batch_runs.World, statement: str) -> int:
     with world.app.engine.connect() as connection:
         return int(connection.execute(text(statement)).scalar_one())
 
 
-def completed(world: drains.World, *job_ids: JobId) -> bool:
+def completed(world: batch_runs.World, *job_ids: JobId) -> bool:
     return {world.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
 
 
 def test_an_export_is_completed_when_its_event_is_announced(
-    world: drains.World, follow: Callable[[], ProjectionThread]
+    world: batch_runs.World, follow: Callable[[], ProjectionThread]
 ) -> None:
     follow()
     job_id = world.pending(world.user())
-    world.drain()
+    world.export_batch()
 
     until(lambda: completed(world, job_id))
 
 
 def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_position(
-    world: drains.World, follow: Callable[[], ProjectionThread]
+    world: batch_runs.World, follow: Callable[[], ProjectionThread]
 ) -> None:
     user = world.user()
     before = world.pending(user)
-    world.drain()
+    world.export_batch()
     world.app.event_log_projection.catch_up()
     position = world.app.jobs.read_cursor(CURSOR_NAME)
     assert completed(world, before)
     missed = [world.pending(user) for _ in range(3)]
-    world.drain()
+    world.export_batch()
     assert not completed(world, *missed)
     follow()
 
@@ -105,7 +105,7 @@ POISON: Mapping[str, Callable[[dict[str, MetadataValue]], dict[str, Any]]] = {
 DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) - 1 FROM dagster.event_logs)"
 
 
-def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: drains.World) -> None:
+def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: batch_runs.World) -> None:
     user = world.user()
     poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", HOLD)[1] for kind in POISON}
     for kind, claim in poisoned.items():
@@ -116,7 +116,7 @@ def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world
         connection.execute(text(DAMAGE))
         connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
     job_id = world.pending(user)
-    world.drain([launch for launch in world.app.jobs.lease_pending(10, HOLD) if launch.job_id == job_id])
+    world.export_batch([launch for launch in world.app.jobs.lease_pending(10, HOLD) if launch.job_id == job_id])
     world.app.event_log_projection.catch_up()
 
     assert completed(world, job_id)
@@ -130,7 +130,7 @@ def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world
 
 
 @pytest.fixture
-def distant(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Application, LossyProxy]]:
+def distant(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Application, LossyProxy]]:
     """The same service by way of a proxy, and connections that are tried soon."""
     monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.3)
     monkeypatch.setattr(notifications, "PROBE_SECONDS", 0.5)
@@ -141,25 +141,25 @@ def distant(world: drains.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tu
 
 
 def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
-    world: drains.World, distant: tuple[Application, LossyProxy], follow: Callable[..., ProjectionThread]
+    world: batch_runs.World, distant: tuple[Application, LossyProxy], follow: Callable[..., ProjectionThread]
 ) -> None:
     app, proxy = distant
     follow(app)
     job_id = world.pending(world.user())
     proxy.fall_silent()
-    world.drain()
+    world.export_batch()
 
     until(lambda: completed(world, job_id))
 
 
 def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
-    world: drains.World, distant: tuple[Application, LossyProxy]
+    world: batch_runs.World, distant: tuple[Application, LossyProxy]
 ) -> None:
     app, proxy = distant
     user = world.user()
     job_id = world.pending(user)
-    announcer = NotificationListener(app)
-    announcer.start()
+    listener = NotificationListener(app)
+    listener.start()
     until(lambda: scalar(world, LISTENING.replace("decided", "changed")))
 
     async def wait() -> bool:
@@ -170,4 +170,4 @@ def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
             return await watch.wait(LIMIT_SECONDS)
 
     assert asyncio.run(wait())
-    announcer.stop()
+    listener.stop()

@@ -1,4 +1,4 @@
-"""The service behind nginx, with the configuration that the documents give; only places and ports are this test's."""
+"""The service behind nginx, with the configuration of the documents; only paths and ports are replaced."""
 
 import datetime as dt
 import re

@@ -1,4 +1,4 @@
-"""What is left in Dagster's tables of an export that is past its time: nothing; and of the others: everything."""
+"""What Dagster keeps of an expired export: nothing; and of the others: everything."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ class World:
             self.instance.report_run_failed(run)
         return job_id
 
-    def drain(self, count: int) -> list[JobId]:
+    def batch_run(self, count: int) -> list[JobId]:
         made = [JobId(uuid4()) for _ in range(count)]
         self.gateway.add_partitions(made)
         run = self.instance.create_run_for_job(many_exports)
@@ -112,7 +112,7 @@ def test_a_run_in_progress_is_not_forgotten(world: World) -> None:
 
 
 def test_an_export_made_with_others_leaves_the_others(world: World) -> None:
-    made = world.drain(3)
+    made = world.batch_run(3)
     world.gateway.delete_history(made[:2])
 
     assert world.instance.get_materialized_partitions(AssetKey(EXPORT_ASSET)) == {str(made[2])}
@@ -121,7 +121,7 @@ def test_an_export_made_with_others_leaves_the_others(world: World) -> None:
 
 def test_what_is_old_goes_and_what_is_new_stays(world: World) -> None:
     world.export()
-    world.drain(2)
+    world.batch_run(2)
     running = world.export(ended=False)
     other = world.instance.create_run_for_job(something_else)
     world.instance.report_run_failed(other)

@@ -1,4 +1,4 @@
-"""The queue of pending exports: nobody waits behind others' many, and a take does not look at all that wait."""
+"""The queue of pending exports: users take turns, and a lease does not read all that is pending."""
 
 import json
 from collections import Counter

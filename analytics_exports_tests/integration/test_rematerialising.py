@@ -1,4 +1,4 @@
-"""Publishing, and making a completed export again: whatever is served is what its facts say, whatever breaks when."""
+"""Making a completed export again: the served file always matches its facts, whatever fails when."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A PostgreSQL that accepts connections and answers nothing, as under a paused virtual machine: nobody waits for it."""
+"""A PostgreSQL that accepts connections and does not respond, as on a paused virtual machine."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Runs on warm workers: real processes that are cancelled, crash, grow old and are killed."""
+"""Runs on the worker pool: real processes that are cancelled, crash, are retired and are killed."""
 
 import os
 import signal

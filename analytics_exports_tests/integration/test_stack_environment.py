@@ -1,4 +1,4 @@
-"""What child processes are told, and that Dagster's configuration at the top of the repository works with it."""
+"""The environment of child processes, with which Dagster's configuration at the top of the repository works."""
 
 from pathlib import Path
 

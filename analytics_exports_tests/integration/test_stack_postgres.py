@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, for real: data and passwords, busy ports, and every way an owner can go without a word."""
+"""The embedded PostgreSQL: data and passwords, busy ports, and every way in which its owner can end."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""How a stack of real processes ends when its owner is told to stop, is told twice, or is killed.
+"""How a stack of real processes ends when its owner gets a signal, gets two, or is killed.
 
 Run as a program, this module is that owner: it supervises one web server and writes down what it does.
 """

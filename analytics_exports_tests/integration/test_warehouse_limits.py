@@ -1,4 +1,4 @@
-"""What a reading may not do, may not use up, and may not give away."""
+"""What a reading may not access, the limits of its resources, and what its errors may not show."""
 
 import os
 import shutil

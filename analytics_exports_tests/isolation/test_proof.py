@@ -1,4 +1,4 @@
-"""The proof with a small budget, and proof that the proof would notice."""
+"""The proof with a small budget, and that it detects each mutant."""
 
 from dataclasses import replace
 from datetime import date

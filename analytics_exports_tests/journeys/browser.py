@@ -46,7 +46,7 @@ class Visit:
     page: Page
     problems: list[str] = field(default_factory=list)
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not message.text.startswith(EXPECTED):
             self.problems.append(message.text)
 
@@ -75,7 +75,7 @@ def visiting(browser: Browser, url: str, look: str = "light", script: str = "") 
     context.set_default_timeout(LIMIT_SECONDS * 1000)
     context.add_init_script(REPORT_VIOLATIONS + script)
     visit = Visit(context.new_page())
-    visit.page.on("console", visit.hear)
+    visit.page.on("console", visit.on_console)
     visit.page.on("pageerror", lambda error: visit.problems.append(str(error)))
     visit.page.goto(url)
     yield visit

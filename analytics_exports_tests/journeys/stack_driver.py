@@ -1,6 +1,6 @@
 """A user and an operator of the real stack, for journeys in which something goes wrong.
 
-A writer that holds the warehouse is the gate: a run that has begun waits for it, as it does for dbt.
+A writer that holds the warehouse keeps runs that have begun waiting, as dbt does.
 """
 
 import re
@@ -25,7 +25,7 @@ from analytics_exports_tests.ports.test_warehouse import writing
 from analytics_exports_tests.run_workers import gone
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-BUSY_DRAINS = """
+BUSY_BATCH_RUNS = """
     SELECT count(*) FROM dagster.runs
     WHERE pipeline_name = 'export_batch' AND status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')
 """
@@ -47,7 +47,7 @@ class StackDriver:
 
     def quiet(self) -> None:
         """Wait until no run is in progress that makes whatever is pending: the next export gets a run of its own."""
-        until(lambda: len(self.listeners()) > 1 and not self.scalar(BUSY_DRAINS))
+        until(lambda: len(self.listeners()) > 1 and not self.scalar(BUSY_BATCH_RUNS))
 
     def listeners(self) -> set[int]:
         return {pid for pid, _ in self.rows(LISTENERS)}
@@ -150,9 +150,9 @@ class StackDriver:
         server.start()
 
     @contextmanager
-    def gate(self) -> Iterator[None]:
+    def warehouse_blocked(self) -> Iterator[None]:
         """Inside, no run can open the warehouse."""
-        until(lambda: not self.scalar(BUSY_DRAINS))
+        until(lambda: not self.scalar(BUSY_BATCH_RUNS))
         with writing(self.stack.settings.warehouse):
             yield
 

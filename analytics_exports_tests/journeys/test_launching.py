@@ -63,7 +63,7 @@ def backfill(driver: StackDriver) -> str:
 
 @pytest.mark.parametrize("whole_pool", [False, True])
 def test_an_export_whose_worker_is_killed_is_made_again(driver: StackDriver, *, whole_pool: bool) -> None:
-    with driver.gate():
+    with driver.warehouse_blocked():
         job_id = driver.ask()
         run, worker = driver.begun(job_id)
         (driver.process("run workers") if whole_pool else worker).kill()
@@ -122,7 +122,7 @@ def test_an_export_that_is_materialised_on_the_page_is_made_by_the_same_workers(
 
 
 def test_an_export_that_its_owner_cancels_stops_its_worker(driver: StackDriver) -> None:
-    with driver.gate():
+    with driver.warehouse_blocked():
         job_id = driver.ask()
         run, worker = driver.begun(job_id)
         assert driver.client.delete(f"/exports/{job_id}").status_code == 202
@@ -133,7 +133,7 @@ def test_an_export_that_its_owner_cancels_stops_its_worker(driver: StackDriver) 
 
 
 def test_an_export_that_an_operator_terminates_stops_its_worker_and_is_not_made_again(driver: StackDriver) -> None:
-    with driver.gate():
+    with driver.warehouse_blocked():
         job_id = driver.ask()
         run, worker = driver.begun(job_id)
         driver.graphql(TERMINATE, run=run)
@@ -145,7 +145,7 @@ def test_an_export_that_an_operator_terminates_stops_its_worker_and_is_not_made_
 
 
 def test_an_export_whose_run_an_operator_deletes_is_completed(driver: StackDriver) -> None:
-    with driver.gate():
+    with driver.warehouse_blocked():
         job_id = driver.ask()
         run, _ = driver.begun(job_id)
         driver.graphql(DELETE, run=run)

@@ -1,4 +1,4 @@
-"""Exports while PostgreSQL or the folder of files is away for a moment: one real stack."""
+"""Exports while PostgreSQL or the folder of files is unavailable for a moment: one real stack."""
 
 import threading
 import time
@@ -50,7 +50,7 @@ def moved(folder: Path) -> Iterator[None]:
 
 
 def test_a_running_export_survives_a_restart_of_postgresql(driver: StackDriver) -> None:
-    with driver.gate():
+    with driver.warehouse_blocked():
         job_id = driver.ask()
         driver.begun(job_id)
         driver.restart_postgres(FAST)

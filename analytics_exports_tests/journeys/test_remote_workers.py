@@ -24,7 +24,7 @@ from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import Service, settings_of
 from analytics_exports_tests.journeys.requests import dataset, downloaded
-from analytics_exports_tests.journeys.stack_driver import BUSY_DRAINS, LISTENERS
+from analytics_exports_tests.journeys.stack_driver import BUSY_BATCH_RUNS, LISTENERS
 from analytics_exports_tests.object_store import S3
 from analytics_exports_tests.run_workers import REPOSITORY
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
@@ -91,15 +91,15 @@ class World:
         """An export that waits at the closed gate of the object store, its run, which makes no other, and its host."""
         while True:
             before = [host.runs for host in self.hosts]
-            until(lambda: len(self.listeners()) > 1 and not count(self.engine, BUSY_DRAINS))
-            self.s3.gate.close()
+            until(lambda: len(self.listeners()) > 1 and not count(self.engine, BUSY_BATCH_RUNS))
+            self.s3.uploads.pause()
             job_id = self.ask(client)
-            until(lambda: self.s3.gate.waiting)
+            until(lambda: self.s3.uploads.waiting)
             run_id = str(self.row(job_id).dagster_run_id)
-            if not count(self.engine, BUSY_DRAINS):
+            if not count(self.engine, BUSY_BATCH_RUNS):
                 (host,) = [host for host, runs in zip(self.hosts, before, strict=True) if host.runs > runs]
                 return job_id, run_id, host
-            self.s3.gate.open()  # the last sensor that listened had one run make all that comes
+            self.s3.uploads.resume()  # the last sensor that listened had one run make all that comes
             self.ended(client, job_id)
 
     def ended(self, client: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -200,15 +200,15 @@ def replica(world: World) -> Iterator[str]:
 def client(world: World) -> Iterator[httpx.Client]:
     with world.service.client(world.service.users[1]) as client:
         yield client
-    world.s3.gate.open()
+    world.s3.uploads.resume()
 
 
 def test_exports_are_made_on_both_hosts(world: World, client: httpx.Client) -> None:
-    world.s3.gate.close()
+    world.s3.uploads.pause()
     jobs = [world.ask(client) for _ in range(2)]
-    until(lambda: world.s3.gate.waiting == 2)
+    until(lambda: world.s3.uploads.waiting == 2)
     until(lambda: [host.runs for host in world.hosts] == [1, 1])
-    world.s3.gate.open()
+    world.s3.uploads.resume()
 
     for job_id in jobs:
         job = world.ended(client, job_id)
@@ -232,7 +232,7 @@ def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
 def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
     job_id, run_id, _ = world.uploading(client)
     assert client.delete(f"/exports/{job_id}").status_code == 202
-    world.s3.gate.open()  # a worker hears of it between the parts of an upload
+    world.s3.uploads.resume()  # a worker notices it between the parts of an upload
 
     assert world.ended(client, job_id)["status"] == "cancelled"
     until(lambda: world.run_status(run_id) == "CANCELED")
@@ -249,7 +249,7 @@ def count(engine: Engine, statement: str) -> int:
 def test_the_export_of_a_lost_host_is_made_by_the_other(world: World, client: httpx.Client) -> None:
     job_id, run_id, lost = world.uploading(client)
     lost.kill()
-    world.s3.gate.open()
+    world.s3.uploads.resume()
 
     job = world.ended(client, job_id)
     assert job["status"] == "completed"

@@ -40,15 +40,15 @@ class World:
     def start(self, job_id: JobId | None) -> str:
         """A run for one export, or for many."""
         run_id = str(uuid4())
-        drains = self.fake.running.batches + (job_id is None)
-        self.fake.running = ActiveRuns(self.fake.running.total + 1, drains)
+        batches = self.fake.running.batches + (job_id is None)
+        self.fake.running = ActiveRuns(self.fake.running.total + 1, batches)
         if job_id is None:
             self.fake.batch_runs.add(run_id)
         return run_id
 
     def end(self, run_id: str, *, cancelled: bool) -> None:
-        drains = self.fake.running.batches - (run_id in self.fake.batch_runs)
-        self.fake.running = ActiveRuns(self.fake.running.total - 1, drains)
+        batches = self.fake.running.batches - (run_id in self.fake.batch_runs)
+        self.fake.running = ActiveRuns(self.fake.running.total - 1, batches)
         self.fake.log.append(RunEnded(run_id, cancelled))
 
     def damage(self, position: int) -> None:

@@ -1,4 +1,4 @@
-"""What every Figures must do: run on PostgreSQL and on the one in memory."""
+"""What every Stats must do: run on PostgreSQL and on the one in memory."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ MANY = 100
 
 
 class World:
-    """Figures about the exports of a store, and a way to let time pass."""
+    """Statistics about the exports of a store, and a way to let time pass."""
 
     def __init__(self, figures: Stats, store: JobStore, pass_time: Callable[[float], None]) -> None:
         self.figures = figures

@@ -1,4 +1,4 @@
-"""The second look at a published export: what it finds, and that it says when it cannot look."""
+"""The checks of a published export: what they find, and that they say so when they cannot look."""
 
 import hashlib
 from dataclasses import replace

@@ -45,7 +45,7 @@ class InterruptedWarehouse(FakeWarehouse):
 
 
 class World:
-    """Draining over fakes, and what it recorded."""
+    """Batch production over fakes, and what it recorded."""
 
     def __init__(self) -> None:
         self.jobs = FakeJobStore()
@@ -54,7 +54,7 @@ class World:
         self.warehouse.load(factories.dataset(), [])
         self.artifacts = FakeArtifactStore()
         self.recorded: list[list[JobId]] = []
-        producing = Producer(
+        producer = Producer(
             catalogue=FakeCatalogue([factories.dataset()]),
             warehouse=self.warehouse,
             jobs=self.jobs,
@@ -62,7 +62,7 @@ class World:
             lease=LEASE,
             max_attempts=3,
         )
-        self.draining = BatchProduction(self.jobs, self.dagster, producing, max_runs=1, launch_ttl=HOLD)
+        self.batch_production = BatchProduction(self.jobs, self.dagster, producer, max_runs=1, launch_ttl=HOLD)
 
     def pending(self, count: int = 1, user: Principal | None = None, dataset: str = "fct_transactions") -> list[JobId]:
         request = factories.request(dataset_id=dataset_id(dataset), selection=COLUMNS)
@@ -72,8 +72,8 @@ class World:
     def share(self, count: int) -> Sequence[Launch]:
         return self.jobs.lease_pending(count, HOLD)
 
-    def drain(self, share: Sequence[Launch] = (), signal: FakeSignal | None = None) -> int:
-        return self.draining.export_batch("run", share, signal or FakeSignal(), self.record)
+    def export_batch(self, share: Sequence[Launch] = (), signal: FakeSignal | None = None) -> int:
+        return self.batch_production.export_batch("run", share, signal or FakeSignal(), self.record)
 
     def record(self, published: Sequence[Published]) -> None:
         self.recorded.append([production.job.id for production, _ in published])
@@ -95,7 +95,7 @@ def test_a_run_makes_its_share_and_then_whatever_is_pending(world: World) -> Non
     pending = world.pending(60)
     share = world.share(25)
 
-    assert world.drain(share) == 60
+    assert world.export_batch(share) == 60
     assert world.made == pending
     assert {world.jobs.rows[job_id].job.run_id for job_id in pending} == {"run"}
     assert world.dagster.partitions == set(pending) - {launch.job_id for launch in share}
@@ -103,7 +103,7 @@ def test_a_run_makes_its_share_and_then_whatever_is_pending(world: World) -> Non
 
 def test_what_is_published_is_recorded_in_batches(world: World) -> None:
     world.pending(2 * RECORD_EXPORTS + 1)
-    world.drain()
+    world.export_batch()
 
     assert max(map(len, world.recorded)) <= RECORD_EXPORTS
     assert len(world.recorded) < RECORD_EXPORTS
@@ -112,7 +112,7 @@ def test_what_is_published_is_recorded_in_batches(world: World) -> None:
 def test_an_export_that_fails_fails_alone(world: World) -> None:
     good, (bad,), more = world.pending(3), world.pending(dataset="not_there_any_more"), world.pending(3)
 
-    assert world.drain() == 6
+    assert world.export_batch() == 6
     assert sorted(world.made) == sorted(good + more)
     assert world.status(bad) is Status.FAILED
 
@@ -121,7 +121,7 @@ def test_when_no_file_can_be_written_one_export_loses_an_attempt_and_the_others_
     (first, *others) = world.pending(30)
     world.artifacts.free_bytes = 0
 
-    assert world.drain(world.share(25)) == 0
+    assert world.export_batch(world.share(25)) == 0
     assert world.status(first) is Status.PENDING
     assert {launch.job_id for launch in world.share(30)} == set(others)
 
@@ -131,7 +131,7 @@ def test_an_export_that_was_cancelled_is_left_out(world: World) -> None:
     pending = world.pending(3, user)
     share = world.share(3)
     world.jobs.cancel(user.user_id, pending[1])
-    world.drain(share)
+    world.export_batch(share)
 
     assert world.made == [pending[0], pending[2]]
     assert world.status(pending[1]) is Status.CANCELLED
@@ -139,7 +139,7 @@ def test_an_export_that_was_cancelled_is_left_out(world: World) -> None:
 
 def test_everybody_has_their_turn(world: World) -> None:
     many, few = world.pending(30), world.pending(2)
-    world.drain()
+    world.export_batch()
 
     assert world.made[:4] == [many[0], few[0], many[1], few[1]]
 
@@ -148,7 +148,7 @@ def test_a_run_listens_for_more_before_it_ends(world: World) -> None:
     late: list[JobId] = []
     signal = FakeSignal(lambda: late.extend(world.pending(2)), lambda: None, lambda: late.extend(world.pending()))
     early = world.pending()
-    world.drain(signal=signal)
+    world.export_batch(signal=signal)
 
     assert world.made == early + late
     assert len(late) == 3
@@ -157,7 +157,7 @@ def test_a_run_listens_for_more_before_it_ends(world: World) -> None:
 def test_what_was_published_is_recorded_before_a_run_waits(world: World) -> None:
     (first,) = world.pending()
     seen: list[list[JobId]] = []
-    world.drain(signal=FakeSignal(lambda: seen.append(world.made)))
+    world.export_batch(signal=FakeSignal(lambda: seen.append(world.made)))
 
     assert seen == [[first]]
 
@@ -166,7 +166,7 @@ def test_a_run_whose_time_is_over_takes_nothing_more(world: World, monkeypatch: 
     monkeypatch.setattr(batch_production, "MAX_SECONDS", 0)
     pending = world.pending(30)
 
-    assert world.drain(world.share(25)) == 25
+    assert world.export_batch(world.share(25)) == 25
     assert [launch.run_key for launch in world.share(30)] == [f"{job_id}:1" for job_id in pending[25:]]
 
 
@@ -174,7 +174,7 @@ def test_one_run_too_many_gives_back_what_it_was_given(world: World) -> None:
     pending = world.pending(3)
     share = world.share(3)
 
-    assert world.drain(share, FakeSignal(slots=0)) == 0
+    assert world.export_batch(share, FakeSignal(slots=0)) == 0
     assert [launch.job_id for launch in world.share(3)] == [launch.job_id for launch in share]
     assert {world.status(job_id) for job_id in pending} == {Status.PENDING}
 
@@ -186,7 +186,7 @@ def test_what_waits_behind_a_long_export_is_given_back_while_that_is_made(
     pending = world.pending(25)
     others: list[Launch] = []
     world.warehouse.meanwhile = lambda: others.extend(until(lambda: world.share(30)))
-    world.drain(world.share(25))
+    world.export_batch(world.share(25))
 
     assert [launch.job_id for launch in others] == pending[1:]
     assert world.made == pending[:1]
@@ -196,7 +196,7 @@ def test_a_run_that_is_stopped_records_what_it_published_and_gives_back_the_rest
     pending = world.pending(5)
     world.warehouse.last = 2
     with pytest.raises(Stopped):
-        world.drain(world.share(5))
+        world.export_batch(world.share(5))
 
     assert world.made == pending[:2]
     assert [world.status(job_id) for job_id in pending[2:]] == [Status.RUNNING, Status.PENDING, Status.PENDING]

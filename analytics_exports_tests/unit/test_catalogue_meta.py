@@ -1,4 +1,4 @@
-"""What a project may write under ``meta``, and how it is told what is wrong."""
+"""What a project may write under ``meta``, and the reasons for which a model is rejected."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the types come from, and what happens while the warehouse cannot tell them."""
+"""Where column types come from, and what happens while the warehouse is unavailable."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which models are fit to be datasets, and what is said about those that are not."""
+"""Which models become datasets, and the reasons why others are rejected."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Following an export to its end: the file, its rows as data frames, or the reason why there is none."""
+"""Waiting for an export: the file, its rows as data frames, or the reason why there is none."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""One request and its answer: what is tried again and when, what errors become, and where the token never is."""
+"""One request and its response: what is retried and when, which errors are raised, and where the token never is."""
 
 import asyncio
 import logging

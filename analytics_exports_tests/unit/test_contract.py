@@ -1,4 +1,4 @@
-"""What the wire lets through: one spelling of each value, and nothing that a later stage could stumble over."""
+"""The models of the contract: one spelling of each value, and nothing that a later stage could not process."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""HTTP by the letter: ranges, conditions, preferences, names of files."""
+"""HTTP syntax: ranges, conditional requests, preferences, file names."""
 
 import asyncio
 from contextlib import suppress

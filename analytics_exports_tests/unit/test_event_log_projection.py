@@ -25,7 +25,7 @@ class World:
         self.jobs = FakeJobStore()
         self.artifacts = FakeArtifactStore()
         self.dagster = FakeOrchestrator()
-        self.readback = EventLogProjection(self.jobs, self.artifacts, self.dagster, DAY, max_attempts=2)
+        self.projection = EventLogProjection(self.jobs, self.artifacts, self.dagster, DAY, max_attempts=2)
 
     def running(self, run_id: str = "run") -> Claim:
         job = self.jobs.create(factories.principal(), factories.request())
@@ -54,7 +54,7 @@ def world() -> World:
 def test_a_publication_completes_its_export(world: World) -> None:
     claim = world.running()
     world.dagster.log.append(Materialised(claim, factories.artifact()))
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.COMPLETED
 
@@ -62,10 +62,10 @@ def test_a_publication_completes_its_export(world: World) -> None:
 def test_following_twice_changes_nothing(world: World) -> None:
     claim = world.running()
     world.dagster.log.append(Materialised(claim, factories.artifact()))
-    world.readback.catch_up()
+    world.projection.catch_up()
     before = world.jobs.rows[claim.job_id].job
     world.jobs.pass_time(5)
-    world.readback.catch_up()
+    world.projection.catch_up()
     EventLogProjection(world.jobs, world.artifacts, FakeOrchestrator(), DAY, max_attempts=2).catch_up()
 
     assert world.jobs.rows[claim.job_id].job == before
@@ -75,7 +75,7 @@ def test_everything_that_happened_while_nobody_read_is_taken_in(world: World) ->
     claims = [world.running() for _ in range(PAGE + 50)]
     world.dagster.log += [Materialised(claim, factories.artifact()) for claim in claims]
     world.jobs.pass_time(3600)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert {world.status(claim) for claim in claims} == {Status.COMPLETED}
 
@@ -83,7 +83,7 @@ def test_everything_that_happened_while_nobody_read_is_taken_in(world: World) ->
 def test_a_publication_of_another_claim_is_not_believed(world: World) -> None:
     claim = world.running()
     world.dagster.log.append(Materialised(Claim(claim.job_id, claim.attempt, "another"), factories.artifact()))
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.RUNNING
 
@@ -92,9 +92,9 @@ def test_the_file_of_an_export_that_was_cancelled_after_its_publication_is_remov
     claim, other = world.running(), world.running()
     key, kept = world.publish(claim), world.publish(other)
     world.cancel(claim)
-    world.readback.catch_up()
+    world.projection.catch_up()
     world.dagster.log.append(Materialised(other, factories.artifact()))
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.CANCELLED
     assert world.artifacts.files.keys() == {kept}
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweep(world: World) ->
     world.publish(other)
     world.cancel(claim)
     world.artifacts.away = True
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(other) is Status.COMPLETED
 
@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweep(world: World) ->
 def test_a_failed_run_is_tried_again(world: World) -> None:
     claim = world.running()
     world.dagster.log.append(RunEnded("run", cancelled=False))
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.PENDING
 
@@ -123,7 +123,7 @@ def test_a_failed_run_is_tried_again(world: World) -> None:
 def test_a_run_that_an_operator_cancelled_is_not_tried_again(world: World) -> None:
     claim = world.running()
     world.dagster.log.append(RunEnded("run", cancelled=True))
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.jobs.rows[claim.job_id].job.failure == Failure.of(RunCancelled)
     assert world.status(claim) is Status.FAILED
@@ -132,7 +132,7 @@ def test_a_run_that_an_operator_cancelled_is_not_tried_again(world: World) -> No
 def test_a_run_that_published_and_then_failed_is_completed(world: World) -> None:
     claim = world.running()
     world.dagster.log += [Materialised(claim, factories.artifact()), RunEnded("run", cancelled=False)]
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.COMPLETED
 
@@ -140,7 +140,7 @@ def test_a_run_that_published_and_then_failed_is_completed(world: World) -> None
 def test_a_silent_worker_loses_its_export(world: World) -> None:
     claim = world.running()
     world.jobs.pass_time(21)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.PENDING
 
@@ -148,12 +148,12 @@ def test_a_silent_worker_loses_its_export(world: World) -> None:
 def test_attempts_are_bounded(world: World) -> None:
     claim = world.running()
     world.jobs.pass_time(100)
-    world.readback.catch_up()
+    world.projection.catch_up()
     world.jobs.pass_time(100)
     assert [launch.number for launch in world.jobs.lease_pending(1, LEASE)] == [2]
     world.jobs.claim(claim.job_id, "again", LEASE)
     world.jobs.pass_time(100)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.FAILED
 
@@ -163,7 +163,7 @@ def test_a_publication_that_became_visible_late_is_found_before_the_export_is_ma
     world.jobs.advance_cursor(CURSOR_NAME, 10)
     world.dagster.log.append(Materialised(claim, factories.artifact()))
     world.jobs.pass_time(21)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.COMPLETED
 
@@ -172,13 +172,13 @@ def test_an_event_that_cannot_be_read_is_in_nobodys_way_and_is_tried_again(world
     lost, other = world.running(), world.running()
     world.dagster.log += [Materialised(claim, factories.artifact()) for claim in (lost, other)]
     world.dagster.damaged = {1}
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert (world.status(lost), world.status(other)) == (Status.RUNNING, Status.COMPLETED)
     assert world.jobs.count_skipped_events() == 1
     world.dagster.damaged = set()
     world.jobs.pass_time(2)
-    world.readback.catch_up()
+    world.projection.catch_up()
     assert world.status(lost) is Status.COMPLETED
     assert world.jobs.count_skipped_events() == 0
 
@@ -200,7 +200,7 @@ def test_an_event_that_the_tables_do_not_take_is_in_nobodys_way(
     world.publish(poisoned)
     world.dagster.log.append(RunEnded("poisoned", cancelled=False))
     world.publish(other)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(other) is Status.COMPLETED
     assert world.jobs.count_skipped_events() == 1
@@ -209,7 +209,7 @@ def test_an_event_that_the_tables_do_not_take_is_in_nobodys_way(
 def test_a_skipped_event_that_dagster_has_deleted_is_forgotten(world: World) -> None:
     world.jobs.skip_event(77, "Damaged")
     world.jobs.pass_time(2)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.jobs.count_skipped_events() == 0
 
@@ -227,7 +227,7 @@ def test_a_row_that_cannot_be_ended_keeps_no_other_from_being_ended(
 
     monkeypatch.setattr(world.jobs, "fail_attempt", refuse)
     world.jobs.pass_time(21)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert (world.status(stuck), world.status(other)) == (Status.RUNNING, Status.PENDING)
 
@@ -237,11 +237,11 @@ def test_the_file_of_an_export_that_failed_after_all_is_removed(world: World, ho
     claim = world.running()
     key = world.publish(claim)
     world.dagster.log.clear()  # its worker was killed before it could tell
-    world.readback = EventLogProjection(world.jobs, world.artifacts, world.dagster, DAY, max_attempts=1)
+    world.projection = EventLogProjection(world.jobs, world.artifacts, world.dagster, DAY, max_attempts=1)
     if how == "its run failed":
         world.dagster.log.append(RunEnded("run", cancelled=False))
     world.jobs.pass_time(21)
-    world.readback.catch_up()
+    world.projection.catch_up()
 
     assert world.status(claim) is Status.FAILED
     assert key not in world.artifacts.files

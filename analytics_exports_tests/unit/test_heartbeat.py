@@ -1,4 +1,4 @@
-"""What a heartbeat tells while a file is written, and that it stops work whose claim is gone."""
+"""What a heartbeat reports while a file is written, and that it stops work whose claim is not current."""
 
 import threading
 from collections.abc import Mapping

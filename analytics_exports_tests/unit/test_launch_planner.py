@@ -116,17 +116,17 @@ def test_nothing_is_launched_beside_runs_that_make_many_as_long_as_they_begin_ex
 
 
 @given(st.integers(1, 200), st.integers(0, WORKERS), st.integers(0, RUNS), st.integers(1, 4))
-def test_a_plan_is_within_its_bounds(count: int, runs: int, drains: int, listeners: int) -> None:
+def test_a_plan_is_within_its_bounds(count: int, runs: int, batches: int, listeners: int) -> None:
     world = World()
     pending = world.pending(count)
-    world.dagster.running = ActiveRuns(max(runs, drains), drains)
+    world.dagster.running = ActiveRuns(max(runs, batches), batches)
     plan = world.plan(listeners=listeners)
 
     assert len(set(ids(plan))) == len(ids(plan))
     assert set(ids(plan)) <= set(pending)
-    assert len(plan.batch_runs) <= min(RUNS - drains, WORKERS - max(runs, drains))
+    assert len(plan.batch_runs) <= min(RUNS - batches, WORKERS - max(runs, batches))
     assert all(0 < len(share) <= BATCH_SIZE * RUNS for share in plan.batch_runs)
-    assert bool(ids(plan)) == (max(runs, drains) < WORKERS)
+    assert bool(ids(plan)) == (max(runs, batches) < WORKERS)
 
 
 def test_work_that_comes_while_a_sensor_waits_is_launched(world: World) -> None:

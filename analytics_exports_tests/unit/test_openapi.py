@@ -1,4 +1,4 @@
-"""What is written from the code is complete: the OpenAPI document, and the reference of errors."""
+"""The generated OpenAPI document and error reference are complete."""
 
 import json
 from collections.abc import Iterator

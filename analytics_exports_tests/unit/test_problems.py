@@ -1,4 +1,4 @@
-"""Error bodies: total, documented, and without a word of what the caller sent."""
+"""Problem documents: complete, documented, and without anything that the caller sent."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Sweeping: what attempts left behind goes, what somebody may want stays."""
+"""The sweep: what attempts left behind is removed, what is still offered stays."""
 
 from datetime import timedelta
 

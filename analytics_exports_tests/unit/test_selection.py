@@ -1,4 +1,4 @@
-"""The gate between what callers send and what is compiled: nothing wrong passes, and nothing right is changed."""
+"""Validation of selections: nothing wrong passes, and nothing right is changed."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the suite does after a failure: a few journeys get a second chance, and nothing else does."""
+"""What the suite does after a failure: a few journeys are run again, nothing else."""
 
 import subprocess
 import sys
