@@ -4,13 +4,20 @@ A request becomes a row in the PostgreSQL ``jobs`` table and a dynamic partition
 materialises the partition; an IO manager writes a Polars frame to a file; the API reads the materialisation back and
 serves the file to its owner.
 
-    cli | definitions                  entry points
-    api | orchestration | stack        HTTP, Dagster, the local processes
-    bootstrap                          the one composition root
-    settings | observability
-    services | adapters                the verbs; catalogue, warehouse, artifacts, database, gateway, client, web
-    ports | contract                   Protocols in domain words; the wire models
-    domain                             plain values and rules
+    __main__                           ``python -m analytics_exports``
+    cli | definitions                  the command line; what Dagster loads
+    api | orchestration | stack        HTTP; assets, sensors and run workers; the processes of one machine
+    bootstrap                          wires the services
+    adapters                           makes the adapters from the settings
+    settings | observability           environment variables; logs
+    services                           the use cases
+    catalogue, warehouse, artifacts, database, gateway, client, web
+                                       dbt, DuckDB, files, PostgreSQL, Dagster; the Python client; the web page
+    reconnecting | parent_death        retries after a lost connection; child processes that end with their parent
+    ports | contract                   interfaces of the adapters; models of the HTTP interface
+    domain                             types and rules of exports, on the standard library alone
+
+``setup.cfg`` has the same layers as import contracts, which ``make check`` enforces.
 """
 
 from pathlib import Path

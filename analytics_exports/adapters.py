@@ -152,7 +152,7 @@ class Adapters:
         return PostgresStats(self.engine)
 
     def pending_signal(self) -> AbstractContextManager[Signal]:
-        """Announces that an export is pending."""
+        """The notifications of pending exports."""
         from analytics_exports.database.notifications import PENDING, listening
 
         return listening(self.database_url, PENDING, self._retry_seconds)
@@ -164,7 +164,7 @@ class Adapters:
         return listening(self.database_url, CHANGED)
 
     def event_log_signal(self) -> AbstractContextManager[Signal]:
-        """Announces that Dagster logged an event that decides the outcome of an export."""
+        """The notifications of events in Dagster's log that decide the outcome of an export."""
         from analytics_exports.database.notifications import listening
         from analytics_exports.gateway import EVENT_LOG_CHANNEL
 

@@ -67,7 +67,7 @@ class Workers:
         return run.run_id
 
     def create(self, job: str, **tags: str) -> DagsterRun:
-        """A run that nobody was told of."""
+        """A run that was not submitted to the pool."""
         return self.instance.create_run_for_job(
             self._job(job).get_definition(),
             job_code_origin=self._job(job).get_python_origin(),

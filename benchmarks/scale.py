@@ -169,7 +169,7 @@ def ours(url: str, mebibytes: int) -> int:
     with store.stage(key, 1) as staging:
         size = staging.write(frame, Format.CSV, {}, lambda *_: None).file_size_bytes
         staging.publish()
-    told("ours_upload_and_read_back", size, time.perf_counter() - began)
+    print_figure("ours_upload_and_read_back", size, time.perf_counter() - began)
 
     def read() -> None:
         file = store.open(key)
@@ -186,10 +186,10 @@ def rate(name: str, size: int, call: Callable[[], object]) -> None:
     """Time a transfer."""
     began = time.perf_counter()
     call()
-    told(name, size, time.perf_counter() - began)
+    print_figure(name, size, time.perf_counter() - began)
 
 
-def told(name: str, size: int, seconds: float) -> None:
+def print_figure(name: str, size: int, seconds: float) -> None:
     """Print the rate of a transfer."""
     line = {"benchmark": "files", "transfer": name, "bytes": size, "mb_per_s": round(size / seconds / 1e6, 1)}
     print(json.dumps(line), flush=True)

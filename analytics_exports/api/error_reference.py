@@ -24,7 +24,7 @@ changes its meaning; people read `detail`; operators find the request in the log
 are named in `errors` by JSON pointers. Nothing that was sent is repeated. An error that may pass by itself has a
 `Retry-After` header.
 
-The service itself tells what a code means: `GET {documentation_path("CODE")}`, the address in `type`. The same codes
+The service itself documents each code: `GET {documentation_path("CODE")}`, the address in `type`. The same codes
 stand in the `error` of an export that failed.
 
 | code | HTTP status | may pass by itself |

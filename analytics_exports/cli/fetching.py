@@ -60,13 +60,13 @@ class Display:
 
 def _progress(facts: ExportOut) -> tuple[int, int | None, str]:
     """Rows written, rows in total if known, and both as text."""
-    told = facts.progress
-    if told is None:
+    reported = facts.progress
+    if reported is None:
         return 1, 1, "" if facts.row_count is None else f"{facts.row_count:,} rows"
-    if told.queue_position:
-        return 0, None, f"number {told.queue_position} in the queue"
-    of = f" of {told.rows_total:,}" if told.rows_total else ""
-    return told.rows_written, told.rows_total, f"{told.rows_written:,}{of} rows"
+    if reported.queue_position:
+        return 0, None, f"number {reported.queue_position} in the queue"
+    of = f" of {reported.rows_total:,}" if reported.rows_total else ""
+    return reported.rows_written, reported.rows_total, f"{reported.rows_written:,}{of} rows"
 
 
 def deliver(export: Export, output: Path, *, wait: bool, as_json: bool) -> None:

@@ -103,11 +103,11 @@ class Exchange:
             ExportError: the error in the response; ServiceUnreachable when there was none, or it broke off.
         """
 
-        def taken(response: httpx.Response) -> ChunkWriter | None:
+        def handle(response: httpx.Response) -> ChunkWriter | None:
             return handle_body(response) if handle_body and response.is_success else None
 
         try:
-            response = await self.transport.send(request, taken)
+            response = await self.transport.send(request, handle)
         except httpx.TransportError as reason:
             raise errors.ServiceUnreachable from reason
         if not response.is_success and response.status_code != HTTPStatus.NOT_MODIFIED:

@@ -126,7 +126,7 @@ class PageQuery(RowsQuery):
 
 
 class ExportCreate(SelectionFields):
-    """What to export. Which options a format has, GET /formats tells."""
+    """What to export. GET /formats lists the options of each format."""
 
     model_config = examples.example_config(examples.EXPORT_CREATE)
 

@@ -186,15 +186,15 @@ class ProgressOut(BaseModel):
         """From the domain's values; ``None`` for an export that has ended."""
         if job.status not in LIVE:
             return None
-        told = job.progress or Progress(0, 0)
-        total, written = told.rows_total, told.rows_written
+        reported = job.progress or Progress(0, 0)
+        total, written = reported.rows_total, reported.rows_written
         writing: Literal["writing", "finishing"] = "finishing" if written == total else "writing"
         return cls(
             stage="queued" if job.status is Status.PENDING else writing if written else "reading",
             percent=None if not total else min(100, 100 * written // total),
             rows_written=written,
             rows_total=total,
-            bytes_written=told.bytes_written,
+            bytes_written=reported.bytes_written,
             queue_position=queue_position,
         )
 

@@ -93,10 +93,10 @@ def skip_malformed(rows: Iterable[tuple[UUID, Callable[[], ExportJob]]]) -> Iter
 
 
 def _progress(row: Job) -> Progress | None:
-    told = row.details.get("progress")
-    if row.status != Status.RUNNING or not told:
+    reported = row.details.get("progress")
+    if row.status != Status.RUNNING or not reported:
         return None
-    return Progress(told.get("rows_written", 0), told.get("bytes_written", 0), told.get("rows_total"))
+    return Progress(reported.get("rows_written", 0), reported.get("bytes_written", 0), reported.get("rows_total"))
 
 
 def _request(details: Mapping[str, Any]) -> ExportRequest:

@@ -70,13 +70,13 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
         """Claim it with this token, which an earlier try may have stored already."""
         pending = Job.status == Status.PENDING
         again = and_(literal(remake), Job.status == Status.COMPLETED, Job.expires_at > func.now(), _lease_over())
-        taken = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
+        already_claimed = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
         statement = (
             update(Job)
-            .where(Job.id == job_id, or_(pending, again, taken))
+            .where(Job.id == job_id, or_(pending, again, already_claimed))
             .values(
                 status=case((pending, Status.RUNNING.value), else_=Job.status),
-                attempt=Job.attempt + case((taken, 0), else_=1),
+                attempt=Job.attempt + case((already_claimed, 0), else_=1),
                 dagster_run_id=run_id,
                 worker_token=token,
                 lease_until=func.now() + lease,

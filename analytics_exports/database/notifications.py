@@ -114,7 +114,7 @@ class PostgresListener:
         while.
         """
         self._slot_limit = limit
-        return self._query(self._take_slot)
+        return self._query(self._acquire_slot)
 
     def _listen(self, seconds: float) -> Sequence[Notify]:
         """Notifications, as soon as there are some. Raises OperationalError when the connection is found to be dead."""
@@ -156,7 +156,7 @@ class PostgresListener:
         found = self._connection.execute(statement, [self._name]).fetchone()
         return int(found[0]) if found else 0
 
-    def _take_slot(self) -> bool:
+    def _acquire_slot(self) -> bool:
         for number in range(self._slot_limit):
             taken = self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [SLOT_LOCKS, number]).fetchone()
             if taken and taken[0]:
@@ -178,7 +178,7 @@ class PostgresListener:
         self._connection.close()
         self._connection = retry_while_away(self._retry_seconds, self._connect)
         if self._slot_limit:
-            self._query(self._take_slot)
+            self._query(self._acquire_slot)
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def listening(database_url: str, channel: str, retry_seconds: float = 0) -> Iter
     """Listen from here on; check the current state after entering.
 
     Args:
-        retry_seconds: How long a lost connection is retried; with 0 the caller is told at once.
+        retry_seconds: How long a lost connection is retried; with 0 the error is raised at once.
     """
     url = app_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
     name = f"listens to {channel}"

@@ -52,17 +52,15 @@ class LaunchQueue(Transactions):
         """Lease pending exports, fair between users."""
         rows: list[Row[Any]] = []
 
-        def hand_out() -> list[Row[Any]]:
-            """A try that got as far as its commit may have succeeded: then what it handed out is ours."""
+        def lease() -> list[Row[Any]]:
+            """An attempt that reached its commit may have succeeded: then its leases are ours."""
             if rows and (kept := self._still_leased(rows)):
                 return kept
             with self._transaction() as session:
                 rows[:] = session.execute(LEASE_PENDING, {"limit": limit, "hold": ttl})
             return rows
 
-        found = sorted(
-            retry_while_away(self.retry_seconds, hand_out), key=lambda row: (row.turn, row.created_at, row.id)
-        )
+        found = sorted(retry_while_away(self.retry_seconds, lease), key=lambda row: (row.turn, row.created_at, row.id))
         return [Launch(JobId(row.id), row.launches, row.request_id) for row in found]
 
     def _still_leased(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:

@@ -35,7 +35,7 @@
         ├── TimedOut
         ├── TooLarge
         ├── WarehouseChanged     overwritten in place while it was read
-        └── WorkerLost           the worker died without a word
+        └── WorkerLost           the worker ended without reporting a result
 
 Names, codes and sentences; no HTTP statuses (``api.problems``) and no texts of libraries: those can carry values.
 """
@@ -250,7 +250,7 @@ class InternalFailure(ProductionFailed):
 
 
 class IsolationViolation(ProductionFailed):
-    """The export was stopped by a safety check; nothing was published and operators were told."""
+    """The export was stopped by a safety check; nothing was published, and it is logged for operators."""
 
     code = "isolation_violation"
 

@@ -27,4 +27,4 @@ EXPORT_JOBS = (EXPORT_JOB, BATCH_JOB, FORMER_BATCH_JOB, REQUEST_JOB, EXPIRY_JOB,
 """Names of the jobs that make and remove exports; their runs are deleted with the exports."""
 
 EVENT_LOG_CHANNEL = "exports_decided"
-"""PostgreSQL channel that announces events which decide the outcome of exports."""
+"""PostgreSQL channel that notifies of events which decide the outcome of exports."""

@@ -4,7 +4,7 @@ The stock storages open a connection for each statement, which costs far more th
 storages share one small pool per process and survive a restart of PostgreSQL: a method whose connection was lost is
 repeated on a new one. A method that must take effect once is one transaction, and before it is repeated, the storage
 checks whether the first try was committed. Besides, the event log gives its followers a guarantee: events that decide
-the outcome of exports become visible in the order of their ids, and each is announced.
+the outcome of exports become visible in the order of their ids, and each causes a notification.
 
 Every Dagster process imports this module: whatever it imports is loaded by all of them.
 """
@@ -252,7 +252,7 @@ class OrderedEventLog(PooledStorage, PostgresEventLogStorage):
 
 
 def _lock_and_notify(connection: Connection) -> None:
-    """Become the only writer and announce the events. The wait for another writer is limited, in case it hangs."""
+    """Become the only writer and notify of the events. The wait for another writer is limited, in case it hangs."""
     connection.execute(text(f"NOTIFY {EVENT_LOG_CHANNEL}"))
     try:
         with connection.begin_nested():

@@ -21,7 +21,7 @@ READ_BYTES = 16 * 2**20
 ROW_COUNT, READABLE, OWNER_ONLY = "row_count_matches", "file_is_readable", "owner_only"
 
 ForeignRows = Callable[[BinaryIO, Format, str, str], int | None]
-"""Counts the rows of a file that have another value in a column; ``None`` when the format cannot tell."""
+"""Counts the rows of a file that have another value in a column; ``None`` when the format has no statistics for it."""
 
 
 @dataclass(frozen=True, slots=True)

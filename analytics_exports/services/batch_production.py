@@ -58,7 +58,7 @@ class BatchProduction:
 
         Args:
             batch: The exports that the run was launched for.
-            signal: Announces that an export is pending.
+            signal: Notifies when an export is pending.
             record: Called with several publications at a time.
         """
         if not signal.acquire_slot(self.max_runs):
@@ -102,7 +102,7 @@ class BatchProduction:
         """The exports to make; ``None`` each time before waiting for more."""
         ends = time.monotonic() + MAX_SECONDS
         size, quiet_until = CHUNK_EXPORTS, time.monotonic() + IDLE_SECONDS
-        chunk = batch or self._take(size)
+        chunk = batch or self._lease(size)
         while True:
             if chunk:
                 began = time.monotonic()
@@ -116,12 +116,12 @@ class BatchProduction:
                     return
             if time.monotonic() >= ends:  # checked before leasing more
                 return
-            chunk = self._take(size)
+            chunk = self._lease(size)
 
     def _in_time(self, chunk: Sequence[Launch]) -> Iterator[JobId]:
         """The exports of a chunk that can be started in time. The rest is unleased while one is being made."""
         waiting = deque(chunk)
-        timer = threading.Timer(2 * CHUNK_SECONDS, self._give_back, (waiting,))
+        timer = threading.Timer(2 * CHUNK_SECONDS, self._unlease, (waiting,))
         timer.daemon = True
         timer.start()
         try:
@@ -130,19 +130,19 @@ class BatchProduction:
                     yield launch.job_id
         finally:
             timer.cancel()
-            self._give_back(waiting)
+            self._unlease(waiting)
 
-    def _give_back(self, waiting: deque[Launch]) -> None:
+    def _unlease(self, waiting: deque[Launch]) -> None:
         """Unlease what is still waiting. If the database is away, other runs get it when the lease has expired."""
         if left := list(iter(lambda: _next(waiting), None)):
             with suppress(DatabaseUnavailable):
                 self.jobs.unlease(left)
 
-    def _take(self, size: int) -> Sequence[Launch]:
-        taken = self.jobs.lease_pending(size, self.launch_ttl)
-        if taken:
-            self.orchestrator.add_partitions([launch.job_id for launch in taken])
-        return taken
+    def _lease(self, size: int) -> Sequence[Launch]:
+        leased = self.jobs.lease_pending(size, self.launch_ttl)
+        if leased:
+            self.orchestrator.add_partitions([launch.job_id for launch in leased])
+        return leased
 
 
 def _next(waiting: deque[Launch]) -> Launch | None:

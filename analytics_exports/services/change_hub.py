@@ -61,8 +61,8 @@ class ChangeHub:
     def notify(self, job_ids: Iterable[str]) -> None:
         """Wake the tasks that wait for these exports."""
         with self._lock:
-            told = [watch for job_id in job_ids for watch in self._watches.get(job_id, ())]
-        for watch in told:
+            watches = [watch for job_id in job_ids for watch in self._watches.get(job_id, ())]
+        for watch in watches:
             watch.notify()
 
     def notify_all(self) -> None:

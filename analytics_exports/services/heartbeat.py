@@ -76,14 +76,14 @@ class Heartbeat:
         self._written = {"rows_written": rows, "bytes_written": size}
 
     def _run(self) -> None:
-        quiet, told = 0.0, self._known()
+        quiet, reported = 0.0, self._known()
         while not self._done.wait(PROGRESS_SECONDS):
             self._begin_counting()
             quiet += PROGRESS_SECONDS
-            if self._known() == told and quiet < self._lease.total_seconds() / 4:
+            if self._known() == reported and quiet < self._lease.total_seconds() / 4:
                 continue
-            quiet, told = 0.0, self._known()
-            if not self._beat(told):
+            quiet, reported = 0.0, self._known()
+            if not self._beat(reported):
                 self.lost = True
                 self._stop_work()
                 self._stop_counting()

@@ -62,7 +62,7 @@ class LaunchPlanner:
         """The next plan, as soon as something is pending; an empty plan after ``seconds``.
 
         Args:
-            signal: Announces that an export is pending.
+            signal: Notifies when an export is pending.
             seconds: How long to wait.
             is_over: Whether the plan is no longer wanted; asked before each check.
         """

@@ -63,7 +63,7 @@ class Producer:
         production = Production(self, job, claim)
         try:
             production.open()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has ended and must be told apart
+        except Exception as error:  # noqa: BLE001 - any error ends the attempt and is classified
             production.fail(error)
         return production
 
@@ -127,7 +127,7 @@ class Production:
         """
         try:
             self.artifact = artifact = self._write()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has ended and must be told apart
+        except Exception as error:  # noqa: BLE001 - any error ends the attempt and is classified
             self.fail(error)
         finally:
             self.close()

@@ -50,7 +50,7 @@ class ConnectionCache:
     @contextmanager
     def connect(self, relation: Relation) -> Iterator[Connection]:
         """A connection for one reading. Raises as ``connection.connect``."""
-        opened = self._take(relation) or self._opened(relation)
+        opened = self._reuse(relation) or self._opened(relation)
         reading = opened.connection.renew()
         try:
             yield reading
@@ -67,18 +67,18 @@ class ConnectionCache:
             connection = held.enter_context(opening)
             return _CachedConnection(source.scope_key(relation), connection, held.pop_all())
 
-    def _take(self, relation: Relation) -> _CachedConnection | None:
+    def _reuse(self, relation: Relation) -> _CachedConnection | None:
         """The cached connection if it can be used; otherwise it is closed."""
         with self._lock:
-            spare, self._cached = self._cached, None
-        if spare is None:
+            cached, self._cached = self._cached, None
+        if cached is None:
             return None
         with ExitStack() as closing:
-            closing.push(spare.closing)
+            closing.push(cached.closing)
             source = source_of(self._path)
-            if spare.scope_key == source.scope_key(relation) and spare.connection.version == source.version(relation):
+            if cached.scope_key == source.scope_key(relation) and cached.connection.version == source.version(relation):
                 closing.pop_all()
-                return spare
+                return cached
         return None
 
     def _put(self, opened: _CachedConnection | None) -> None:

@@ -68,8 +68,8 @@ class Checker:
         """There are no exports but those that were acknowledged."""
         with self._engine.connect() as connection:
             stored: Sequence[str] = connection.execute(ALL).scalars().all()
-        told = {ask.job_id for ask in asks}
-        self.wrong += [f"duplicated: nobody was told of {job_id}" for job_id in stored if job_id not in told]
+        requested = {ask.job_id for ask in asks}
+        self.wrong += [f"duplicated: nobody requested {job_id}" for job_id in stored if job_id not in requested]
 
     def _outcome(self, ask: Ask, status: str, code: str | None, details: dict[str, Any]) -> None:
         self.ended[f"failed: {code}" if status == "failed" else status] += 1

@@ -57,15 +57,15 @@ class Client(threading.Thread):
         self._http = httpx.Client(
             base_url=f"{url}{BASE_PATH}", headers={"Authorization": f"Bearer {user.token}"}, timeout=20
         )
-        self._told = threading.Event()
+        self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Begin nothing new."""
-        self._told.set()
+        self._stopping.set()
 
     def run(self) -> None:
         """Ask for some, follow them all, and so on."""
-        while not self._told.is_set():
+        while not self._stopping.is_set():
             asks = [self._ask() for _ in range(self._random.choice((2, 15, 80)))]
             for ask in asks:
                 if self._random.random() < 0.08:

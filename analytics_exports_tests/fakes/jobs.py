@@ -133,8 +133,8 @@ class FakeJobStore:
         job = self.load(job_id)
         if job is None or job.user_id != user_id:
             return None
-        if job.status is Status.RUNNING and (told := self.rows[job_id].progress):
-            job = replace(job, progress=Progress(**cast("dict[str, int]", told)))
+        if job.status is Status.RUNNING and (reported := self.rows[job_id].progress):
+            job = replace(job, progress=Progress(**cast("dict[str, int]", reported)))
         past = job.status is Status.COMPLETED and job.expires_at is not None and job.expires_at <= self.now
         lease = self.rows[job_id].lease_until
         replacing = job.status is Status.COMPLETED and lease is not None and lease > self.now

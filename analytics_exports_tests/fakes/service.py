@@ -227,7 +227,7 @@ def connected(kind: str, service: FakeService, retries: Retries | None = None) -
     return cast("Client", Driven(AsyncClient(URL, TOKEN, retries=retries, transport=service.transport)))
 
 
-class NotingWire(BlockingTransport):
+class RecordingTransport(BlockingTransport):
     """Notes the pauses instead of making them."""
 
     def __init__(self, service: FakeService) -> None:
@@ -240,8 +240,8 @@ class NotingWire(BlockingTransport):
 
 def noting(service: FakeService) -> tuple[Exchange, list[float]]:
     """An exchange with ``service``, and where the pauses are noted that it would make."""
-    wire = NotingWire(service)
-    return Exchange(URL, TOKEN, wire, Retries()), wire.pauses
+    transport = RecordingTransport(service)
+    return Exchange(URL, TOKEN, transport, Retries()), transport.pauses
 
 
 def problem(status: HTTPStatus, code: str, *, retry_after: str | None = None, **more: Any) -> httpx.Response:

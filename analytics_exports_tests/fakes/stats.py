@@ -8,7 +8,7 @@ from analytics_exports.ports.stats import FinishedExport, QueueSnapshot
 from analytics_exports_tests.fakes.jobs import Change, FakeJobStore
 
 
-class FakeFigures:
+class FakeStats:
     """Implements ``ports.Stats``."""
 
     def __init__(self, store: FakeJobStore) -> None:

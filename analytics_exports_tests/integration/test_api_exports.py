@@ -147,13 +147,13 @@ def test_a_caller_who_waits_is_told_as_soon_as_the_export_has_ended(world: Live)
     job_id = owner.asked()
     maker = threading.Timer(0.3, world.make, [job_id])
     maker.start()
-    told = owner.http.get(f"/exports/{job_id}", headers={"Prefer": "respond-async, wait=15"})
+    response = owner.http.get(f"/exports/{job_id}", headers={"Prefer": "respond-async, wait=15"})
     maker.join()
 
-    assert told.json()["status"] == "completed"
-    assert told.headers["Preference-Applied"] == "wait=15"
-    assert told.elapsed < timedelta(seconds=5)
-    assert "Retry-After" not in told.headers
+    assert response.json()["status"] == "completed"
+    assert response.headers["Preference-Applied"] == "wait=15"
+    assert response.elapsed < timedelta(seconds=5)
+    assert "Retry-After" not in response.headers
 
 
 def test_a_request_that_waits_for_its_export_is_answered_with_its_status(world: Live) -> None:
@@ -220,8 +220,8 @@ def test_progress_moves_while_an_export_is_made(world: Live) -> None:
     assert owner.status(first)["progress"]["stage"] == "reading"
     seen = []
     for written in (25, 100):
-        told = {"rows_written": written, "bytes_written": 10 * written, "rows_total": 100}
-        assert world.services.jobs.renew(claim, timedelta(seconds=9), told)
+        progress = {"rows_written": written, "bytes_written": 10 * written, "rows_total": 100}
+        assert world.services.jobs.renew(claim, timedelta(seconds=9), progress)
         seen.append(owner.status(first)["progress"])
 
     assert [(item["stage"], item["percent"], item["bytes_written"]) for item in seen] == [

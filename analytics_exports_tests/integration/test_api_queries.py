@@ -78,16 +78,16 @@ def test_run_workers_that_cannot_work_are_told_to_operators(
 
 
 def test_events_that_could_not_be_read_back_are_told_to_operators(api: TestClient, jobs: FakeJobStore) -> None:
-    def told() -> dict[str, Any]:
+    def part() -> dict[str, Any]:
         part: dict[str, Any] = api.get("/status").json()["parts"]["read_back"]
         return part
 
-    assert told() == {"ok": True, "detail": None}
+    assert part() == {"ok": True, "detail": None}
     jobs.skip_event(7, "Damaged")
-    assert not told()["ok"]
-    assert told()["detail"].startswith("1 events")
+    assert not part()["ok"]
+    assert part()["detail"].startswith("1 events")
     jobs.unskip_event(7)
-    assert told()["ok"]
+    assert part()["ok"]
 
 
 def rows(response: httpx.Response) -> list[dict[str, Any]]:

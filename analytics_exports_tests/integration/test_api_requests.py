@@ -284,9 +284,9 @@ def test_the_log_has_a_line_for_each_answer_and_nothing_that_was_sent(
         user.http.get(f"/{canary}")
     lines = [record for record in caplog.records if record.name == "analytics_exports.access"]
     (line,) = [record for record in lines if record.__dict__["request_id"] == answer.headers["X-Request-Id"]]
-    told = {name: line.__dict__[name] for name in ("method", "route", "status", "user_id")}
+    logged = {name: line.__dict__[name] for name in ("method", "route", "status", "user_id")}
 
-    assert told == {
+    assert logged == {
         "method": "POST",
         "route": "/exports",
         "status": 422,

@@ -25,7 +25,7 @@ from analytics_exports.stack.environment import child_environment
 from analytics_exports_tests import factories
 from analytics_exports_tests.demo_warehouse import built_demo
 
-HOLD = timedelta(seconds=60)
+LAUNCH_TTL = timedelta(seconds=60)
 
 
 class World:
@@ -92,7 +92,7 @@ def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> No
     good = [world.pending(user) for _ in range(3)]
     gone = world.pending(user, "not_there_any_more")
     cancelled, malformed = world.pending(user), world.pending(user)
-    share = world.app.jobs.lease_pending(5, HOLD)
+    share = world.app.jobs.lease_pending(5, LAUNCH_TTL)
     world.app.jobs.cancel(user.user_id, cancelled)
     with world.app.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET metadata = '{}' WHERE id = :id"), {"id": malformed})
@@ -128,9 +128,9 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
     user = world.user()
     done, lost = world.pending(user), world.pending(user)
     run_id = str(uuid4())
-    (first, second) = world.app.jobs.lease_pending(2, HOLD)
+    (first, second) = world.app.jobs.lease_pending(2, LAUNCH_TTL)
     world.export_batch([first])
-    world.app.jobs.claim(second.job_id, run_id, HOLD)
+    world.app.jobs.claim(second.job_id, run_id, LAUNCH_TTL)
     run = world.instance.create_run_for_job(batch_job, run_id=run_id)
     world.instance.report_run_failed(run)
     world.app.event_log_projection.catch_up()
@@ -141,7 +141,7 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
 def test_the_events_of_a_batch_are_stored_in_one_transaction(world: World) -> None:
     user = world.user()
     made = {world.pending(user) for _ in range(4)}
-    result = world.export_batch(world.app.jobs.lease_pending(4, HOLD))
+    result = world.export_batch(world.app.jobs.lease_pending(4, LAUNCH_TTL))
     written = text(
         "SELECT partition, xmin::text AS transaction FROM dagster.event_logs"
         " WHERE run_id = :run AND dagster_event_type = 'ASSET_MATERIALIZATION'"

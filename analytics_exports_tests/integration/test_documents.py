@@ -23,13 +23,13 @@ FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "sour
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> Iterator[None]:
     demo = built_demo()
-    told = {
+    environment = {
         "DATABASE_URL": database_url,
         "WAREHOUSE": str(demo.warehouse),
         "DBT_MANIFEST": str(demo.manifest),
         "STATE_DIR": str(tmp_path),
     }
-    for name, value in told.items():
+    for name, value in environment.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)
     application.cache_clear()
     yield

@@ -20,7 +20,7 @@ from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, La
 from analytics_exports_tests import factories
 from analytics_exports_tests.ports.test_jobs import World, in_memory, in_postgresql
 
-LEASE, HOLD, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
+LEASE, LAUNCH_TTL, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
 LOST = Failure.of(WorkerLost)
 FAILURES = {"transient": Failure.of(WarehouseChanged), "permanent": Failure.of(DatasetChanged)}
 SOME = 3
@@ -54,7 +54,7 @@ class Side:
 
     def take(self, limit: int) -> list[tuple[int, int]]:
         """Which exports a sensor gets, and for which time each. Other tests' exports are given back."""
-        taken = self.world.store.lease_pending(1000, HOLD)
+        taken = self.world.store.lease_pending(1000, LAUNCH_TTL)
         mine = [launch for launch in taken if launch.job_id in self.ids]
         self.launches += mine[:limit]
         self.world.store.unlease([launch for launch in taken if launch not in mine[:limit]])
@@ -77,7 +77,7 @@ class Side:
     def run(self, number: int) -> str:
         return f"run {number} of {self.owner.user_id}"
 
-    def standing(self) -> list[tuple[Status, int, str]]:
+    def states(self) -> list[tuple[Status, int, str]]:
         jobs = [self.world.store.load(job_id) for job_id in self.ids]
         return [(job.status, job.attempt, job.failure.code if job.failure else "") for job in jobs if job]
 
@@ -150,22 +150,22 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(which=EXPORTS)
     def the_owner_cancels(self, which: int) -> None:
-        self.both(lambda side: told(side.world.store.cancel(side.owner.user_id, side.ids[which])))
+        self.both(lambda side: status_of(side.world.store.cancel(side.owner.user_id, side.ids[which])))
 
     @rule(which=EXPORTS)
     def the_owner_discards(self, which: int) -> None:
-        self.both(lambda side: told(side.world.store.discard(side.owner.user_id, side.ids[which])))
+        self.both(lambda side: status_of(side.world.store.discard(side.owner.user_id, side.ids[which])))
 
     @rule()
     def the_sweeper_comes(self) -> None:
         self.both(lambda side: sum(job.id in side.ids for job in side.world.store.expire(1000)))
 
     @invariant()
-    def both_stand_alike(self) -> None:
-        self.both(Side.standing)
+    def both_have_the_same_states(self) -> None:
+        self.both(Side.states)
 
 
-def told(job: ExportJob | None) -> Status | None:
+def status_of(job: ExportJob | None) -> Status | None:
     return job.status if job else None
 
 

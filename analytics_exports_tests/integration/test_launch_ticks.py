@@ -27,10 +27,12 @@ def sensor(number: int = 1, wait_seconds: float = 0) -> SensorDefinition:
 
 def tick(world: batch_runs.World, number: int = 1) -> list[str]:
     """The run keys of the exports that one tick launches, alone or with others."""
-    return told(world, sensor(number))[0]
+    return evaluate(world, sensor(number))[0]
 
 
-def told(world: batch_runs.World, sensor: SensorDefinition, cursor: str | None = None) -> tuple[list[str], str | None]:
+def evaluate(
+    world: batch_runs.World, sensor: SensorDefinition, cursor: str | None = None
+) -> tuple[list[str], str | None]:
     """The same of this sensor, and the cursor that Dagster stores with it; ``cursor`` is what it has stored before."""
     result = sensor(build_sensor_context(instance=world.instance, cursor=cursor))
     if isinstance(result, SkipReason):
@@ -55,21 +57,21 @@ def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: b
     job_ids = {world.pending(world.user()) for _ in range(2)}
     one = sensor()
 
-    assert {Launch.of(key).job_id for key in told(world, one)[0]} == job_ids
-    again, cursor = told(world, one)  # Dagster has stored no cursor
+    assert {Launch.of(key).job_id for key in evaluate(world, one)[0]} == job_ids
+    again, cursor = evaluate(world, one)  # Dagster has stored no cursor
 
     assert set(again) == {f"{job_id}:2" for job_id in job_ids}
-    assert told(world, one, cursor) == ([], cursor)
-    assert told(world, one, cursor) == ([], cursor)
+    assert evaluate(world, one, cursor) == ([], cursor)
+    assert evaluate(world, one, cursor) == ([], cursor)
 
 
 def test_a_tick_takes_nothing_when_the_next_has_begun(world: batch_runs.World) -> None:
     """The daemon was killed and is back: of the two ticks that wait, one would tell its result to nobody."""
     one = sensor(wait_seconds=LIMIT_SECONDS)
     with ThreadPoolExecutor() as threads, world.app.pending_signal() as signal:
-        left_alone = threads.submit(told, world, one)
+        left_alone = threads.submit(evaluate, world, one)
         until(lambda: signal.listeners() == 2)
-        waiting = threads.submit(told, world, one)
+        waiting = threads.submit(evaluate, world, one)
         assert left_alone.result(LIMIT_SECONDS) == ([], None)
         job_id = world.pending(world.user())
 

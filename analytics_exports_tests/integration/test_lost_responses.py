@@ -24,7 +24,7 @@ from analytics_exports_tests import factories
 from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-LEASE, HOLD = timedelta(seconds=20), timedelta(seconds=60)
+LEASE, LAUNCH_TTL = timedelta(seconds=20), timedelta(seconds=60)
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ class TestJobs:
     def test_an_attempt_is_handed_out_once(self, proxy: LossyProxy, store: PostgresJobStore, owner: Principal) -> None:
         job_id = self.pending(store, owner)
         proxy.lose("COMMIT")
-        launches = store.lease_pending(10, HOLD)
+        launches = store.lease_pending(10, LAUNCH_TTL)
 
         assert proxy.lost == 1
         assert [launch.run_key for launch in launches] == [f"{job_id}:1"]
-        assert store.lease_pending(10, HOLD) == []
+        assert store.lease_pending(10, LAUNCH_TTL) == []
 
     def test_who_claims_has_the_claim(self, proxy: LossyProxy, store: PostgresJobStore, owner: Principal) -> None:
         job_id = self.pending(store, owner)

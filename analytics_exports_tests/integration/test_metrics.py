@@ -156,11 +156,11 @@ def test_the_dashboard_asks_for_metrics_that_there_are(world: World, repository:
     _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
     world.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
     world.settle()
-    told = {name.partition(" ")[0] for name in world.values()}
+    exported = {name.partition(" ")[0] for name in world.values()}
     dashboard = json.loads((repository / "deploy/grafana/dashboard.json").read_text(encoding="utf-8"))
     asked = re.findall(
         r"analytics_exports_(\w+)", " ".join(panel["targets"][0]["expr"] for panel in dashboard["panels"])
     )
 
     assert asked
-    assert set(asked) <= told
+    assert set(asked) <= exported

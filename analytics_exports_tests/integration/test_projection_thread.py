@@ -20,7 +20,7 @@ from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.services.event_log_projection import CURSOR_NAME
 from analytics_exports_tests import factories
 from analytics_exports_tests.integration import test_batch_runs as batch_runs
-from analytics_exports_tests.integration.test_batch_runs import HOLD
+from analytics_exports_tests.integration.test_batch_runs import LAUNCH_TTL
 from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
@@ -107,7 +107,7 @@ DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) 
 
 def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: batch_runs.World) -> None:
     user = world.user()
-    poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", HOLD)[1] for kind in POISON}
+    poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", LAUNCH_TTL)[1] for kind in POISON}
     for kind, claim in poisoned.items():
         metadata = POISON[kind](to_metadata(claim, factories.artifact()))
         event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
@@ -116,7 +116,7 @@ def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world
         connection.execute(text(DAMAGE))
         connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
     job_id = world.pending(user)
-    world.export_batch([launch for launch in world.app.jobs.lease_pending(10, HOLD) if launch.job_id == job_id])
+    world.export_batch([launch for launch in world.app.jobs.lease_pending(10, LAUNCH_TTL) if launch.job_id == job_id])
     world.app.event_log_projection.catch_up()
 
     assert completed(world, job_id)

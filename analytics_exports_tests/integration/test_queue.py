@@ -18,7 +18,7 @@ from analytics_exports.domain.export import Claim, Failure, JobId, Launch, Statu
 from analytics_exports_tests import factories
 from analytics_exports_tests.ports.test_jobs import World, in_memory, in_postgresql
 
-LEASE, HOLD, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
+LEASE, LAUNCH_TTL, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
 BUSY = Failure.of(WarehouseBusy)
 USERS = 4
 
@@ -50,7 +50,7 @@ class Play:
             self.owners[self.world.pending(self.users[user])] = self.users[user].user_id
 
     def take(self, number: int) -> Sequence[Launch]:
-        found = self.world.store.lease_pending(number, HOLD)
+        found = self.world.store.lease_pending(number, LAUNCH_TTL)
         self.taken += found
         return found
 
@@ -166,7 +166,7 @@ def test_a_take_reads_no_more_of_the_queue_than_it_takes(engine: Engine) -> None
         )
         connection.execute(text("ANALYZE jobs"))
         explained: Any = connection.execute(
-            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {LEASE_PENDING.text}"), {"limit": 25, "hold": HOLD}
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {LEASE_PENDING.text}"), {"limit": 25, "hold": LAUNCH_TTL}
         ).scalar_one()
         connection.rollback()
 

@@ -29,8 +29,8 @@ CUT_BYTES = 100_000
 @pytest.fixture
 def environment(service: Service) -> dict[str, str]:
     """The shell of somebody with many rows."""
-    told = {"ANALYTICS_EXPORTS_URL": service.stack.api_url, "ANALYTICS_EXPORTS_TOKEN": service.users[0].token}
-    return os.environ | told
+    environment = {"ANALYTICS_EXPORTS_URL": service.stack.api_url, "ANALYTICS_EXPORTS_TOKEN": service.users[0].token}
+    return os.environ | environment
 
 
 def run(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,15 +54,15 @@ def cutting_proxy(port: int, after: int) -> Iterator[int]:
     connections: list[socket.socket] = []
     carriers: list[Thread] = []
 
-    def carry(source: socket.socket, sink: socket.socket, most: int | None) -> None:
+    def carry(source: socket.socket, target: socket.socket, most: int | None) -> None:
         carried = 0
         with suppress(OSError):
             while data := source.recv(65536 if most is None else min(65536, most - carried)):
-                sink.sendall(data)
+                target.sendall(data)
                 carried += len(data)
                 if carried == most:
                     break
-        for end in (source, sink):
+        for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
@@ -142,8 +142,10 @@ def test_refusals_are_exit_codes(environment: dict[str, str], tmp_path: Path) ->
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_running_service(service: Service, tmp_path: Path) -> None:
-    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in service.stack.settings if value not in {None, ""}}
-    operator = os.environ | told | {"ANALYTICS_EXPORTS_DATABASE_URL": service.stack.database_url}
+    environment = {
+        f"{PREFIX}{name.upper()}": str(value) for name, value in service.stack.settings if value not in {None, ""}
+    }
+    operator = os.environ | environment | {"ANALYTICS_EXPORTS_DATABASE_URL": service.stack.database_url}
     done = run(operator, tmp_path, "doctor", "--json")
 
     assert done.returncode == 0, done.stdout

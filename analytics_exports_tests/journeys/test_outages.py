@@ -82,11 +82,11 @@ class Asking(threading.Thread):
         super().__init__(daemon=True)
         self._driver, self._random = driver, random
         self._datasets = [dataset(driver.client, name) for name in ("fct_transactions", "dim_accounts")]
-        self._told = threading.Event()
+        self._stopping = threading.Event()
         self.job_ids: list[str] = []
 
     def run(self) -> None:
-        while not self._told.wait(self._random.uniform(0, 0.5)):
+        while not self._stopping.wait(self._random.uniform(0, 0.5)):
             body = {"dataset_id": self._random.choice(self._datasets), "format": self._random.choice(FORMATS)}
             headers = {"Idempotency-Key": uuid4().hex}
             self.job_ids.append(until(lambda: self._accepted(body, headers)))  # noqa: B023 - called at once
@@ -103,5 +103,5 @@ class Asking(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._told.set()
+        self._stopping.set()
         self.join()

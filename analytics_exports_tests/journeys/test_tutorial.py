@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 def test_every_command_of_the_tutorial_works(service: Service, repository: Path, tmp_path: Path) -> None:
     text = (repository / "docs" / "tutorial" / "first-export.md").read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
-    told = {
+    environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "ANALYTICS_EXPORTS_URL": service.stack.api_url,
         "ANALYTICS_EXPORTS_TOKEN": service.users[0].token,
@@ -24,7 +24,7 @@ def test_every_command_of_the_tutorial_works(service: Service, repository: Path,
     }
     script = "\n".join(["set -euo pipefail", *blocks])
     done = subprocess.run(
-        ["bash", "-c", script], env=os.environ | told, cwd=tmp_path, capture_output=True, text=True, check=False
+        ["bash", "-c", script], env=os.environ | environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ from analytics_exports_tests.fakes.catalogue import FakeCatalogue
 
 @dataclass(frozen=True)
 class World:
-    """A catalogue, and ways to change what it reads: by the names of good and of unfit models, and by damage."""
+    """A catalogue, and ways to change what it reads: by the names of offered and of rejected models, and by damage."""
 
     catalogue: Catalogue
     publish: Callable[[Iterable[str], Iterable[str]], None]
@@ -30,8 +30,8 @@ def in_memory() -> World:
     fake = FakeCatalogue(())
     fake.away = True
 
-    def publish(good: Iterable[str], unfit: Iterable[str]) -> None:
-        fake.publish((dataset(name=name) for name in good), (Rejection(name, "No owner.") for name in unfit))
+    def publish(good: Iterable[str], rejected: Iterable[str]) -> None:
+        fake.publish((dataset(name=name) for name in good), (Rejection(name, "No owner.") for name in rejected))
 
     return World(fake, publish, lambda: setattr(fake, "stale", "It is not whole."))
 
@@ -39,10 +39,10 @@ def in_memory() -> World:
 def on_artifacts(folder: Path) -> World:
     project = Project(folder)
 
-    def publish(good: Iterable[str], unfit: Iterable[str]) -> None:
-        good, unfit = list(good), list(unfit)
-        project.tables = {name: COLUMNS if name in good else {"amount": "BIGINT"} for name in (*good, *unfit)}
-        project.publish(*map(node, [*good, *unfit]))
+    def publish(good: Iterable[str], rejected: Iterable[str]) -> None:
+        good, rejected = list(good), list(rejected)
+        project.tables = {name: COLUMNS if name in good else {"amount": "BIGINT"} for name in (*good, *rejected)}
+        project.publish(*map(node, [*good, *rejected]))
 
     def damage() -> None:
         project.manifest.write_bytes(b'{"metadata"')

@@ -37,7 +37,7 @@ from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 
 LEASE = timedelta(seconds=20)
-HOLD = timedelta(seconds=60)
+LAUNCH_TTL = timedelta(seconds=60)
 DAY = timedelta(hours=24)
 TRANSIENT, PERMANENT = Failure.of(WarehouseChanged), Failure.of(DatasetChanged)
 
@@ -55,7 +55,7 @@ class World:
 
     def running(self, run_id: str = "run") -> Claim:
         job_id = self.pending()
-        self.store.lease_pending(100, HOLD)
+        self.store.lease_pending(100, LAUNCH_TTL)
         return self.store.claim(job_id, run_id, LEASE)[1]
 
     def completed(self) -> Claim:
@@ -122,10 +122,10 @@ def test_an_export_is_found_by_its_owner_alone(world: World) -> None:
 def test_each_export_is_handed_out_once_until_its_hold_is_over(world: World) -> None:
     job_id = world.pending()
 
-    assert [launch.run_key for launch in world.store.lease_pending(10, HOLD)] == [f"{job_id}:1"]
-    assert world.store.lease_pending(10, HOLD) == []
+    assert [launch.run_key for launch in world.store.lease_pending(10, LAUNCH_TTL)] == [f"{job_id}:1"]
+    assert world.store.lease_pending(10, LAUNCH_TTL) == []
     world.pass_time(61)
-    assert [launch.run_key for launch in world.store.lease_pending(10, HOLD)] == [f"{job_id}:2"]
+    assert [launch.run_key for launch in world.store.lease_pending(10, LAUNCH_TTL)] == [f"{job_id}:2"]
 
 
 def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> None:
@@ -133,7 +133,7 @@ def test_everybodys_first_export_goes_before_anybodys_second(world: World) -> No
     first, *_ = [world.pending(busy) for _ in range(5)]
     new = world.pending(newcomer)
 
-    assert {launch.job_id for launch in world.store.lease_pending(2, HOLD)} == {first, new}
+    assert {launch.job_id for launch in world.store.lease_pending(2, LAUNCH_TTL)} == {first, new}
 
 
 def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
@@ -141,13 +141,13 @@ def test_the_order_is_one_of_each_user_then_the_next(world: World) -> None:
     first, second = [world.pending(busy) for _ in range(2)]
     new = world.pending(newcomer)
 
-    assert [launch.job_id for launch in world.store.lease_pending(3, HOLD)] == [first, new, second]
+    assert [launch.job_id for launch in world.store.lease_pending(3, LAUNCH_TTL)] == [first, new, second]
 
 
 def test_launches_that_are_lost_use_up_no_attempt(world: World) -> None:
     job_id = world.pending()
     for number in range(1, 60):
-        assert [launch.number for launch in world.store.lease_pending(10, HOLD)] == [number]
+        assert [launch.number for launch in world.store.lease_pending(10, LAUNCH_TTL)] == [number]
         world.pass_time(61)
     job, claim = world.store.claim(job_id, "run", LEASE)
 
@@ -158,14 +158,14 @@ def test_launches_that_are_lost_use_up_no_attempt(world: World) -> None:
 
 def test_what_is_given_back_is_due_at_once(world: World) -> None:
     kept, returned, claimed = [world.pending() for _ in range(3)]
-    launches = {launch.job_id: launch for launch in world.store.lease_pending(3, HOLD)}
+    launches = {launch.job_id: launch for launch in world.store.lease_pending(3, LAUNCH_TTL)}
     world.store.claim(claimed, "run", LEASE)
     world.store.unlease([launches[returned], launches[claimed]])
 
     again = Launch(returned, launches[returned].number + 1)
-    assert world.store.lease_pending(10, HOLD) == [again]
+    assert world.store.lease_pending(10, LAUNCH_TTL) == [again]
     world.store.unlease([launches[returned]])
-    assert world.store.lease_pending(10, HOLD) == []
+    assert world.store.lease_pending(10, LAUNCH_TTL) == []
     assert world.status(kept) is Status.PENDING
 
 
@@ -257,9 +257,9 @@ def fail(world: World, claim: Claim, failure: Failure, wait: float) -> Claim | N
     if world.status(claim.job_id) is Status.FAILED:
         return None
     world.pass_time(wait / 2 - 0.5)
-    assert world.store.lease_pending(10, HOLD) == []
+    assert world.store.lease_pending(10, LAUNCH_TTL) == []
     world.pass_time(wait / 2 + 0.5)
-    assert len(world.store.lease_pending(10, HOLD)) == 1
+    assert len(world.store.lease_pending(10, LAUNCH_TTL)) == 1
     return world.store.claim(claim.job_id, "again", LEASE)[1]
 
 
@@ -316,7 +316,7 @@ def test_the_wait_does_not_grow_beyond_all_bounds(world: World) -> None:
     assert world.store.fail_attempt(claim, TRANSIENT, 1000)
     world.pass_time(30)
 
-    assert len(world.store.lease_pending(10, HOLD)) == 1
+    assert len(world.store.lease_pending(10, LAUNCH_TTL)) == 1
 
 
 def test_a_permanent_failure_ends_the_export(world: World) -> None:

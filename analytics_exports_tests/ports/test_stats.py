@@ -14,7 +14,7 @@ from analytics_exports.domain.export import Claim, Failure
 from analytics_exports.ports import JobStore, Stats
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
-from analytics_exports_tests.fakes.stats import FakeFigures
+from analytics_exports_tests.fakes.stats import FakeStats
 
 LEASE, DAY, HOUR = timedelta(minutes=1), timedelta(days=1), 3600.0
 MANY = 100
@@ -23,8 +23,8 @@ MANY = 100
 class World:
     """Statistics about the exports of a store, and a way to let time pass."""
 
-    def __init__(self, figures: Stats, store: JobStore, pass_time: Callable[[float], None]) -> None:
-        self.figures = figures
+    def __init__(self, stats: Stats, store: JobStore, pass_time: Callable[[float], None]) -> None:
+        self.stats = stats
         self.store = store
         self.pass_time = pass_time
         self.owner = factories.principal()
@@ -42,7 +42,7 @@ class World:
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "memory":
         fake = FakeJobStore()
-        return World(FakeFigures(fake), fake, fake.pass_time)
+        return World(FakeStats(fake), fake, fake.pass_time)
     engine: Engine = request.getfixturevalue("engine")
 
     def pass_time(seconds: float) -> None:
@@ -62,11 +62,11 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 def test_nothing_is_counted_where_nothing_is(world: World) -> None:
-    stock = world.figures.snapshot()
+    snapshot = world.stats.snapshot()
 
-    assert (stock.pending, stock.running, stock.files, stock.file_bytes) == (0, 0, 0, 0)
-    assert (stock.pending_seconds, stock.overdue_seconds) == (0, 0)
-    assert world.figures.finished_after(world.figures.latest_position(), MANY) == (world.figures.latest_position(), [])
+    assert (snapshot.pending, snapshot.running, snapshot.files, snapshot.file_bytes) == (0, 0, 0, 0)
+    assert (snapshot.pending_seconds, snapshot.overdue_seconds) == (0, 0)
+    assert world.stats.finished_after(world.stats.latest_position(), MANY) == (world.stats.latest_position(), [])
 
 
 def test_the_queue_is_as_old_as_its_oldest_export(world: World) -> None:
@@ -75,33 +75,33 @@ def test_the_queue_is_as_old_as_its_oldest_export(world: World) -> None:
     world.store.create(world.owner, factories.request())
     world.running()
 
-    stock = world.figures.snapshot()
-    assert (stock.pending, stock.running) == (2, 1)
-    assert stock.pending_seconds == pytest.approx(HOUR, abs=30)
+    snapshot = world.stats.snapshot()
+    assert (snapshot.pending, snapshot.running) == (2, 1)
+    assert snapshot.pending_seconds == pytest.approx(HOUR, abs=30)
 
 
 def test_files_are_counted_until_they_expire_and_missed_until_they_are_gone(world: World) -> None:
     job_id = world.completed().job_id
-    assert world.figures.snapshot().file_bytes == factories.artifact().file_size_bytes
+    assert world.stats.snapshot().file_bytes == factories.artifact().file_size_bytes
     world.pass_time(DAY.total_seconds() + HOUR)
-    assert world.figures.snapshot().overdue_seconds == pytest.approx(HOUR, abs=30)
+    assert world.stats.snapshot().overdue_seconds == pytest.approx(HOUR, abs=30)
     world.store.expire(MANY)
-    stock = world.figures.snapshot()
-    assert (stock.files, stock.file_bytes) == (0, 0)
-    assert stock.overdue_seconds == pytest.approx(HOUR, abs=30)
+    snapshot = world.stats.snapshot()
+    assert (snapshot.files, snapshot.file_bytes) == (0, 0)
+    assert snapshot.overdue_seconds == pytest.approx(HOUR, abs=30)
 
     world.store.mark_files_removed([job_id])
-    assert world.figures.snapshot().overdue_seconds == 0
+    assert world.stats.snapshot().overdue_seconds == 0
 
 
 def test_each_end_is_told_once_in_order(world: World) -> None:
-    begun = world.figures.latest_position()
+    begun = world.stats.latest_position()
     world.completed()
     world.store.fail_attempt(world.running(), Failure.of(OutOfMemory), max_attempts=1)
     world.store.fail_attempt(world.running(), Failure.of(WarehouseChanged), max_attempts=3)
     world.pass_time(10)
 
-    position, ends = world.figures.finished_after(begun, MANY)
+    position, ends = world.stats.finished_after(begun, MANY)
     assert [(end.status, end.code) for end in ends] == [
         ("completed", ""),
         ("failed", OutOfMemory.code),
@@ -113,17 +113,17 @@ def test_each_end_is_told_once_in_order(world: World) -> None:
         (0, 0),
     ]
     assert all(end.seconds is not None and end.seconds >= 0 for end in ends)
-    assert world.figures.finished_after(position, MANY) == (position, [])
+    assert world.stats.finished_after(position, MANY) == (position, [])
 
 
 def test_ends_can_be_read_a_few_at_a_time(world: World) -> None:
-    position = world.figures.latest_position()
+    position = world.stats.latest_position()
     for _ in range(3):
         world.completed()
     world.pass_time(10)
 
     counted = 0
-    while position < world.figures.latest_position():
-        position, ends = world.figures.finished_after(position, 2)
+    while position < world.stats.latest_position():
+        position, ends = world.stats.finished_after(position, 2)
         counted += len(ends)
     assert counted == 3

@@ -23,7 +23,7 @@ from analytics_exports_tests.fakes.warehouse import FakeScan, FakeWarehouse
 from analytics_exports_tests.waiting import until
 
 COLUMNS = Selection(columns=("booking_date", "amount"))
-LEASE, HOLD = timedelta(seconds=20), timedelta(seconds=60)
+LEASE, LAUNCH_TTL = timedelta(seconds=20), timedelta(seconds=60)
 
 
 class Stopped(BaseException):
@@ -62,7 +62,7 @@ class World:
             lease=LEASE,
             max_attempts=3,
         )
-        self.batch_production = BatchProduction(self.jobs, self.dagster, producer, max_runs=1, launch_ttl=HOLD)
+        self.batch_production = BatchProduction(self.jobs, self.dagster, producer, max_runs=1, launch_ttl=LAUNCH_TTL)
 
     def pending(self, count: int = 1, user: Principal | None = None, dataset: str = "fct_transactions") -> list[JobId]:
         request = factories.request(dataset_id=dataset_id(dataset), selection=COLUMNS)
@@ -70,7 +70,7 @@ class World:
         return [self.jobs.create(owner, request).id for _ in range(count)]
 
     def share(self, count: int) -> Sequence[Launch]:
-        return self.jobs.lease_pending(count, HOLD)
+        return self.jobs.lease_pending(count, LAUNCH_TTL)
 
     def export_batch(self, share: Sequence[Launch] = (), signal: FakeSignal | None = None) -> int:
         return self.batch_production.export_batch("run", share, signal or FakeSignal(), self.record)

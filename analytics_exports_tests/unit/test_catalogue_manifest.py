@@ -57,7 +57,7 @@ def test_a_file_of_another_kind_is_refused(project: Project, schema: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ([], "must be a mapping"),
         (None, "must be a mapping"),
@@ -67,14 +67,14 @@ def test_a_file_of_another_kind_is_refused(project: Project, schema: str) -> Non
         ({**manifest(), "nodes": []}, "nodes: must be a mapping"),
     ],
 )
-def test_what_dbt_would_not_write_is_refused_with_the_place(project: Project, content: object, told: str) -> None:
+def test_what_dbt_would_not_write_is_refused_with_the_place(project: Project, content: object, message: str) -> None:
     put(project.manifest, content)
 
     with pytest.raises(CatalogueUnavailable) as refusal:
         project.catalogue().state()
 
     assert str(refusal.value).startswith("No dataset catalogue could be read yet: manifest.json is not what dbt writes")
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_the_run_that_wrote_the_manifest_is_known(project: Project) -> None:
@@ -129,7 +129,7 @@ def test_disabled_models_are_left_out(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"meta": {"dataset": "true"}}, "Under meta, dataset: must be true"),
         ({"database": None}, "database: is missing"),
@@ -140,7 +140,7 @@ def test_disabled_models_are_left_out(project: Project) -> None:
     ],
 )
 def test_a_model_that_cannot_be_understood_does_not_spoil_the_others(
-    project: Project, changes: Mapping[str, Any], told: str
+    project: Project, changes: Mapping[str, Any], message: str
 ) -> None:
     project.tables["orders"] = COLUMNS
 
@@ -149,7 +149,7 @@ def test_a_model_that_cannot_be_understood_does_not_spoil_the_others(
     assert names(state) == ["orders"]
     (rejection,) = state.rejected
     assert rejection.name == "fct_transactions"
-    assert told in rejection.reason
+    assert message in rejection.reason
 
 
 def test_a_name_that_is_not_even_text_gives_way_to_the_id_of_the_node(project: Project) -> None:

@@ -44,7 +44,7 @@ def test_one_column_as_a_unique_key_needs_no_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("meta", "told"),
+    ("meta", "message"),
     [
         ({"dataset": "yes"}, "dataset: must be true, without quotes"),
         ({"dataset": 1}, "dataset: must be true, without quotes"),
@@ -72,21 +72,21 @@ def test_one_column_as_a_unique_key_needs_no_list() -> None:
         (filters(numeric_filters=[{"name": "n"}, {"name": "N"}]), "numeric_filters: has two filters for one column"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(meta: Mapping[str, Any], told: str) -> None:
+def test_what_is_wrong_is_told_with_its_place(meta: Mapping[str, Any], message: str) -> None:
     with pytest.raises(RejectedModel) as refusal:
         parse(meta)
 
-    assert told in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_several_faults_are_told_together_but_not_without_end() -> None:
     with pytest.raises(RejectedModel) as refusal:
         parse(filters(date_column=1, tag_id_column=2, **{f"unknown_{number}": 1 for number in range(1000)}))
 
-    told = str(refusal.value)
-    assert "filters.date_column" in told
-    assert "filters.tag_id_column" in told
-    assert len(told) < 1000
+    message = str(refusal.value)
+    assert "filters.date_column" in message
+    assert "filters.tag_id_column" in message
+    assert len(message) < 1000
 
 
 def test_a_reason_repeats_no_value_and_nothing_that_moves_a_terminal() -> None:

@@ -109,9 +109,9 @@ def test_an_owner_that_is_compared_exactly_is_accepted(of: str) -> None:
     ],
 )
 def test_an_owner_that_could_be_compared_loosely_is_refused(of: str) -> None:
-    told = reason(typed("user_id", of))
+    message = reason(typed("user_id", of))
 
-    assert told.startswith(f"user_id has the type {of}; it must be UUID, an integer type, or VARCHAR")
+    assert message.startswith(f"user_id has the type {of}; it must be UUID, an integer type, or VARCHAR")
 
 
 @pytest.mark.parametrize(
@@ -148,17 +148,17 @@ def test_a_filter_needs_a_column_that_exists(place: str) -> None:
 @pytest.mark.parametrize("place", ["enum_filters", "numeric_filters"])
 def test_so_does_each_filter_of_a_list(place: str) -> None:
     (first,) = FILTERS[place]
-    told = reason(COLUMNS, meta=offering(**{place: [first, {**first, "name": "amout"}]}))
+    message = reason(COLUMNS, meta=offering(**{place: [first, {**first, "name": "amout"}]}))
 
-    assert told == f"filters.{place}: the table has no column amout; is amount meant?"
+    assert message == f"filters.{place}: the table has no column amout; is amount meant?"
 
 
 def test_all_that_is_wrong_is_told_together() -> None:
-    told = reason({"amount": "VARCHAR"}, meta=offering(date_column="day", numeric_filters=[{"name": "amount"}]))
+    message = reason({"amount": "VARCHAR"}, meta=offering(date_column="day", numeric_filters=[{"name": "amount"}]))
 
-    assert "The table has no column user_id" in told
-    assert "filters.date_column: the table has no column day." in told
-    assert "filters.numeric_filters: amount has the type VARCHAR" in told
+    assert "The table has no column user_id" in message
+    assert "filters.date_column: the table has no column day." in message
+    assert "filters.numeric_filters: amount has the type VARCHAR" in message
 
 
 @pytest.mark.parametrize("name", ["jaffle-shop", "my model", "Größe", "1st", "a.b", "日付", "x" * 128])
@@ -176,11 +176,11 @@ def test_a_model_and_its_table_may_have_names_that_have_to_be_quoted(part: str, 
 def test_a_hostile_name_of_the_model_or_its_table_is_refused(part: str, name: str) -> None:
     if part == "alias" and not name:
         return  # no alias: the table has the model's name
-    told = reason(COLUMNS, **{part: name})
+    message = reason(COLUMNS, **{part: name})
 
-    assert "holds characters that are not safe" in told
-    assert "rename the" in told or "change the" in told
-    assert told.isprintable()
+    assert "holds characters that are not safe" in message
+    assert "rename the" in message or "change the" in message
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("name", ["memory", "TEMP", "system"])
@@ -198,16 +198,16 @@ def test_real_projects_have_such_columns_and_may_export_them(name: str) -> None:
     ['a"b', "a'b", "a`b", "a;b", "a\\b", "<owner>", "a\0b", "a\nb", "\u202eb", "", " a", "a ", "x" * 129, "a\u00a0b"],
 )
 def test_a_hostile_column_rejects_the_dataset_though_nobody_filters_by_it(name: str) -> None:
-    told = reason({**COLUMNS, name: "VARCHAR"})
+    message = reason({**COLUMNS, name: "VARCHAR"})
 
-    assert "holds characters that are not safe" in told
-    assert told.isprintable()
+    assert "holds characters that are not safe" in message
+    assert message.isprintable()
 
 
 def test_a_column_that_is_filtered_by_has_a_plain_name() -> None:
-    told = reason({**COLUMNS, "Größe": "BIGINT"}, meta=offering(numeric_filters=[{"name": "größe"}]))
+    message = reason({**COLUMNS, "Größe": "BIGINT"}, meta=offering(numeric_filters=[{"name": "größe"}]))
 
-    assert told == "filters.numeric_filters: Größe is not a plain identifier; rename it in the model."
+    assert message == "filters.numeric_filters: Größe is not a plain identifier; rename it in the model."
 
 
 def test_columns_that_differ_in_case_alone_are_refused() -> None:

@@ -111,10 +111,10 @@ def test_settings_prints_the_table() -> None:
 
 
 def test_settings_as_json_say_the_same() -> None:
-    told = json.loads(CliRunner().invoke(app, ["settings", "--json"]).stdout)["settings"]
+    listed = json.loads(CliRunner().invoke(app, ["settings", "--json"]).stdout)["settings"]
 
-    assert [item["name"] for item in told] == list(Settings.model_fields)
-    assert all(item["variable"] in settings_table() for item in told)
+    assert [item["name"] for item in listed] == list(Settings.model_fields)
+    assert all(item["variable"] in settings_table() for item in listed)
 
 
 def test_datasets_as_json_say_everything(state: CatalogueState) -> None:

@@ -38,7 +38,7 @@ def ranges(service: FakeService) -> list[str | None]:
 
 def test_a_file_arrives_whole_with_its_progress(client: Client, service: FakeService, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    path = client.get(service.job_id).download(tmp_path / "a.parquet", progress=lambda *told: seen.append(told))
+    path = client.get(service.job_id).download(tmp_path / "a.parquet", progress=lambda *progress: seen.append(progress))
 
     assert path.read_bytes() == CONTENT
     assert left_in(tmp_path) == ["a.parquet"]

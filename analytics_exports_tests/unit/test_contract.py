@@ -192,7 +192,7 @@ def test_a_status_without_filters_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "position", "expected"),
+    ("status", "progress", "position", "expected"),
     [
         (Status.PENDING, None, 3, ("queued", None, 0, 3)),
         (Status.RUNNING, None, None, ("reading", None, 0, None)),
@@ -202,9 +202,9 @@ def test_a_status_without_filters_has_none() -> None:
     ],
 )
 def test_progress_says_what_is_known(
-    status: Status, told: Progress | None, position: int | None, expected: Any
+    status: Status, progress: Progress | None, position: int | None, expected: Any
 ) -> None:
-    out = ProgressOut.of(replace(job(), status=status, progress=told), position)
+    out = ProgressOut.of(replace(job(), status=status, progress=progress), position)
 
     assert out is not None
     assert (out.stage, out.percent, out.rows_written, out.queue_position) == expected

@@ -75,10 +75,10 @@ class World:
             orchestrator=self.orchestrator,
             max_unfinished=3,
         )
-        seal = Signer(lambda: b"secret")
-        self.following = ExportReader(self.jobs, self.artifacts, seal)
+        signer = Signer(lambda: b"secret")
+        self.following = ExportReader(self.jobs, self.artifacts, signer)
         self.time = 1000.0
-        self.linking = DownloadLinks(self.following, self.directory, seal, timedelta(seconds=300), lambda: self.time)
+        self.linking = DownloadLinks(self.following, self.directory, signer, timedelta(seconds=300), lambda: self.time)
 
     def submit(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> ExportJob:
         return self.submitted(selection, options, key).job

@@ -10,7 +10,7 @@ from analytics_exports.domain.export import LIVE, Claim, Failure, Status
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.jobs import FakeJobStore
 
-LEASE, HOLD, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
+LEASE, LAUNCH_TTL, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
 
 
 class OneExport(RuleBasedStateMachine):
@@ -38,7 +38,7 @@ class OneExport(RuleBasedStateMachine):
 
     @rule()
     def a_sensor_ticks(self) -> None:
-        self.jobs.lease_pending(10, HOLD)
+        self.jobs.lease_pending(10, LAUNCH_TTL)
 
     @rule()
     def a_worker_claims(self) -> None:

@@ -30,10 +30,10 @@ def written(
     """The bytes of a file of ``frame``, written in memory."""
     descriptor = os.memfd_create("export")
     with os.fdopen(descriptor, "rb") as file:
-        sink = LocalFileWriter(descriptor, FileLimits(2**30, 0))
+        writer = LocalFileWriter(descriptor, FileLimits(2**30, 0))
         columns = [Column(name, of) for name, of in zip(frame.columns, types, strict=True)] if types else None
         chosen = file_format(format, options or {})
-        content = write(frame.lazy(), sink, chosen, lambda rows, size: None, columns=columns, facts={})
+        content = write(frame.lazy(), writer, chosen, lambda rows, size: None, columns=columns, facts={})
         file.seek(0)
         return file.read(), content
 

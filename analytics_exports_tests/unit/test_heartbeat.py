@@ -18,18 +18,18 @@ from analytics_exports_tests.waiting import LIMIT_SECONDS
 LEASE = timedelta(seconds=20)
 
 
-class ToldJobStore(FakeJobStore):
+class RecordingJobStore(FakeJobStore):
     """Says when a heartbeat tells ``awaited``."""
 
     def __init__(self, awaited: Mapping[str, int]) -> None:
         super().__init__()
-        self.told = threading.Event()
+        self.reported = threading.Event()
         self._awaited = awaited
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
         kept = super().renew(claim, lease, progress)
         if kept and progress == self._awaited:
-            self.told.set()
+            self.reported.set()
         return kept
 
     def running(self) -> Claim:
@@ -44,12 +44,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_how_much_there_is_becomes_known_while_it_is_written() -> None:
-    store = ToldJobStore({"rows_written": 10, "bytes_written": 99, "rows_total": 40})
+    store = RecordingJobStore({"rows_written": 10, "bytes_written": 99, "rows_total": 40})
     with Heartbeat(store, store.running(), LEASE) as beating:
         beating.count_with(lambda begun: 40)
         beating.progress(10, 99)
 
-        assert store.told.wait(LIMIT_SECONDS)
+        assert store.reported.wait(LIMIT_SECONDS)
 
 
 def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
@@ -57,19 +57,19 @@ def test_a_count_that_fails_leaves_the_rest_as_it_is() -> None:
         asked.set()
         raise WarehouseUnavailable
 
-    asked, store = threading.Event(), ToldJobStore({"rows_written": 11, "bytes_written": 99})
+    asked, store = threading.Event(), RecordingJobStore({"rows_written": 11, "bytes_written": 99})
     with Heartbeat(store, store.running(), LEASE) as beating:
         beating.count_with(unknown)
         assert asked.wait(LIMIT_SECONDS)
         beating.progress(11, 99)
 
-        assert store.told.wait(LIMIT_SECONDS)
+        assert store.reported.wait(LIMIT_SECONDS)
         assert not beating.lost
 
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_the_count_is_interrupted_when_the_work_ends_or_its_claim_is_gone(*, lost: bool) -> None:
-    store, counting, interrupted = ToldJobStore({}), threading.Event(), threading.Event()
+    store, counting, interrupted = RecordingJobStore({}), threading.Event(), threading.Event()
     claim = store.running()
 
     def count(begun: OnStart) -> int:
@@ -89,7 +89,7 @@ def test_the_count_is_interrupted_when_the_work_ends_or_its_claim_is_gone(*, los
 
 
 def test_a_count_that_begins_when_the_work_has_ended_is_interrupted_at_once() -> None:
-    store, opened, ended = ToldJobStore({}), threading.Event(), threading.Event()
+    store, opened, ended = RecordingJobStore({}), threading.Event(), threading.Event()
     interrupted = threading.Event()
 
     def count(begun: OnStart) -> int:
@@ -108,7 +108,7 @@ def test_a_count_that_begins_when_the_work_has_ended_is_interrupted_at_once() ->
 
 
 def test_work_whose_claim_is_gone_is_stopped() -> None:
-    store, stopped = ToldJobStore({}), threading.Event()
+    store, stopped = RecordingJobStore({}), threading.Event()
     claim = store.running()
     with Heartbeat(store, Claim(claim.job_id, claim.attempt, "another"), timedelta(0)) as beating:
         beating.stop_when_lost(stopped.set)

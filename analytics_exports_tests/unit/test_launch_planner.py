@@ -23,7 +23,7 @@ from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 from analytics_exports_tests.fakes.signal import FakeSignal
 
 WORKERS, BURST, RUNS = 4, 6, 2
-HOLD = timedelta(seconds=60)
+LAUNCH_TTL = timedelta(seconds=60)
 
 
 class World:
@@ -33,7 +33,7 @@ class World:
         self.jobs = FakeJobStore()
         self.dagster = FakeOrchestrator()
         self.artifacts = FakeArtifactStore()
-        self.launching = LaunchPlanner(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, HOLD)
+        self.launching = LaunchPlanner(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, LAUNCH_TTL)
 
     def pending(self, count: int = 1) -> list[JobId]:
         user = factories.principal()
@@ -106,8 +106,8 @@ def test_while_runs_make_many_only_what_a_free_worker_can_begin_is_launched_besi
 
 
 def test_nothing_is_launched_beside_runs_that_make_many_as_long_as_they_begin_exports(world: World) -> None:
-    (begun, *_), _ = world.pending(3), world.jobs.lease_pending(1, HOLD)
-    world.jobs.claim(begun, "run for many", HOLD)
+    (begun, *_), _ = world.pending(3), world.jobs.lease_pending(1, LAUNCH_TTL)
+    world.jobs.claim(begun, "run for many", LAUNCH_TTL)
     world.dagster.running = ActiveRuns(total=RUNS, batches=RUNS)
     assert world.plan() == LaunchPlan()
     world.jobs.pass_time(5)

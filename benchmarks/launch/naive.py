@@ -24,13 +24,13 @@ from analytics_exports.orchestration.partitions import exports
 from analytics_exports.orchestration.resources import open_productions
 
 export_job = define_asset_job("export", selection=[dataset_export.key], executor_def=multiprocess_executor)
-HOLD = timedelta(hours=1)
+LAUNCH_TTL = timedelta(hours=1)
 
 
 @sensor(job=export_job, minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def poll() -> SensorResult:
     """Launch whatever is pending."""
-    launches = application("sensor").jobs.lease_pending(100, HOLD)
+    launches = application("sensor").jobs.lease_pending(100, LAUNCH_TTL)
     keys = [str(launch.job_id) for launch in launches]
     return SensorResult(
         run_requests=[

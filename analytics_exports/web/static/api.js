@@ -1,4 +1,4 @@
-// The service over HTTP: one function for each thing the page asks of it. The browser attaches the token by itself.
+// The HTTP interface of the service: one function for each request. The browser attaches the session cookie.
 
 const BASE = "/api/analytics";
 const UNREACHABLE = "The service cannot be reached. Check the connection and try again.";
@@ -39,8 +39,8 @@ function problem(response, content) {
   if (status === 401) document.dispatchEvent(new CustomEvent("signed-out"));
   const seconds = response.headers.get("Retry-After");
   const wait = status === 429 || status === 503 ? ` Try again in ${seconds ?? 5} s.` : "";
-  const told = content ?? { detail: `The service answered with ${status}.`, code: "unknown" };
-  return new Problem(told.detail + wait, { status, code: told.code, fields: told.errors ?? [], requestId: told.request_id });
+  const body = content ?? { detail: `The service answered with ${status}.`, code: "unknown" };
+  return new Problem(body.detail + wait, { status, code: body.code, fields: body.errors ?? [], requestId: body.request_id });
 }
 
 /** The query string for filters: lists are repeated, filters by name are JSON. */

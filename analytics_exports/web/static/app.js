@@ -1,4 +1,4 @@
-// The entrance: who is here decides what is shown. Each part of the page is a module of its own.
+// Entry point: shows the sign-in or the page of the signed-in user. Each part of the page is a module of its own.
 
 import * as api from "./api.js";
 import { openComposer, closeComposer } from "./composer.js";

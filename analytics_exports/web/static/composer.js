@@ -1,4 +1,4 @@
-// The dialog in which an export is put together: filters, columns, format, and how large it would be.
+// The dialog in which an export is composed: filters, columns, format, and its estimated size.
 
 import * as api from "./api.js";
 import { showCommands } from "./commands.js";
@@ -61,7 +61,7 @@ class Composer {
         h("button", { type: "button", class: "plain square", "aria-label": "Close", onclick: close }, icon("close"))),
       this.form,
     ], () => this.stop());
-    this.look();
+    this.refresh();
   }
 
   /** Wants no answer any more. */
@@ -95,10 +95,10 @@ class Composer {
     this.key = api.newKey(); // another request
     this.summary.classList.add("waiting");
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.look(), PAUSE);
+    this.timer = setTimeout(() => this.refresh(), PAUSE);
   }
 
-  async look() {
+  async refresh() {
     this.stop();
     const asked = this.asked = new AbortController();
     this.notice.replaceChildren();
@@ -109,16 +109,16 @@ class Composer {
       const [found] = await Promise.all([api.estimate(body, asked.signal), this.preview.show(body, asked.signal)]);
       if (asked !== this.asked) return undefined;
       showErrors(this.fields, []);
-      this.tell(body, found);
+      this.showEstimate(body, found);
     } catch (problem) {
-      if (asked !== this.asked) return undefined; // another look took its place, or none is wanted
+      if (asked !== this.asked) return undefined; // a later refresh replaced it, or the dialog was closed
       if (problem.name === "AbortError") this.later();
-      else this.fail(problem, () => this.look());
+      else this.fail(problem, () => this.refresh());
     }
     return undefined;
   }
 
-  tell(body, { row_count: rows, file_size_bytes: bytes }) {
+  showEstimate(body, { row_count: rows, file_size_bytes: bytes }) {
     const described = phrases(selectionOf(body), this.dataset, this.profile).join(", ");
     const about = described ? `${this.dataset.friendly_name}: ${described}` : `Everything of yours in ${this.dataset.friendly_name}`;
     this.summary.classList.remove("waiting");

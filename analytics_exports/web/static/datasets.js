@@ -1,4 +1,4 @@
-// What can be exported: cards by group, and a search over names, descriptions and columns.
+// The datasets as cards by group, with a search over names, descriptions and columns.
 
 import * as api from "./api.js";
 import { byId, errorBox, h } from "./dom.js";

@@ -1,4 +1,4 @@
-// What an export holds, in one sentence, and as commands. From the fields of a request; nothing here is shown by itself.
+// What an export holds, as one sentence and as shell commands, from the fields of a request. Renders nothing.
 
 import { counted, date, quoted, words } from "./text.js";
 

@@ -1,4 +1,4 @@
-// Making elements, and saying things to people who see the page and to people who hear it. No part of the page lives here.
+// Creating elements, dialogs, error messages, and announcements to screen readers (live regions).
 
 /** An element. Names that begin with "on" are listeners, true and false add and remove, null is left out. */
 export function h(tag, attributes = {}, ...children) {
@@ -46,8 +46,8 @@ export function errorBox(problem, again) {
 }
 
 /**
- * Opens a dialog that is labelled by its h2 and goes when it is closed; `closed` is called then. The browser tells of the
- * closing in a later task, when the next dialog may be open already, so each opening has an element of its own.
+ * Opens a dialog that is labelled by its h2 and goes when it is closed; `closed` is called then. The browser
+ * dispatches "close" in a later task, when the next dialog may be open already, so each opening has its own element.
  */
 export function openDialog(kind, content, closed = () => {}) {
   const dialog = h("dialog", { class: kind }, content);

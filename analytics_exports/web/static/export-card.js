@@ -1,4 +1,4 @@
-// One export in the history: how it stands, what it holds, and what can be done with it.
+// One export in the history: its status, its contents, and its actions.
 
 import * as api from "./api.js";
 import { showCommands } from "./commands.js";
@@ -69,9 +69,9 @@ export class ExportCard {
 
   progress(job) {
     this.bar = h("progress", { max: "100", "aria-label": `Progress of ${this.name}` });
-    this.told = h("p", { class: "facts" });
+    this.status = h("p", { class: "facts" });
     this.move(job);
-    return h("div", { class: "progress" }, this.bar, this.told);
+    return h("div", { class: "progress" }, this.bar, this.status);
   }
 
   move(job) {
@@ -81,16 +81,16 @@ export class ExportCard {
     const percent = rows && total ? Math.min(99, Math.floor((100 * rows) / total)) : null;
     if (percent !== null) this.bar.value = percent;
     const facts = [STAGES[stage], place && `number ${count(place)} in the queue`, percent !== null && `${percent} %`, rows > 0 && `${count(rows)} rows written`];
-    this.told.textContent = facts.filter(Boolean).join(" · ");
+    this.status.textContent = facts.filter(Boolean).join(" · ");
   }
 
   /** How many rows there will be. Until the service says so, the same estimate as before the click, asked for once. */
   total(job) {
-    const { rows_total: told, stage } = job.progress;
-    if (!told && stage !== "queued" && !this.asked) {
+    const { rows_total: total, stage } = job.progress;
+    if (!total && stage !== "queued" && !this.asked) {
       this.asked = api.estimate(requestOf(job)).then(({ row_count: rows }) => { this.estimated = rows; }, () => {});
     }
-    return told ?? this.estimated;
+    return total ?? this.estimated;
   }
 
   facts(job) {
@@ -122,7 +122,7 @@ export class ExportCard {
     this.notice.replaceChildren();
     try {
       await deed();
-      this.context.changed();
+      this.context.dispatchChange();
     } catch (problem) {
       this.notice.replaceChildren(errorBox(problem));
     }

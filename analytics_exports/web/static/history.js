@@ -1,4 +1,4 @@
-// Your exports, newest first. One request brings all that is on the page up to date: often while something is being made.
+// The user's exports, newest first. One request updates all that are shown, more often while one is in progress.
 
 import * as api from "./api.js";
 import { byId, errorBox, h } from "./dom.js";
@@ -7,24 +7,24 @@ import { ExportCard } from "./export-card.js";
 const PAGE = 20;
 const MOST = 200; // that one request returns
 const LIVE = ["pending", "running"];
-const SOON = [150, 300, 500, 1000]; // milliseconds until the next look at something new
+const SOON = [150, 300, 500, 1000]; // milliseconds until the next poll after something new
 const MOST_PLACES = 3;
 const IDLE = 15000;
 const UNREACHABLE = 5000;
 
 export class History {
   constructor(context) {
-    this.context = { ...context, changed: () => this.hurry(), show: (id) => this.show(id) };
+    this.context = { ...context, changed: () => this.pollSoon(), show: (id) => this.show(id) };
     this.cards = new Map();
     this.wanted = PAGE;
-    this.looks = 0;
-    this.seen = () => { if (!document.hidden) this.hurry(); };
+    this.polls = 0;
+    this.seen = () => { if (!document.hidden) this.pollSoon(); };
   }
 
   start() {
-    byId("status-filter").onchange = () => { this.wanted = PAGE; this.hurry(); };
+    byId("status-filter").onchange = () => { this.wanted = PAGE; this.pollSoon(); };
     document.addEventListener("visibilitychange", this.seen);
-    this.hurry();
+    this.pollSoon();
   }
 
   stop() {
@@ -36,22 +36,22 @@ export class History {
   /** Puts a new export on top, marked as new, with the focus on it. */
   async show(id) {
     byId("status-filter").value = "";
-    await this.hurry();
+    await this.pollSoon();
     this.cards.get(id)?.highlight();
   }
 
-  hurry() {
-    this.looks = 0;
-    return this.look();
+  pollSoon() {
+    this.polls = 0;
+    return this.poll();
   }
 
-  async look() {
+  async poll() {
     clearTimeout(this.timer);
     const turn = this.turn = {};
     let pause = UNREACHABLE;
     try {
       const found = await api.exports({ limit: this.wanted, status: byId("status-filter").value.split(" ").filter(Boolean) });
-      if (this.looks >= SOON.length) await Promise.all(queued(found.exports).map(place));
+      if (this.polls >= SOON.length) await Promise.all(queued(found.exports).map(place));
       if (this.stopped || turn !== this.turn) return;
       this.render(found);
       byId("history-notice").replaceChildren();
@@ -60,13 +60,13 @@ export class History {
       if (this.stopped || turn !== this.turn) return;
       if (!byId("history-notice").hasChildNodes()) byId("history-notice").replaceChildren(errorBox(problem));
     }
-    this.timer = setTimeout(() => this.look(), document.hidden ? IDLE : pause);
+    this.timer = setTimeout(() => this.poll(), document.hidden ? IDLE : pause);
   }
 
   pause(exports) {
-    this.looks += 1;
+    this.polls += 1;
     if (!exports.some((job) => LIVE.includes(job.status))) return IDLE;
-    return SOON[Math.min(this.looks, SOON.length) - 1];
+    return SOON[Math.min(this.polls, SOON.length) - 1];
   }
 
   render({ exports, next_cursor: more }) {
@@ -95,7 +95,7 @@ export class History {
     if (!shown) return [empty(byId("status-filter").value)];
     if (!more) return [];
     if (this.wanted >= MOST) return [h("p", { class: "quiet" }, `The newest ${MOST} are shown.`)];
-    const next = () => { this.wanted = Math.min(MOST, this.wanted + PAGE); this.hurry(); };
+    const next = () => { this.wanted = Math.min(MOST, this.wanted + PAGE); this.pollSoon(); };
     return [h("button", { type: "button", onclick: next }, "Show older exports")];
   }
 }

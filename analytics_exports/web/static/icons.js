@@ -1,4 +1,4 @@
-// Small pictures beside words. They say nothing that the words do not.
+// Icons, decorative only: hidden from screen readers.
 
 const SVG = "http://www.w3.org/2000/svg";
 

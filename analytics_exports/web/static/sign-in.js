@@ -1,4 +1,4 @@
-// Signing in: a token goes to the service once, which keeps it in a cookie that no script can read.
+// Signing in: the token is sent to the service once, which stores it in a cookie that no script can read.
 
 import * as api from "./api.js";
 import { byId } from "./dom.js";

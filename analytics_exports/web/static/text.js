@@ -1,4 +1,4 @@
-// Numbers, sizes and times in words, in the reader's own language settings. Plain functions of their arguments.
+// Numbers, sizes and times as text, in the locale of the browser. Pure functions.
 
 const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });

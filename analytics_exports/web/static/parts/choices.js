@@ -1,8 +1,8 @@
-// Some of several: accounts, tags, and the values of a column. Nothing chosen does not restrict.
+// Choosing several values: accounts, tags, and the values of a column. An empty choice does not restrict.
 
 import { h } from "../dom.js";
 import { words } from "../text.js";
-import { changed, group } from "./field.js";
+import { dispatchChange, group } from "./field.js";
 
 const SEARCHED_FROM = 9;
 
@@ -10,15 +10,15 @@ class Choices {
   constructor(legend, pointer, options, chosen = []) {
     this.pointer = pointer;
     this.boxes = options.map(({ id, name }) => box(id, name, chosen.includes(id)));
-    this.told = h("span", { class: "quiet" });
+    this.status = h("span", { class: "quiet" });
     this.clear = h("button", { type: "button", class: "link", onclick: () => this.choose(false) }, "Clear");
     this.element = group(legend, pointer, null,
       options.length >= SEARCHED_FROM && this.search(legend),
       h("div", { class: "boxes", ...(options.length >= SEARCHED_FROM && { tabindex: "0", role: "group", "aria-label": legend }) },
         this.boxes.map((item) => item.element)),
-      h("p", { class: "told" }, this.told, this.clear));
-    this.element.addEventListener("change", () => this.tell());
-    this.tell();
+      h("p", { class: "field-status" }, this.status, this.clear));
+    this.element.addEventListener("change", () => this.showStatus());
+    this.showStatus();
   }
 
   get chosen() {
@@ -27,12 +27,12 @@ class Choices {
 
   choose(checked) {
     this.boxes.forEach((item) => { item.input.checked = checked; });
-    changed(this.element);
+    dispatchChange(this.element);
   }
 
-  tell() {
+  showStatus() {
     const { length } = this.chosen;
-    this.told.textContent = length ? `${length} of ${this.boxes.length} chosen` : "All of them";
+    this.status.textContent = length ? `${length} of ${this.boxes.length} chosen` : "All of them";
     this.clear.hidden = !length;
   }
 
@@ -51,7 +51,7 @@ export class Owned extends Choices {
   constructor(legend, field, owned, chosen) {
     super(legend, `/${field}`, owned, chosen);
     this.field = field;
-    if (!owned.length) this.told.textContent = `You have no ${legend.toLowerCase()} to choose from.`;
+    if (!owned.length) this.status.textContent = `You have no ${legend.toLowerCase()} to choose from.`;
   }
 
   write(body) {

@@ -1,9 +1,9 @@
-// Which columns the file has, and in which order: by keyboard with buttons, by mouse also by dragging.
+// The columns of the file and their order: with buttons, or by dragging.
 
 import { h, say } from "../dom.js";
 import { icon } from "../icons.js";
 import { counted } from "../text.js";
-import { changed, group } from "./field.js";
+import { dispatchChange, group } from "./field.js";
 
 export class Columns {
   constructor(columns, chosen) {
@@ -12,18 +12,18 @@ export class Columns {
     const order = chosen ? [...chosen, ...this.original.filter((name) => !chosen.includes(name))] : this.original;
     const rows = order.map((name) => this.row(columns.find((column) => column.name === name), !chosen || chosen.includes(name)));
     this.list = h("ul", { class: "columns" }, rows);
-    this.told = h("span");
+    this.status = h("span");
     this.element = h("details", { class: "field" },
-      h("summary", {}, "Columns ", h("span", { class: "quiet" }, this.told)),
+      h("summary", {}, "Columns ", h("span", { class: "quiet" }, this.status)),
       group("Columns and their order", this.pointer, null,
-        h("p", { class: "told" },
+        h("p", { class: "field-status" },
           h("button", { type: "button", class: "link", onclick: () => this.check(true) }, "All"),
           h("button", { type: "button", class: "link", onclick: () => this.check(false) }, "None"),
           h("button", { type: "button", class: "link", onclick: () => this.reset() }, "Original order")),
         this.list));
-    this.element.addEventListener("change", () => this.tell());
+    this.element.addEventListener("change", () => this.showStatus());
     this.list.addEventListener("dragover", (event) => this.drag(event));
-    this.tell();
+    this.showStatus();
   }
 
   get chosen() {
@@ -40,12 +40,12 @@ export class Columns {
     return this.chosen.length ? null : { pointer: this.pointer, detail: "Choose one column at least." };
   }
 
-  tell() {
+  showStatus() {
     const { chosen } = this;
     const all = chosen.length === this.original.length;
     const moved = chosen.join("\n") !== this.original.filter((name) => chosen.includes(name)).join("\n");
     const number = all ? `all ${this.original.length}` : `${chosen.length} of ${counted(this.original.length, "column")}`;
-    this.told.textContent = moved ? `${number}, in your order` : number;
+    this.status.textContent = moved ? `${number}, in your order` : number;
   }
 
   row(column, checked) {
@@ -65,7 +65,7 @@ export class Columns {
     row.addEventListener("dragend", () => {
       row.classList.remove("dragged");
       this.dragged = null;
-      changed(this.list);
+      dispatchChange(this.list);
     });
     return row;
   }
@@ -76,7 +76,7 @@ export class Columns {
     else row.nextElementSibling?.after(row);
     focused.focus();
     say(`${name} is number ${[...this.list.children].indexOf(row) + 1} of ${this.list.children.length}.`);
-    changed(this.list);
+    dispatchChange(this.list);
   }
 
   drag(event) {
@@ -90,11 +90,11 @@ export class Columns {
 
   check(checked) {
     this.list.querySelectorAll("input").forEach((input) => { input.checked = checked; });
-    changed(this.list);
+    dispatchChange(this.list);
   }
 
   reset() {
     this.original.forEach((name) => this.list.append(this.list.querySelector(`[data-name="${CSS.escape(name)}"]`)));
-    changed(this.list);
+    dispatchChange(this.list);
   }
 }

@@ -1,7 +1,7 @@
-// The days an export is about: two dates, both inclusive, and ranges that people often want.
+// The date filter: two dates, both inclusive, with presets.
 
 import { h } from "../dom.js";
-import { changed, group } from "./field.js";
+import { dispatchChange, group } from "./field.js";
 
 const DAY = 86400000;
 
@@ -42,7 +42,7 @@ export class Dates {
   preset(name, days) {
     const choose = () => {
       [this.first.value, this.last.value] = days;
-      changed(this.element);
+      dispatchChange(this.element);
     };
     return { days, element: h("button", { type: "button", class: "chip", onclick: choose }, name) };
   }

@@ -1,4 +1,4 @@
-// What every field of the composer is: a group with a name, a place for what is wrong with it, and a part of the request.
+// A field of the composer: a fieldset with a legend, an error message, and the part of the request that it fills.
 //
 // A field is an object with `element`, `pointer` (the JSON pointer of its part), and `write(body)`.
 
@@ -30,7 +30,7 @@ export function showErrors(fields, problems) {
   return left;
 }
 
-/** Tells the composer that something was chosen without an input. */
-export function changed(element) {
+/** Dispatches a change event where no input did, for the composer to refresh. */
+export function dispatchChange(element) {
   element.dispatchEvent(new Event("change", { bubbles: true }));
 }

@@ -1,4 +1,4 @@
-// The format of the file, each with what it is good for, and its options.
+// The format of the file and its options.
 
 import { h } from "../dom.js";
 import { group } from "./field.js";

@@ -1,4 +1,4 @@
-// The options of a format, from the JSON Schema that the service gives of them. "Default" sends nothing.
+// The options of a format, from the JSON Schema that the service returns. "Default" omits an option from the request.
 
 import { h } from "../dom.js";
 import { words } from "../text.js";

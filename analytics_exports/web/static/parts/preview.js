@@ -11,20 +11,20 @@ export class Preview {
   constructor(dataset) {
     this.dataset = dataset;
     this.element = h("section", { class: "preview", "aria-label": "Preview" },
-      h("h3", {}, "Preview ", this.told = h("span", { class: "quiet" })), this.place = h("div"));
+      h("h3", {}, "Preview ", this.status = h("span", { class: "quiet" })), this.place = h("div"));
   }
 
   /** Shows the first rows of a request. Throws what the service says, and AbortError. */
   async show(body, signal) {
     if (!this.place.querySelector("table")) this.say("Reading the first rows…");
     const page = await api.preview(this.dataset.id, selectionOf(body), signal);
-    this.told.textContent = `the first rows, data as of ${time(page.data_as_of)}`;
+    this.status.textContent = `the first rows, data as of ${time(page.data_as_of)}`;
     this.place.replaceChildren(page.rows.length ? table(page) : h("p", { class: "empty" }, "No row fits these filters."));
   }
 
   /** Shows no rows; why, is said elsewhere. */
   clear() {
-    this.told.textContent = "";
+    this.status.textContent = "";
     this.say("There is nothing to show.");
   }
 
