@@ -25,7 +25,7 @@ FileIdentities = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedCatalogue:
     """A catalogue, what it was made from, and until when it is valid if the files do not change."""
 
     state: CatalogueState
@@ -33,7 +33,7 @@ class _Kept:
     identity: FileIdentities
     until: float
 
-    def holds(self, identity: FileIdentities, now: float) -> bool:
+    def is_valid(self, identity: FileIdentities, now: float) -> bool:
         return self.identity == identity and now < self.until
 
 
@@ -59,7 +59,7 @@ class DbtCatalogue:
         self._catalog = catalog
         self._tables = TableColumns(describe)
         self._clock = clock
-        self._kept: _Kept | None = None
+        self._kept: _CachedCatalogue | None = None
         self._reading = Lock()
 
     def state(self) -> CatalogueState:
@@ -68,25 +68,25 @@ class DbtCatalogue:
         if kept is None:
             with self._reading:
                 return self._refreshed().state
-        if not kept.holds(self._identity(), self._clock()) and self._reading.acquire(blocking=False):
+        if not kept.is_valid(self._identity(), self._clock()) and self._reading.acquire(blocking=False):
             try:
                 return self._refreshed().state
             finally:
                 self._reading.release()
         return kept.state
 
-    def _refreshed(self) -> _Kept:
+    def _refreshed(self) -> _CachedCatalogue:
         """Read the catalogue again if needed. The caller holds the lock."""
         identity, kept = self._identity(), self._kept
-        if kept is not None and kept.holds(identity, self._clock()):
+        if kept is not None and kept.is_valid(identity, self._clock()):
             return kept
         artifacts, stale = self._read(identity, kept)
         state = self._state(artifacts, stale)
         until = self._clock() + RETRY_SECONDS if stale or self._tables.may_change else float("inf")
-        self._kept = _Kept(state, artifacts, identity, until)
+        self._kept = _CachedCatalogue(state, artifacts, identity, until)
         return self._kept
 
-    def _read(self, identity: FileIdentities, kept: _Kept | None) -> tuple[Artifacts, str | None]:
+    def _read(self, identity: FileIdentities, kept: _CachedCatalogue | None) -> tuple[Artifacts, str | None]:
         """The newest readable artifacts, and why they are not the newest, if so."""
         if kept is not None and kept.identity == identity and kept.state.stale is None:
             return kept.artifacts, None

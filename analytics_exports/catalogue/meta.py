@@ -15,7 +15,7 @@ from analytics_exports.contract.fields import Text
 Filter = TypeVar("Filter", "EnumFilterMeta", "NumericFilterMeta")
 
 
-def _once(options: Sequence[str]) -> Sequence[str]:
+def _unique(options: Sequence[str]) -> Sequence[str]:
     if len(set(options)) < len(options):
         raise ValueError("has an option twice")
     return options
@@ -41,7 +41,7 @@ class EnumFilterMeta(ArtifactModel):
     options: Annotated[
         tuple[Text, ...],
         Field(min_length=1, description="The values that a request can choose from."),
-        AfterValidator(_once),
+        AfterValidator(_unique),
     ]
 
 

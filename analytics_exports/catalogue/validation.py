@@ -126,7 +126,7 @@ def _owner(columns: ByName) -> Iterator[str]:
     if column is None:
         yield f"The table has no column {OWNER_COLUMN}, which says whose a row is; add it to the model."
     elif not roles.OWNER.accepts(column.type):
-        yield _misfit(column, roles.OWNER)
+        yield _type_problem(column, roles.OWNER)
 
 
 def _invalid_uses(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _invalid_uses(meta: DatasetMeta, columns: ByName) -> Iterator[str]:
         elif not IDENTIFIER.fullmatch(column.name):
             yield f"{place}: {sanitize(column.name)} is not a plain identifier; rename it in the model."
         elif not role.accepts(column.type):
-            yield f"{place}: {_misfit(column, role)}"
+            yield f"{place}: {_type_problem(column, role)}"
     for name in meta.unique_key:
         if name.lower() not in columns:
             yield f"unique_key: {_missing(name, columns)}"
@@ -149,7 +149,7 @@ def _missing(name: str, columns: ByName) -> str:
     return f"the table has no column {sanitize(name)}{hint}"
 
 
-def _misfit(column: Column, role: roles.Role) -> str:
+def _type_problem(column: Column, role: roles.Role) -> str:
     return f"{column.name} has the type {sanitize(column.type)}; it must be {role.wanted}."
 
 

@@ -49,7 +49,7 @@ def _row(facts: ExportOut) -> tuple[str, ...]:
         "" if facts.row_count is None else f"{facts.row_count:,}",
         "" if facts.file_size_bytes is None else decimal(facts.file_size_bytes),
         f"{facts.created_at:%Y-%m-%d %H:%M}",
-        _left(facts.expires_at),
+        _time_left(facts.expires_at),
     )
 
 
@@ -61,7 +61,7 @@ def _facts(facts: ExportOut) -> dict[str, str]:
     return {name: str(value) for name, value in lines.items() if value is not None}
 
 
-def _left(moment: datetime | None) -> str:
+def _time_left(moment: datetime | None) -> str:
     """The time left until then, rounded."""
     seconds = (moment - datetime.now(UTC)).total_seconds() if moment else 0
     if seconds <= 0:

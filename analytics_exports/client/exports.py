@@ -102,7 +102,7 @@ class AsyncExport:
         await self.wait()
         target = await self._target(Path(path))
         for _ in range(CHANGES):
-            transfer = Transfer(self._exchange, f"{self._path}/download", *_promise(self.facts), progress)
+            transfer = Transfer(self._exchange, f"{self._path}/download", *_checksum_and_size(self.facts), progress)
             try:
                 await transfer.fetch(target)
             except FileChanged:
@@ -161,7 +161,7 @@ class AsyncExport:
             return await self._exchange.transport.run_blocking(lambda: load(file))
 
 
-def _promise(facts: ExportOut) -> tuple[str, int]:
+def _checksum_and_size(facts: ExportOut) -> tuple[str, int]:
     """Checksum and size of the file. Raises UnexpectedAnswer when a completed export has none."""
     if facts.sha256 is None or facts.file_size_bytes is None:
         raise UnexpectedAnswer

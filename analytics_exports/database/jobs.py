@@ -100,7 +100,7 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
         """Extend the lease and store progress."""
         values = {Job.lease_until: func.now() + lease, Job.details: Job.details.concat({"progress": dict(progress)})}
         with self._transaction() as session:
-            return session.scalar(update(Job).where(_held(claim)).values(values).returning(Job.id)) is not None
+            return session.scalar(update(Job).where(_current_claim(claim)).values(values).returning(Job.id)) is not None
 
     @contextmanager
     def publishing(self, claim: Claim, replacement: Artifact | None = None) -> Iterator[None]:
@@ -128,13 +128,13 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
         """Store the facts of the file that is about to be published. Raises ClaimLost."""
         noted = Job.details.concat({REPLACEMENT: replacement.to_plain()})
         with self._transaction() as session:
-            noting = update(Job).where(_held(claim)).values({Job.details: noted}).returning(Job.id)
+            noting = update(Job).where(_current_claim(claim)).values({Job.details: noted}).returning(Job.id)
             if session.scalar(noting) is None:
                 raise ClaimLost
 
     def _locked(self, claim: Claim) -> Session:
         """A session that has locked the row of the claim. Raises ClaimLost."""
-        held = select(Job.id).where(_held(claim), Job.lease_until > func.now()).with_for_update()
+        held = select(Job.id).where(_current_claim(claim), Job.lease_until > func.now()).with_for_update()
         with ExitStack() as unless_it_holds, unavailable_when_away():
             session = unless_it_holds.enter_context(Session(self._engine))
             if session.scalar(held) is None:
@@ -145,7 +145,7 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
     def _confirm(self, claim: Claim) -> None:
         """Raise ClaimLost unless the claim is the current one."""
         with self._transaction() as session:
-            if session.scalar(select(Job.id).where(_held(claim))) is None:
+            if session.scalar(select(Job.id).where(_current_claim(claim))) is None:
                 raise ClaimLost
 
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
@@ -160,17 +160,19 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
             Job.details: facts.concat(func.jsonb_build_object("expires_at", expires_at)),
         }
         with self._transaction("dagster") as session:
-            statement = update(Job).where(_held(claim)).values(values).execution_options(synchronize_session=False)
+            statement = (
+                update(Job).where(_current_claim(claim)).values(values).execution_options(synchronize_session=False)
+            )
             return session.scalar(statement.returning(Job.id)) is not None
 
     def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt. A completed export that was being made again stays completed."""
         with self._transaction() as session:
             values = {Job.lease_until: null(), Job.details: Job.details.op("-")(REPLACEMENT)}
-            kept = update(Job).where(_held(claim), Job.status == Status.COMPLETED).values(values)
+            kept = update(Job).where(_current_claim(claim), Job.status == Status.COMPLETED).values(values)
             if session.scalar(kept.returning(Job.id)) is not None:
                 return True
-            ended = _end(and_(_held(claim), Job.status == Status.RUNNING), failure, max_attempts)
+            ended = _end(and_(_current_claim(claim), Job.status == Status.RUNNING), failure, max_attempts)
             return session.scalar(ended) is not None
 
     def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Sequence[JobId]:
@@ -215,11 +217,11 @@ class PostgresJobStore(OwnerJobs, LaunchQueue, EventPositions):
 def _replace(claim: Claim) -> Any:  # noqa: ANN401 - as ``_end``
     """Replace the facts of the old file by the stored ones of the new file."""
     facts = Job.details.op("-")(REPLACEMENT).concat(Job.details[REPLACEMENT])
-    noted = and_(_held(claim), Job.details.has_key(REPLACEMENT))
+    noted = and_(_current_claim(claim), Job.details.has_key(REPLACEMENT))
     return update(Job).where(noted).values({Job.details: facts}).execution_options(synchronize_session=False)
 
 
-def _held(claim: Claim) -> ColumnElement[bool]:
+def _current_claim(claim: Claim) -> ColumnElement[bool]:
     """The row, provided this claim is the current one and has not ended."""
     return and_(
         Job.id == claim.job_id,

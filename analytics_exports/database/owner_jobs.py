@@ -103,7 +103,7 @@ class OwnerJobs(Transactions):
 
     def find_by_key(self, user_id: UserId, idempotency_key: IdempotencyKey) -> ExportJob | None:
         """The export that was stored with this key."""
-        statement = _own(user_id).where(Job.idempotency_key == idempotency_key.key_digest)
+        statement = _jobs_of(user_id).where(Job.idempotency_key == idempotency_key.key_digest)
         with self._transaction() as session:
             found = session.execute(statement).one_or_none()
             if found is None:
@@ -115,14 +115,14 @@ class OwnerJobs(Transactions):
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """An export of this user: one query, so that an unknown id and another user's id take the same time."""
         with self._transaction() as session:
-            found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
+            found = session.execute(_jobs_of(user_id).where(Job.id == job_id)).one_or_none()
             return None if found is None else _job(found)
 
     def list_for_user(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
     ) -> Sequence[ExportJob]:
         """Exports of this user, newest first."""
-        statement = _own(user_id).where(*_conditions(which))
+        statement = _jobs_of(user_id).where(*_conditions(which))
         if after is not None:
             statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
         statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
@@ -152,7 +152,7 @@ class OwnerJobs(Transactions):
         mine = and_(Job.id == job_id, Job.user_id == user_id)
         with self._transaction("owner", user_id) as session:
             session.execute(update(Job).where(mine, when).values(values))
-            found = session.execute(_own(user_id).where(Job.id == job_id)).one_or_none()
+            found = session.execute(_jobs_of(user_id).where(Job.id == job_id)).one_or_none()
             return None if found is None else _job(found)
 
 
@@ -161,7 +161,7 @@ def key_lock(user_id: UserId, idempotency_key: IdempotencyKey) -> int:
     return int.from_bytes(hashlib.sha256(user_id.bytes + idempotency_key.key_digest).digest()[:8], signed=True)
 
 
-def _own(user_id: UserId) -> Select[Job, bool, bool]:
+def _jobs_of(user_id: UserId) -> Select[Job, bool, bool]:
     return select(Job, PAST, LEASED).where(Job.user_id == user_id)
 
 

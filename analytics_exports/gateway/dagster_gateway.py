@@ -36,7 +36,7 @@ SILENCE = timedelta(minutes=2)
 
 
 @runtime_checkable
-class KnowsItsWorkers(Protocol):
+class ReportsWorkerHealth(Protocol):
     """A run launcher that can report the state of its workers; Dagster's own launchers cannot."""
 
     def problem(self) -> str | None:
@@ -98,7 +98,7 @@ class DagsterGateway:
                 launcher = self._instance().run_launcher
         except DagsterHomeNotSetError:  # an API without a Dagster instance
             return
-        if isinstance(launcher, KnowsItsWorkers) and (problem := launcher.problem()):
+        if isinstance(launcher, ReportsWorkerHealth) and (problem := launcher.problem()):
             raise OrchestratorUnavailable(problem)
 
     def active_runs(self) -> ActiveRuns:

@@ -48,7 +48,7 @@ class ArtifactInspector:
             READABLE: self._readable,
             OWNER_ONLY: self._owner_only,
         }
-        return {name: _verdict(look, job, artifact) for name, look in looks.items()}
+        return {name: _run_check(look, job, artifact) for name, look in looks.items()}
 
     def _row_count(self, job: ExportJob, artifact: Artifact) -> CheckResult:
         """Compare the row count with the warehouse, unless the warehouse has been rebuilt since."""
@@ -90,7 +90,7 @@ class ArtifactInspector:
         return CheckResult(foreign == 0, {"rows": artifact.row_count, "rows_of_others": foreign})
 
 
-def _verdict(look: Callable[[ExportJob, Artifact], CheckResult], job: ExportJob, artifact: Artifact) -> CheckResult:
+def _run_check(look: Callable[[ExportJob, Artifact], CheckResult], job: ExportJob, artifact: Artifact) -> CheckResult:
     try:
         return look(job, artifact)
     except ExportError as reason:

@@ -65,9 +65,9 @@ class Retention:
 
     def sweep(self) -> int:
         """Remove files that ended attempts left behind. Returns how many."""
-        return self.artifacts.sweep(self._needed)
+        return self.artifacts.sweep(self._is_needed)
 
-    def _needed(self, job_id: UUID, attempt: int | None) -> bool:
+    def _is_needed(self, job_id: UUID, attempt: int | None) -> bool:
         """Whether a published file may still be downloaded, or an unpublished one may still be being written."""
         job = self.jobs.load(JobId(job_id))
         if job is None or job.status not in {*LIVE, Status.COMPLETED}:

@@ -27,7 +27,7 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def become(account: str) -> None:
+def switch_user(account: str) -> None:
     """Drop to ``UID:GID`` permanently; ``-`` keeps the current account."""
     if account == "-":
         return
@@ -38,7 +38,7 @@ def become(account: str) -> None:
 
 
 def die_with_parent(parent: int, death_signal: int) -> None:
-    """Request ``death_signal`` when the parent exits. Must follow ``become``, which would reset it."""
+    """Request ``death_signal`` when the parent exits. Must follow ``switch_user``, which would reset it."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)
@@ -49,7 +49,7 @@ def die_with_parent(parent: int, death_signal: int) -> None:
 def main(parent: str, death_signal: str, account: str, *command: str) -> None:
     """Never returns: it becomes ``command`` or exits with 127."""
     reset_signals()
-    become(account)
+    switch_user(account)
     die_with_parent(int(parent), int(death_signal))
     try:
         os.execvp(command[0], command)  # noqa: S606 (being replaced by a program without a shell is the point)

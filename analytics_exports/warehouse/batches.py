@@ -10,11 +10,11 @@ import pyarrow as pa
 
 def to_frame(batch: pa.RecordBatch) -> pl.DataFrame:
     """``batch`` as a frame; nested columns are converted too."""
-    columns = [_kept(column) for column in batch.columns]
+    columns = [_times_as_durations(column) for column in batch.columns]
     return pl.DataFrame(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
 
 
-def _kept(column: pa.Array) -> pa.Array:
+def _times_as_durations(column: pa.Array) -> pa.Array:
     wanted = _since_midnight(column.type)
     return column if wanted == column.type else column.view(wanted)
 

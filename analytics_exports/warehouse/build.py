@@ -103,8 +103,8 @@ def build_warehouse(
         report = _report(target, built, time.monotonic() - started)
         _wal(warehouse).unlink(missing_ok=True)  # it would be replayed into the new file
         _publish(built, warehouse)
-        _publish(_beside(catalog, target / "catalog.json"), catalog)
-        _publish(_beside(manifest, target / "manifest.json"), manifest)
+        _publish(_copy_to_folder_of(catalog, target / "catalog.json"), catalog)
+        _publish(_copy_to_folder_of(manifest, target / "manifest.json"), manifest)
     return report
 
 
@@ -158,7 +158,7 @@ def _run_dbt(project: Path, target: Path, environment: Mapping[str, str], log: P
         raise BuildFailed("dbt took too long.", log) from None
 
 
-def _beside(destination: Path, file: Path) -> Path:
+def _copy_to_folder_of(destination: Path, file: Path) -> Path:
     """A copy in the folder of ``destination``, which may be on another file system than the warehouse."""
     return shutil.copyfile(file, destination.with_name(f".{destination.name}.part"))
 

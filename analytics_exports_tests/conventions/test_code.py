@@ -10,6 +10,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = sorted((ROOT / "analytics_exports").rglob("*.py"))
 TESTS = sorted((ROOT / "analytics_exports_tests").rglob("*.py"))
 
+FORMER = re.compile(
+    "announcer|bury|desk|drain|draining|ear|entrance|follower|gate|hire|patience|readback|seal|seat|staff|told"
+)
+"""Words of former names, which were metaphors."""
+WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+
 MODULE_LINES = 300
 FUNCTION_LINES = 40
 
@@ -52,6 +58,27 @@ def test_the_docstring_of_a_package_lists_its_modules() -> None:
     for package in packages:
         if package.parent != ROOT / "analytics_exports":  # which shows the layers
             assert listed_modules(package) == modules_of(package.parent), package
+
+
+def names(path: Path) -> Iterator[str]:
+    """The module, and the classes, functions and arguments that it defines."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+def test_names_are_standard_terms() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (*PACKAGE, *TESTS)
+        for name in names(path)
+        if not name.startswith("test_") and any(FORMER.fullmatch(word.lower()) for word in WORD.findall(name))
+    ]
+
+    assert found == []
 
 
 def test_the_type_checker_is_not_silenced() -> None:
