@@ -3,28 +3,25 @@
     access_log             middleware: request ids, access log, standard headers
     app                    the application and its background threads
     authentication         API tokens and JWTs to Principals
-    conditions             conditional requests (RFC 9110)
     deps                   dependencies of routes: services, caller, scopes
     docs_page              Swagger UI
-    error_reference        generates docs/reference/errors.md
     errors                 errors of HTTP itself
-    failed_attempts        rate limit for invalid tokens
     host_check             middleware: the names that the service answers to
     jwt_authentication     JSON Web Tokens
     links                  Link headers
     metrics                Prometheus metrics
     notification_listener  thread: wakes requests that wait for an export
-    openapi                generates docs/reference/openapi.json
     page                   the web page
     preferences            Idempotency-Key, Prefer: wait, Retry-After
     problems               errors to HTTP responses
     projection_thread      thread: runs the event log projection
-    ranges                 byte ranges (RFC 9110)
+    range_requests         byte ranges and conditional requests (RFC 9110)
+    reference              generates docs/reference/errors.md and openapi.json
     route_docs             scopes and errors of routes, for the OpenAPI document
     router                 the table of all routes
     routes                 the endpoints
     session                sign-in of the web page
-    state                  state that a process keeps between requests
+    state                  state that a process keeps between requests, and the rate limit for invalid tokens
     strict                 strict parsing of request bodies
     transfer               sending files
 

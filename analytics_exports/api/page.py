@@ -8,8 +8,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from analytics_exports.api.conditions import if_none_match_matches
 from analytics_exports.api.errors import RouteNotFound
+from analytics_exports.api.range_requests import if_none_match_matches
 from analytics_exports.web import MEDIA_TYPES, site
 
 POLICY = "; ".join(

@@ -4,7 +4,8 @@ Limits that apply to all processes together (unfinished exports) are enforced by
 """
 
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
@@ -13,7 +14,6 @@ import anyio
 from starlette.concurrency import run_in_threadpool
 
 from analytics_exports.api.errors import TooManyDownloads, TooManyQueries
-from analytics_exports.api.failed_attempts import FailedAttempts
 from analytics_exports.api.jwt_authentication import JwtAuthenticator
 from analytics_exports.bootstrap import Application
 from analytics_exports.domain.access import UserId
@@ -22,6 +22,36 @@ T = TypeVar("T")
 
 READER_THREADS = 8
 """Threads that read files for downloads; each is busy only while it reads one chunk."""
+
+WINDOW_SECONDS = 60.0
+MAX_ADDRESSES = 10_000
+"""Addresses remembered; the least recently failed ones are forgotten first."""
+
+
+class FailedAttempts:
+    """Counts invalid tokens by address, over the last minute."""
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Allow ``limit`` per minute and address."""
+        self._limit = limit
+        self._clock = clock
+        self._failures: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def record(self, address: str) -> bool:
+        """Record an invalid token. Returns whether the address is still within its limit."""
+        now = self._clock()
+        with self._lock:
+            recent = self._failures.pop(address, None) or deque()
+            self._failures[address] = recent
+            if len(self._failures) > MAX_ADDRESSES:
+                del self._failures[next(iter(self._failures))]
+            while recent and recent[0] <= now - WINDOW_SECONDS:
+                recent.popleft()
+            allowed = len(recent) < self._limit
+            if allowed:
+                recent.append(now)
+            return allowed
 
 
 class DownloadSlots:

@@ -14,8 +14,7 @@
     secrets           random secrets that all replicas share
     seeding           users, accounts and tags from Parquet files
     stats             the port ``Stats``
-    token_store       the port ``TokenStore``
-    tokens            the format of API tokens, and their digest
+    token_store       the port ``TokenStore``, and the format of API tokens
     transactions      the base of all parts of the JobStore
     users             users, for operators
 

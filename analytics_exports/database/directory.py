@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Account, ApiToken, Tag, User
-from analytics_exports.database.token_store import PostgresTokenStore
-from analytics_exports.database.tokens import digest
+from analytics_exports.database.token_store import PostgresTokenStore, digest
 from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import UserNotFound
 from analytics_exports.ports import Directory

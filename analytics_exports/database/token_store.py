@@ -1,8 +1,14 @@
 """The port ``TokenStore`` on PostgreSQL: administrators create, list, rotate and revoke API tokens.
 
+A token is ``aex_<43 characters>_<8 hex digits>``: 256 random bits, and a CRC-32 of the part before it, so that a
+mistyped or truncated token is refused without a query, and secret scanners can recognise one.
+
 Authentication, on each request, belongs to ``directory``.
 """
 
+import hashlib
+import secrets
+import zlib
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -12,10 +18,29 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import ApiToken
-from analytics_exports.database.tokens import digest, new_token
 from analytics_exports.domain.access import Scope, Token, UserId
 from analytics_exports.domain.errors import TokenNotFound, UserNotFound
 from analytics_exports.reconnecting import unavailable_when_away
+
+MARK = "aex_"
+
+
+def new_token() -> str:
+    """A new secret. It is shown once; only its digest is stored."""
+    body = MARK + secrets.token_urlsafe(32)
+    return f"{body}_{_checksum(body)}"
+
+
+def digest(token: str) -> bytes | None:
+    """The SHA-256 digest under which a token is stored; ``None`` when it does not have the format of a token."""
+    body, _, checksum = token.rpartition("_")
+    if not (token.isascii() and body.startswith(MARK) and checksum == _checksum(body)):
+        return None
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode('utf-8', 'surrogatepass')):08x}"
 
 
 class PostgresTokenStore:

@@ -250,7 +250,7 @@ class InternalFailure(ProductionFailed):
 
 
 class IsolationViolation(ProductionFailed):
-    """The export was stopped by a safety check; nothing was published, and it is logged for operators."""
+    """The export was stopped by a safety check; nothing was published, and an error was logged for operators."""
 
     code = "isolation_violation"
 

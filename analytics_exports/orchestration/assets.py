@@ -12,6 +12,7 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     DagsterRun,
+    DynamicPartitionsDefinition,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -22,12 +23,14 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import JobId
-from analytics_exports.gateway import EXPORT_ASSET
+from analytics_exports.gateway import EXPORT_ASSET, PARTITIONS
 from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
 from analytics_exports.orchestration.lineage import OWNERS, TABLE, datasets
-from analytics_exports.orchestration.partitions import exports
 
 WAREHOUSE = "warehouse"
+
+exports = DynamicPartitionsDefinition(name=PARTITIONS)
+"""One partition for each export that has not expired. Its key is the job id."""
 
 
 def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:

@@ -11,11 +11,17 @@ from analytics_exports.orchestration.assets import dataset_export, warehouse_ass
 from analytics_exports.orchestration.batch import batch_job
 from analytics_exports.orchestration.checks import datasets_are_offered
 from analytics_exports.orchestration.io_managers import export_io_manager
-from analytics_exports.orchestration.jobs import expire_exports, export_job, sweep_files, warehouse_job
+from analytics_exports.orchestration.jobs import (
+    expire_exports,
+    expiry_schedule,
+    export_job,
+    sweep_files,
+    sweep_schedule,
+    warehouse_job,
+)
 from analytics_exports.orchestration.launchpad import request_export
 from analytics_exports.orchestration.lineage import dbt_assets
 from analytics_exports.orchestration.resources import open_productions
-from analytics_exports.orchestration.schedules import expiry_schedule, sweep_schedule
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 logger = logging.getLogger(__name__)

@@ -1,10 +1,18 @@
-"""The jobs that run the assets, expire exports and sweep files.
+"""The jobs that run the assets, expire exports and sweep files, and the schedules of the last two.
 
 All use the in-process executor: Dagster's default would start another interpreter for each step, which is slow, and a
 killed run would leave its step processes behind.
 """
 
-from dagster import OpExecutionContext, define_asset_job, in_process_executor, job, op
+from dagster import (
+    DefaultScheduleStatus,
+    OpExecutionContext,
+    ScheduleDefinition,
+    define_asset_job,
+    in_process_executor,
+    job,
+    op,
+)
 
 from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPIRY_JOB, EXPORT_ASSET, EXPORT_JOB, SWEEP_JOB
@@ -41,10 +49,27 @@ def expire_exports() -> None:
 def sweep(context: OpExecutionContext) -> None:
     """Check every file of the store."""
     removed = application("schedule").retention.sweep()
-    context.log.info("Removed %s files of nobody's.", removed)
+    context.log.info("Removed %s leftover files.", removed)
 
 
 @job(name=SWEEP_JOB, executor_def=in_process_executor, description="Removes files that killed workers left behind.")
 def sweep_files() -> None:
     """Remove leftover files; run by a schedule."""
     sweep()
+
+
+expiry_schedule = ScheduleDefinition(
+    name="expire_old_exports",
+    job=expire_exports,
+    cron_schedule="*/10 * * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Removes files and partitions of expired exports.",
+)
+
+sweep_schedule = ScheduleDefinition(
+    name="sweep_files_left_behind",
+    job=sweep_files,
+    cron_schedule="17 * * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Removes files that killed workers left behind.",
+)

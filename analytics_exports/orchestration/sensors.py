@@ -18,9 +18,9 @@ from dagster import (
 
 from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import Launch
+from analytics_exports.orchestration.assets import exports
 from analytics_exports.orchestration.batch import batch_job, export_pending
 from analytics_exports.orchestration.jobs import export_job
-from analytics_exports.orchestration.partitions import exports
 from analytics_exports.orchestration.ticks import TickSequence
 from analytics_exports.orchestration.warm.coordinator import resubmit_queued
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analytics_exports.api import openapi
+from analytics_exports.api.reference import openapi_document
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import Scope
 
@@ -33,7 +33,7 @@ class Operation:
 
 
 def _operations() -> Iterator[Operation]:
-    for path, item in json.loads(openapi.document())["paths"].items():
+    for path, item in json.loads(openapi_document())["paths"].items():
         for method, operation in item.items():
             scope = operation.get("x-required-scope")
             yield Operation(method.upper(), path.removeprefix(BASE_PATH), Scope(scope) if scope else None)

@@ -11,12 +11,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from analytics_exports.api.conditions import if_match_fails, if_none_match_matches, range_applies
 from analytics_exports.api.errors import RangeNotSatisfiable
-from analytics_exports.api.failed_attempts import MAX_ADDRESSES, FailedAttempts
 from analytics_exports.api.preferences import WAIT, retry_after
-from analytics_exports.api.ranges import MAX_RANGES, parse_range
+from analytics_exports.api.range_requests import (
+    MAX_RANGES,
+    if_match_fails,
+    if_none_match_matches,
+    parse_range,
+    range_applies,
+)
 from analytics_exports.api.routes.downloads import content_disposition, file_name
+from analytics_exports.api.state import MAX_ADDRESSES, FailedAttempts
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection

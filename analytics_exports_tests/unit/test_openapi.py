@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from analytics_exports.api import error_reference, openapi
+from analytics_exports.api import reference
 from analytics_exports.api.problems import all_errors
 from analytics_exports.contract import lists, problems, profile, requests, responses, tokens
 from analytics_exports.contract.problems import MEDIA_TYPE
 
-INTERFACE: dict[str, Any] = json.loads(openapi.document())
+INTERFACE: dict[str, Any] = json.loads(reference.openapi_document())
 MODELS = {
     name: model
     for module in (lists, problems, profile, requests, responses, tokens)
@@ -40,7 +40,7 @@ OPERATIONS = dict(operations())
 
 
 def test_the_reference_of_errors_is_total() -> None:
-    text = error_reference.document()
+    text = reference.error_reference()
 
     assert [error.code for error in all_errors() if f"\n## {error.code}\n" not in text] == []
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics_exports.database.tokens import digest, new_token
+from analytics_exports.database.token_store import digest, new_token
 from analytics_exports.domain.access import USER_SCOPES
 from analytics_exports.domain.errors import InvalidRequest
 from analytics_exports.services.tokens import TokenService

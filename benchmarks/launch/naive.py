@@ -18,9 +18,8 @@ from dagster import (
 )
 
 from analytics_exports.bootstrap import application
-from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
+from analytics_exports.orchestration.assets import dataset_export, exports, warehouse_asset
 from analytics_exports.orchestration.io_managers import export_io_manager
-from analytics_exports.orchestration.partitions import exports
 from analytics_exports.orchestration.resources import open_productions
 
 export_job = define_asset_job("export", selection=[dataset_export.key], executor_def=multiprocess_executor)

@@ -10,10 +10,9 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from analytics_exports.api.conditions import if_match_fails, if_none_match_matches, range_applies
 from analytics_exports.api.deps import ApiStateDep, CallerDep, ServicesDep
 from analytics_exports.api.errors import PreconditionFailed
-from analytics_exports.api.ranges import parse_range
+from analytics_exports.api.range_requests import if_match_fails, if_none_match_matches, parse_range, range_applies
 from analytics_exports.api.state import ApiState
 from analytics_exports.api.transfer import FileTransfer
 from analytics_exports.contract import BASE_PATH

@@ -3,9 +3,7 @@
     python -m analytics_exports.cli.reference [--check]
 
     commands  the command line
-    dbt       the keys under ``meta`` in a dbt project
-    settings  every setting
-    tables    Markdown tables
+    tables    settings, and the keys under ``meta`` in a dbt project
 
 Errors and the OpenAPI document come from ``api``. With ``--check`` nothing is written; the command fails when a
 document is out of date.
@@ -14,17 +12,16 @@ document is out of date.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from analytics_exports.api import error_reference as errors
-from analytics_exports.api import openapi as openapi
-from analytics_exports.cli.reference import commands, dbt, settings
+from analytics_exports.api import reference
+from analytics_exports.cli.reference import commands, tables
 
 FOLDER = Path(__file__).parents[3] / "docs" / "reference"
 DOCUMENTS: Mapping[str, Callable[[], str]] = {
     "cli.md": commands.document,
-    "dbt-metadata.md": dbt.document,
-    "errors.md": errors.document,
-    "openapi.json": openapi.document,
-    "settings.md": settings.document,
+    "dbt-metadata.md": tables.dbt_metadata,
+    "errors.md": reference.error_reference,
+    "openapi.json": reference.openapi_document,
+    "settings.md": tables.settings,
 }
 
 

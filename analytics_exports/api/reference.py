@@ -1,4 +1,4 @@
-"""Generates ``docs/reference/errors.md`` from the error tree and the table of statuses."""
+"""Generates ``docs/reference/errors.md`` and ``docs/reference/openapi.json``."""
 
 import json
 from collections import defaultdict
@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from analytics_exports.api.app import create_app
 from analytics_exports.api.problems import all_errors, retry_seconds, status_of, title_of
 from analytics_exports.api.route_docs import example
 from analytics_exports.api.router import analytics_router
@@ -32,8 +33,14 @@ stand in the `error` of an export that failed.
 """
 
 
-def document() -> str:
-    """The whole document."""
+def openapi_document() -> str:
+    """The OpenAPI document with the default settings."""
+    interface = create_app(Application(Settings(), "reference")).openapi()
+    return json.dumps(interface, indent=1, ensure_ascii=False) + "\n"
+
+
+def error_reference() -> str:
+    """The document of all errors, with an example of each."""
     places = _places()
     errors = sorted(all_errors(), key=lambda error: error.code)
     rows = [f"| [`{error.code}`](#{error.code}) | {_status(error)} | {_passes(error)} |\n" for error in errors]
