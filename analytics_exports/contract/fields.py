@@ -47,7 +47,7 @@ def _is_number(value: Any) -> Any:  # noqa: ANN401 - JSON
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_TEXT), AfterValidator(_plain)]
 """1 to 256 characters without NUL and unpaired surrogates."""
 
-Cursor = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=4096, pattern=r"^[A-Za-z0-9_=-]+$")]
+Cursor = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=4096, pattern=r"^[A-Za-z0-9_.=-]+$")]
 """An opaque cursor, as an earlier response returned it."""
 
 AnyText = Annotated[str, StringConstraints(strict=True, max_length=MAX_TEXT), AfterValidator(_plain)]

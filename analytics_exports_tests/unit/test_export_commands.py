@@ -361,7 +361,7 @@ def test_an_altered_link_opens_nothing(world: World) -> None:
     world.complete(job)
     link = world.linking.create(world.caller, job.id).secret
 
-    for at in range(0, len(link), 7):
+    for at in range(0, len(link) - 1, 7):  # two bits of the last character mean nothing in Base64
         altered = link[:at] + ("A" if link[at] != "A" else "B") + link[at + 1 :]
         with pytest.raises(InvalidLink):
             world.linking.open(altered)
