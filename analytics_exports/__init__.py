@@ -1,8 +1,8 @@
 """Analytics Exports: self-service bulk exports from any dbt + DuckDB warehouse.
 
 A request becomes a row in the PostgreSQL ``jobs`` table and a dynamic partition of one Dagster asset; a sensor
-materialises the partition; an IO manager writes a Polars frame to a file; the API reads the materialisation back and
-serves the file to its owner.
+materialises the partition; an IO manager writes a Polars frame to a file; the API completes the row from Dagster's
+event log and serves the file to its owner.
 
     __main__                           ``python -m analytics_exports``
     cli | definitions                  the command line; what Dagster loads

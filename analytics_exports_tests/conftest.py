@@ -64,7 +64,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL server with a migrated template database."""
     with scratch_postgres() as server:
         server.create_database(TEMPLATE)
-        migrations.upgrade(server.url_of(TEMPLATE))
+        migrations.upgrade_schema(server.url_of(TEMPLATE))
         yield server
 
 

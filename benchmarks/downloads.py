@@ -47,7 +47,7 @@ def serve(database_url: str) -> None:
 def service() -> Iterator[dict[str, str]]:
     """The API in a process of its own."""
     with scratch_postgres() as server:
-        migrations.upgrade(server.url)
+        migrations.upgrade_schema(server.url)
         command = [sys.executable, "-m", "benchmarks.downloads", "--serve", server.url]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -68,7 +68,7 @@ def tables(sizes: list[int], repeat: int) -> None:
         for rows in sizes:
             name = f"rows_{rows}"
             server.create_database(name)
-            migrations.upgrade(server.url_of(name))
+            migrations.upgrade_schema(server.url_of(name))
             engine = make_engine(server.url_of(name), application="benchmark")
             statements(engine, rows, repeat)
             engine.dispose()

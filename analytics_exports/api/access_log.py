@@ -13,7 +13,7 @@ from uuid import uuid4
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from analytics_exports.api.problems import STANDARD_HEADERS, render
+from analytics_exports.api.problems import STANDARD_HEADERS, error_response
 
 logger = logging.getLogger("analytics_exports.access")
 
@@ -40,7 +40,7 @@ class AccessLogMiddleware:
         try:
             await self._app(scope, receive, recorder.send)
         except Exception as error:  # noqa: BLE001 - every error gets a response
-            response = render(request, error)
+            response = error_response(request, error)
             if not recorder.started:
                 await response(scope, receive, recorder.send)
         finally:

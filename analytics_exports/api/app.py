@@ -17,7 +17,7 @@ from analytics_exports.api.host_check import HostCheckMiddleware, allowed_hosts
 from analytics_exports.api.metrics import Metrics
 from analytics_exports.api.notification_listener import NotificationListener
 from analytics_exports.api.page import page_router
-from analytics_exports.api.problems import render, status_of
+from analytics_exports.api.problems import error_response, status_of
 from analytics_exports.api.projection_thread import ProjectionThread
 from analytics_exports.api.router import analytics_router
 from analytics_exports.api.routes.metrics import add_metrics
@@ -70,7 +70,7 @@ def create_app(services: Application | None = None) -> FastAPI:
 
 async def _render_unrouted(request: Request, error: Exception) -> Response:
     """Render an error of a request that matches no route."""
-    response = render(request, error)
+    response = error_response(request, error)
     if response.status_code == status_of(MethodNotAllowed):  # the framework names the methods of one route only
         response.headers["Allow"] = ", ".join(_methods(request))
     return response

@@ -28,7 +28,7 @@ GAUGES = {
     "running": "Exports that are being made.",
     "files": "Files that can be downloaded.",
     "file_bytes": "Size of these files.",
-    "skipped_events": "Events of Dagster's log that could not be read back; they are tried again.",
+    "skipped_events": "Events of Dagster's log that could not be applied; they are retried.",
     "overdue_seconds": "For how long the file that should be gone first is overdue.",
 }
 

@@ -140,7 +140,7 @@ def describe(error: errors.ExportError, request_id: str, fields: Sequence[Proble
     )
 
 
-def render(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(request: Request, error: Exception, headers: Mapping[str, str] | None = None) -> Response:
     """The response to an error; an unexpected one is logged and rendered as an internal error."""
     known = _known(error)
     if known is None:

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope
 
 from analytics_exports.api.errors import BodyTooLarge, MalformedBody, RequestTimeout, UnsupportedMediaType
-from analytics_exports.api.problems import STANDARD_HEADERS, render, request_id
+from analytics_exports.api.problems import STANDARD_HEADERS, error_response, request_id
 from analytics_exports.api.state import ApiState
 from analytics_exports.contract import strict_json
 from analytics_exports.domain.errors import ExportError
@@ -86,9 +86,9 @@ class StrictRoute(APIRoute):
             try:
                 response = await answer(strict)
             except RequestValidationError as error:
-                return render(strict, strict.refusal or error)
+                return error_response(strict, strict.refusal or error)
             except Exception as error:  # noqa: BLE001 - every error gets a response
-                return render(strict, error)
+                return error_response(strict, error)
             for name, value in {**STANDARD_HEADERS, "X-Request-Id": request_id(strict)}.items():
                 response.headers.setdefault(name, value)
             return response

@@ -30,7 +30,7 @@ class Kind:
 UNKNOWN = Kind()
 
 
-def parse(name: str) -> Kind:
+def parse_type(name: str) -> Kind:
     """The kind of the type with this name; the unknown kind when it cannot be parsed."""
     tokens = _TOKEN.findall(name)
     try:

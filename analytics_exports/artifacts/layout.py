@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analytics_exports.artifacts.duck_types import Kind, parse
+from analytics_exports.artifacts.duck_types import Kind, parse_type
 from analytics_exports.domain.dataset import Column
 
 
@@ -49,7 +49,7 @@ class Layout:
         if [column.name for column in known] != schema.names():
             raise ValueError("The columns are not those of the frame.")
         fields = (
-            Field(column, dtype, parse(column.type) if columns else Kind())
+            Field(column, dtype, parse_type(column.type) if columns else Kind())
             for column, dtype in zip(known, schema.dtypes(), strict=True)
         )
         return cls(tuple(fields), facts or {})

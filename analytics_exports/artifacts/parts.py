@@ -81,7 +81,7 @@ class PartsWriter:
         self.parts.append(Part(self._name, self._rows, self._file.size, self._file.sha256))
 
 
-def count(file: BinaryIO, chosen: FileFormat) -> int:
+def count_rows(file: BinaryIO, chosen: FileFormat) -> int:
     """The number of rows of all parts of a finished zip."""
     with zipfile.ZipFile(file) as package:
         return sum(_count(package, name, chosen) for name in package.namelist() if name != MANIFEST)
@@ -92,7 +92,7 @@ def _count(package: zipfile.ZipFile, name: str, chosen: FileFormat) -> int:
         return chosen.count(cast("BinaryIO", part))
 
 
-def read(file: BinaryIO, chosen: FileFormat) -> pl.DataFrame:
+def read_rows(file: BinaryIO, chosen: FileFormat) -> pl.DataFrame:
     """The rows of all parts of a finished zip."""
     with zipfile.ZipFile(file) as package:
         names = [name for name in package.namelist() if name != MANIFEST]

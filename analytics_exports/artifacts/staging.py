@@ -59,11 +59,11 @@ class LocalStaging:
 
         chosen = formats.file_format(format, options)
         file = LocalFileWriter(self._descriptor, self._limits)
-        content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
+        content = writing.write_file(frame, file, chosen, progress, columns=columns, facts=facts or {})
         with domain_errors():
             os.fsync(self._descriptor)
             with self._reopened() as finished:
-                found = writing.count(finished, chosen)
+                found = writing.count_file(finished, chosen)
             status = os.fstat(self._descriptor)
         if found != content.row_count or status.st_size != file.size:
             raise InternalFailure

@@ -50,7 +50,7 @@ class Content:
         }
 
 
-def write(
+def write_file(
     frame: pl.LazyFrame,
     file: HashingWriter,
     chosen: FileFormat,
@@ -86,19 +86,19 @@ def write(
     return content
 
 
-def count(file: BinaryIO, chosen: FileFormat) -> int:
+def count_file(file: BinaryIO, chosen: FileFormat) -> int:
     """The number of rows of a finished file, read as a client would read it."""
-    return parts.count(file, chosen) if chosen.split else chosen.count(file)
+    return parts.count_rows(file, chosen) if chosen.split else chosen.count(file)
 
 
-def read(file: BinaryIO, format: Format, options: Mapping[str, object]) -> pl.DataFrame:
+def read_file(file: BinaryIO, format: Format, options: Mapping[str, object]) -> pl.DataFrame:
     """The rows of a finished file in this format.
 
     Raises:
         UnsupportedOperation: the format is not read back.
     """
     chosen = file_format(format, options)
-    return parts.read(file, chosen) if chosen.split else chosen.read(file)
+    return parts.read_rows(file, chosen) if chosen.split else chosen.read(file)
 
 
 def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from analytics_exports.catalogue.artifact_models import RejectedModel, UnreadableArtifact, sanitize
-from analytics_exports.catalogue.manifest import Artifacts, read
+from analytics_exports.catalogue.manifest import Artifacts, read_artifacts
 from analytics_exports.catalogue.table_columns import Describe, TableColumns
 from analytics_exports.catalogue.validation import dataset_of
 from analytics_exports.domain.dataset import CatalogueState, Dataset, DatasetId, Rejection
@@ -91,7 +91,7 @@ class DbtCatalogue:
         if kept is not None and kept.identity == identity and kept.state.stale is None:
             return kept.artifacts, None
         try:
-            artifacts = read(self._manifest, self._catalog)
+            artifacts = read_artifacts(self._manifest, self._catalog)
         except UnreadableArtifact as reason:
             if kept is None:
                 raise CatalogueUnavailable(f"No dataset catalogue could be read yet: {reason}") from None

@@ -74,7 +74,7 @@ class Artifacts:
     catalog_is_current: bool
 
 
-def read(manifest: Path, catalog: Path | None) -> Artifacts:
+def read_artifacts(manifest: Path, catalog: Path | None) -> Artifacts:
     """Read the manifest, and the catalog if there is one.
 
     Raises:

@@ -83,7 +83,7 @@ class DatasetMeta(ArtifactModel):
     filters: FiltersMeta = Field(FiltersMeta(), description="The filters on offer; without it there are none.")
 
 
-def parse(meta: Mapping[str, object]) -> DatasetMeta:
+def parse_meta(meta: Mapping[str, object]) -> DatasetMeta:
     """Validate ``meta``. Raises RejectedModel, naming each error."""
     try:
         return DatasetMeta.model_validate(meta)

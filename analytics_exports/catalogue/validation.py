@@ -18,7 +18,7 @@ from difflib import get_close_matches
 
 from analytics_exports.catalogue import roles
 from analytics_exports.catalogue.artifact_models import RejectedModel, sanitize
-from analytics_exports.catalogue.meta import DatasetMeta, parse
+from analytics_exports.catalogue.meta import DatasetMeta, parse_meta
 from analytics_exports.catalogue.nodes import Model
 from analytics_exports.domain.dataset import (
     OWNER_COLUMN,
@@ -52,7 +52,7 @@ def dataset_of(model: Model, columns: Sequence[Column]) -> Dataset:
     Raises:
         RejectedModel: it must not be offered.
     """
-    meta = parse(model.meta)
+    meta = parse_meta(model.meta)
     by_name = {column.name.lower(): column for column in columns}
     problems = [*_names(model), *_column_names(columns), *_owner(by_name), *_invalid_uses(meta, by_name)]
     if problems:

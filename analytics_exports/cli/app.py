@@ -70,19 +70,19 @@ def datasets(
         remote.datasets(url, token, as_json=json)
         return
     from analytics_exports.bootstrap import Application
-    from analytics_exports.cli.listing import datasets_json, datasets_text
+    from analytics_exports.cli.listing import catalogue_json, catalogue_text
 
     state = Application(read_settings(), "cli").catalogue.state()
-    typer.echo(datasets_json(state) if json else datasets_text(state))
+    typer.echo(catalogue_json(state) if json else catalogue_text(state))
 
 
 @app.command()
 def doctor(*, json: AsJson = False) -> None:
     """Look at everything an export needs; say what is wrong and the remedy. Exits 1 when something is."""
-    from analytics_exports.cli.doctor import Severity, as_json, as_text, examine
+    from analytics_exports.cli.doctor import Severity, examine, findings_json, findings_text
 
     findings = examine(read_settings())
-    typer.echo(as_json(findings) if json else as_text(findings))
+    typer.echo(findings_json(findings) if json else findings_text(findings))
     if any(finding.severity is Severity.PROBLEM for finding in findings):
         raise typer.Exit(EXIT_FAILED)
 

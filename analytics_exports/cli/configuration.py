@@ -38,12 +38,12 @@ def database() -> Iterator["Engine"]:
     The embedded one is joined while ``serve`` runs, and started for the block otherwise.
     """
     from analytics_exports.database.engine import make_engine
-    from analytics_exports.database.migrations import upgrade
+    from analytics_exports.database.migrations import upgrade_schema
     from analytics_exports.reconnecting import unavailable_when_away
 
     with _database_url(read_settings()) as url:
         with unavailable_when_away():
-            upgrade(url)
+            upgrade_schema(url)
         engine = make_engine(url, application="analytics-exports cli")
         try:
             yield engine

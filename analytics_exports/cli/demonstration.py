@@ -47,7 +47,7 @@ def demonstrate(settings: Settings, *, as_json: bool = False) -> None:
             export = wait_for(client, create(client), stack)
             file = stack.settings.warehouse.with_name(f"{DEMO_DATASET}.csv")
             download(client, export, file)
-        check(file, export, stack.settings.warehouse, str(user.id))
+        verify_file(file, export, stack.settings.warehouse, str(user.id))
         typer.echo(json.dumps({**export, "path": str(file)}, indent=2) if as_json else summary(stack, export, file))
     say("Everything is stopped again.")
 
@@ -100,7 +100,7 @@ def download(client: httpx.Client, export: dict[str, Any], file: Path) -> None:
         raise DemoFailed(f"The downloaded file {file} is not the one that was promised.")
 
 
-def check(file: Path, export: dict[str, Any], warehouse: Path, owner: str) -> None:
+def verify_file(file: Path, export: dict[str, Any], warehouse: Path, owner: str) -> None:
     """Compare the file with the warehouse, and its number of rows with the status."""
     expected = expected_rows(warehouse, owner, FIRST_DAY, LAST_DAY)
     problems = differences(file, expected)

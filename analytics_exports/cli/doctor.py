@@ -51,7 +51,7 @@ def examine(settings: Settings) -> list[Finding]:
         return [*_parts(app), *_rejections(app), *_lineage(app)]
 
 
-def as_text(findings: list[Finding]) -> str:
+def findings_text(findings: list[Finding]) -> str:
     """A line for each part, with its remedy below."""
     lines = []
     for finding in findings:
@@ -60,7 +60,7 @@ def as_text(findings: list[Finding]) -> str:
     return "\n".join(lines)
 
 
-def as_json(findings: list[Finding]) -> str:
+def findings_json(findings: list[Finding]) -> str:
     """The findings as JSON."""
     return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
 

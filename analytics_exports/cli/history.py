@@ -14,17 +14,17 @@ HEADER = ("id", "dataset", "format", "status", "rows", "size", "created", "expir
 MINUTE, HOUR = 60, 3600
 
 
-def as_json(found: Sequence[ExportOut]) -> str:
+def exports_json(found: Sequence[ExportOut]) -> str:
     """All fields of each export."""
     return json.dumps({"exports": [facts.model_dump(mode="json") for facts in found]}, indent=2, ensure_ascii=False)
 
 
-def as_text(found: Sequence[ExportOut]) -> str:
+def exports_text(found: Sequence[ExportOut]) -> str:
     """A line for each export, below a header."""
     return aligned([HEADER, *map(_row, found)]) if found else "There are no exports."
 
 
-def describe(facts: ExportOut, *, as_json: bool) -> None:
+def print_export(facts: ExportOut, *, as_json: bool) -> None:
     """Print everything about one export."""
     typer.echo(facts.model_dump_json(indent=2) if as_json else aligned(list(_facts(facts).items())))
 

@@ -33,14 +33,14 @@ def settings_json() -> str:
     return json.dumps({"settings": rows}, indent=2, ensure_ascii=False)
 
 
-def datasets_json(state: CatalogueState) -> str:
+def catalogue_json(state: CatalogueState) -> str:
     """All datasets of the catalogue, and the rejected models with reasons."""
     offered = [_dataset(dataset) for dataset in _by_name(state)]
     rejected = [{"name": rejection.name, "reason": rejection.reason} for rejection in state.rejected]
     return json.dumps({"datasets": offered, "rejected": rejected}, indent=2, ensure_ascii=False)
 
 
-def datasets_text(state: CatalogueState) -> str:
+def catalogue_text(state: CatalogueState) -> str:
     """A line for each dataset, and for each rejected model."""
     rows = [(dataset.name, str(dataset.id), dataset.friendly_name) for dataset in _by_name(state)]
     rejected = [f"rejected: {rejection.name}: {rejection.reason}" for rejection in state.rejected]

@@ -70,29 +70,29 @@ def list_exports(
     token: Token = "",
 ) -> None:
     """List your exports, newest first."""
-    from analytics_exports.cli.history import as_json, as_text
+    from analytics_exports.cli.history import exports_json, exports_text
 
     with connected(url, token, as_json=json) as client:
         found = [item.facts for item in client.exports(status=status, limit=limit)]
-    typer.echo(as_json(found) if json else as_text(found))
+    typer.echo(exports_json(found) if json else exports_text(found))
 
 
 @exports.command()
 def show(*, job_id: given.JobId, json: AsJson = False, url: Url = DEFAULT_URL, token: Token = "") -> None:
     """Show where an export stands, and the facts of its file."""
-    from analytics_exports.cli.history import describe
+    from analytics_exports.cli.history import print_export
 
     with connected(url, token, as_json=json) as client:
-        describe(client.get(job_id).facts, as_json=json)
+        print_export(client.get(job_id).facts, as_json=json)
 
 
 @exports.command()
 def cancel(*, job_id: given.JobId, json: AsJson = False, url: Url = DEFAULT_URL, token: Token = "") -> None:
     """Stop an export that is not finished; remove the file of one that is."""
-    from analytics_exports.cli.history import describe
+    from analytics_exports.cli.history import print_export
 
     with connected(url, token, as_json=json) as client:
-        describe(client.get(job_id).cancel().facts, as_json=json)
+        print_export(client.get(job_id).cancel().facts, as_json=json)
 
 
 @exports.command()

@@ -14,7 +14,7 @@ import httpx
 from analytics_exports.client.exchange import Exchange
 from analytics_exports.client.exports import AsyncExport
 from analytics_exports.client.operations import TIMEOUT_SECONDS, Operations
-from analytics_exports.client.options import ExportFilter, ExportOptions, Selection
+from analytics_exports.client.options import ExportOptions, ListOptions, SelectionOptions
 from analytics_exports.client.retrying import Retries
 from analytics_exports.client.transfer import Progress
 from analytics_exports.client.transport import BlockingTransport, iterate, run
@@ -143,7 +143,7 @@ class Client:
         """The state of each part of the service."""
         return run(self._inner.status())
 
-    def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[Selection]) -> PageOut:
+    def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[SelectionOptions]) -> PageOut:
         """The first rows that an export would hold, as JSON values."""
         return run(self._inner.preview(dataset, limit=limit, **selection))
 
@@ -155,7 +155,7 @@ class Client:
         """Request an export by name or id of the dataset; options are those of ExportOptions."""
         return Export(run(self._inner.export(dataset, **options)))
 
-    def exports(self, *, limit: int | None = None, **which: Unpack[ExportFilter]) -> Iterator[Export]:
+    def exports(self, *, limit: int | None = None, **which: Unpack[ListOptions]) -> Iterator[Export]:
         """Your exports, newest first, fetched page by page during iteration."""
         return map(Export, iterate(self._inner.exports(limit=limit, **which)))
 

@@ -13,7 +13,7 @@ from analytics_exports.client import frames
 from analytics_exports.client.errors import DamagedFile, StillRunning, UnexpectedAnswer, error_from_failure
 from analytics_exports.client.exchange import Exchange, parsed
 from analytics_exports.client.retrying import retry_after
-from analytics_exports.client.transfer import FileChanged, Progress, Transfer, file_name
+from analytics_exports.client.transfer import FileChanged, Progress, Transfer, suggested_name
 from analytics_exports.contract.responses import ExportAccepted, ExportOut
 from analytics_exports.domain.errors import ExportExpired, ExportUnavailable
 from analytics_exports.domain.export import LIVE, Status
@@ -153,7 +153,7 @@ class AsyncExport:
         if not path.is_dir():
             return path
         head = await self._exchange.send(self._exchange.request("HEAD", f"{self._path}/download"))
-        return path / (file_name(head) or f"{self.facts.job_id}.{self.facts.format}")
+        return path / (suggested_name(head) or f"{self.facts.job_id}.{self.facts.format}")
 
     async def _loaded(self, load: Callable[[Path], T]) -> T:
         with TemporaryDirectory(prefix="analytics-exports-", ignore_cleanup_errors=True) as folder:

@@ -13,12 +13,12 @@ import httpx
 from analytics_exports.client.exchange import Exchange, parsed
 from analytics_exports.client.exports import AsyncExport
 from analytics_exports.client.options import (
-    ExportFilter,
     ExportOptions,
-    Selection,
+    ListOptions,
+    SelectionOptions,
     create_body,
+    dataset_id_of,
     filter_params,
-    identify,
     preview_params,
 )
 from analytics_exports.client.retrying import Retries
@@ -52,16 +52,16 @@ class Operations:
 
     async def dataset(self, dataset: str | UUID) -> DatasetSchemaOut:
         """One dataset with its columns, by name or id. Raises DatasetNotFound."""
-        return await self._exchange.get(f"/datasets/{identify(dataset)}/schema", DatasetSchemaOut)
+        return await self._exchange.get(f"/datasets/{dataset_id_of(dataset)}/schema", DatasetSchemaOut)
 
     async def status(self) -> StatusOut:
         """The state of each part of the service."""
         return await self._exchange.get("/status", StatusOut)
 
-    async def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[Selection]) -> PageOut:
+    async def preview(self, dataset: str | UUID, *, limit: int = 20, **selection: Unpack[SelectionOptions]) -> PageOut:
         """The first rows that an export would contain, as JSON values. Raises as ``export``."""
         params = preview_params(selection, limit)
-        return await self._exchange.get(f"/datasets/{identify(dataset)}/preview", PageOut, params)
+        return await self._exchange.get(f"/datasets/{dataset_id_of(dataset)}/preview", PageOut, params)
 
     async def estimate(self, dataset: str | UUID, **options: Unpack[ExportOptions]) -> EstimateOut:
         """Estimate the size of an export. Raises as ``export``."""
@@ -89,7 +89,7 @@ class Operations:
             raise ExportNotFound from None
         return AsyncExport(self._exchange, await self._exchange.get(f"/exports/{known}", ExportOut))
 
-    async def exports(self, *, limit: int | None = None, **which: Unpack[ExportFilter]) -> AsyncIterator[AsyncExport]:
+    async def exports(self, *, limit: int | None = None, **which: Unpack[ListOptions]) -> AsyncIterator[AsyncExport]:
         """The caller's exports, newest first, fetched page by page during iteration.
 
         Args:

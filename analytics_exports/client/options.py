@@ -29,7 +29,7 @@ class Bounds(TypedDict, total=False):
     max: Number
 
 
-class Selection(TypedDict, total=False):
+class SelectionOptions(TypedDict, total=False):
     """Which rows and columns; a missing value, or ``None``, does not restrict.
 
     Attributes:
@@ -51,7 +51,7 @@ class Selection(TypedDict, total=False):
     columns: Sequence[str] | None
 
 
-class ExportOptions(Selection, total=False):
+class ExportOptions(SelectionOptions, total=False):
     """A selection, and options of the file.
 
     Attributes:
@@ -71,7 +71,7 @@ class ExportOptions(Selection, total=False):
     split: Mapping[str, Any] | None
 
 
-class ExportFilter(TypedDict, total=False):
+class ListOptions(TypedDict, total=False):
     """Which exports to list; a missing value, or ``None``, does not restrict.
 
     Attributes:
@@ -89,7 +89,7 @@ class ExportFilter(TypedDict, total=False):
     created_before: datetime | None
 
 
-def identify(dataset: str | UUID) -> UUID:
+def dataset_id_of(dataset: str | UUID) -> UUID:
     """The id of a dataset given by id or name; ids are derived from names, so no request is needed."""
     try:
         return UUID(str(dataset))
@@ -100,23 +100,23 @@ def identify(dataset: str | UUID) -> UUID:
 def create_body(dataset: str | UUID, options: ExportOptions) -> ExportCreate:
     """The body of a request for an export. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in options.items() if value is not None}
-    return _checked(ExportCreate, {"format": Format.PARQUET, **given, "dataset_id": identify(dataset)})
+    return _checked(ExportCreate, {"format": Format.PARQUET, **given, "dataset_id": dataset_id_of(dataset)})
 
 
-def filter_params(which: ExportFilter, limit: int | None) -> dict[str, str | list[str]]:
+def filter_params(which: ListOptions, limit: int | None) -> dict[str, str | list[str]]:
     """The parameters of a request for a page of exports. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in which.items() if value is not None}
     for name in ("status", "format"):
         if isinstance(given.get(name), str):
             given[name] = [given[name]]
     if "dataset" in given:
-        given["dataset_id"] = identify(given.pop("dataset"))
+        given["dataset_id"] = dataset_id_of(given.pop("dataset"))
     if limit is not None:
         given["limit"] = max(1, min(limit, MAX_LIST))
     return _params(_checked(ExportsQuery, given))
 
 
-def preview_params(selection: Selection, limit: int) -> dict[str, str | list[str]]:
+def preview_params(selection: SelectionOptions, limit: int) -> dict[str, str | list[str]]:
     """The parameters of a request for the first rows. Raises InvalidRequest, naming every invalid field."""
     given = {name: _plain(value) for name, value in selection.items() if value is not None}
     return _params(_checked(PreviewQuery, {**given, "limit": limit}))

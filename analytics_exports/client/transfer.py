@@ -101,7 +101,7 @@ class Transfer:
         return write_chunk
 
 
-def file_name(response: httpx.Response) -> str | None:
+def suggested_name(response: httpx.Response) -> str | None:
     """The file name that a response suggests, without folders; ``None`` when there is no usable one."""
     header = Message()
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Account, ApiToken, Tag, User
-from analytics_exports.database.token_store import PostgresTokenStore, digest
+from analytics_exports.database.token_store import PostgresTokenStore, token_digest
 from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import UserNotFound
 from analytics_exports.ports import Directory
@@ -30,7 +30,7 @@ class PostgresDirectory:
 
     def authenticate(self, token: str) -> Principal | None:
         """The user that a token belongs to. Read on each request, so that a revocation takes effect at once."""
-        key = digest(token)
+        key = token_digest(token)
         if key is None:
             return None
         noted = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - USE_NOTED_EVERY)

@@ -17,7 +17,7 @@ LOCK = 0x5EED_E4B0  # any number unused in this database
 ALEMBIC = PROJECT / "alembic"
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
+def upgrade_schema(database_url: str, revision: str = "head") -> None:
     """Migrate up to ``revision``; nothing happens when the database is already there."""
     _run(database_url, command.upgrade, revision)
 

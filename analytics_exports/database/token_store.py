@@ -31,7 +31,7 @@ def new_token() -> str:
     return f"{body}_{_checksum(body)}"
 
 
-def digest(token: str) -> bytes | None:
+def token_digest(token: str) -> bytes | None:
     """The SHA-256 digest under which a token is stored; ``None`` when it does not have the format of a token."""
     body, _, checksum = token.rpartition("_")
     if not (token.isascii() and body.startswith(MARK) and checksum == _checksum(body)):
@@ -92,7 +92,7 @@ def _insert(
     values = {
         "user_id": user_id,
         "name": name,
-        "digest": digest(secret),
+        "digest": token_digest(secret),
         "scopes": sorted(scope.value for scope in scopes),
         "expires_at": func.now() + lifetime,
     }

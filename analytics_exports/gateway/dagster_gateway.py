@@ -112,12 +112,12 @@ class DagsterGateway:
     def events(self, after: int, limit: int) -> Sequence[LoggedEvent]:
         """The next events logged after position ``after``."""
         with self._storage() as connection:
-            return event_log.read(connection, after, limit)
+            return event_log.read_events(connection, after, limit)
 
     def event(self, position: int) -> LoggedEvent | None:
         """The event at this position."""
         with self._storage() as connection:
-            return next(iter(event_log.read(connection, position - 1, 1, up_to=position)), None)
+            return next(iter(event_log.read_events(connection, position - 1, 1, up_to=position)), None)
 
     def latest_materialisation(self, job_id: JobId) -> Materialised | None:
         """The latest publication of one export."""

@@ -26,7 +26,7 @@ FAILED = DagsterEventType.RUN_FAILURE
 events = SqlEventLogStorageTable.c
 
 
-def read(connection: Connection, after: int, limit: int, up_to: int | None = None) -> Sequence[LoggedEvent]:
+def read_events(connection: Connection, after: int, limit: int, up_to: int | None = None) -> Sequence[LoggedEvent]:
     """The events after position ``after``, oldest first. One that cannot be read says so and does not hide others.
 
     Args:

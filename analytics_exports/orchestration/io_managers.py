@@ -42,7 +42,7 @@ class ExportIOManager(IOManager):
         if job is None or found is None:
             raise ExportExpired
         with found.content as file:
-            return writing.read(file, job.request.format, job.request.options).lazy()
+            return writing.read_file(file, job.request.format, job.request.options).lazy()
 
 
 @io_manager(description="Streams an export to the artifact store.")

@@ -63,7 +63,7 @@ def launch_sensor(number: int, wait_seconds: float) -> SensorDefinition:
 @sensor(
     minimum_interval_seconds=15,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Reads the event log back onto the jobs table while no API does.",
+    description="Projects the event log onto the jobs table while no API does.",
 )
 def read_back(context: SensorEvaluationContext) -> SkipReason:
     """Run the event log projection once, and resubmit runs that are queued although the pool does not have them."""

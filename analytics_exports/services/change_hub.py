@@ -41,32 +41,32 @@ class ChangeHub:
 
     def __init__(self) -> None:
         """Begin without subscriptions."""
-        self._watches: dict[str, set[Subscription]] = defaultdict(set)
+        self._subscriptions: dict[str, set[Subscription]] = defaultdict(set)
         self._lock = threading.Lock()
 
     @contextmanager
     def subscribe(self, job_id: JobId) -> Iterator[Subscription]:
         """Subscribe to an export inside the block."""
-        watch, key = Subscription(), str(job_id)
+        subscription, key = Subscription(), str(job_id)
         with self._lock:
-            self._watches[key].add(watch)
+            self._subscriptions[key].add(subscription)
         try:
-            yield watch
+            yield subscription
         finally:
             with self._lock:
-                self._watches[key].discard(watch)
-                if not self._watches[key]:
-                    del self._watches[key]
+                self._subscriptions[key].discard(subscription)
+                if not self._subscriptions[key]:
+                    del self._subscriptions[key]
 
     def notify(self, job_ids: Iterable[str]) -> None:
         """Wake the tasks that wait for these exports."""
         with self._lock:
-            watches = [watch for job_id in job_ids for watch in self._watches.get(job_id, ())]
-        for watch in watches:
-            watch.notify()
+            subscriptions = [subscription for job_id in job_ids for subscription in self._subscriptions.get(job_id, ())]
+        for subscription in subscriptions:
+            subscription.notify()
 
     def notify_all(self) -> None:
         """Wake every waiting task: notifications may have been missed."""
         with self._lock:
-            everybody = list(self._watches)
+            everybody = list(self._subscriptions)
         self.notify(everybody)

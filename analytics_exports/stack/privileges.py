@@ -13,18 +13,18 @@ import stat
 from pathlib import Path
 
 from analytics_exports.stack.errors import PostgresFailed
-from analytics_exports.stack.processes import Account
+from analytics_exports.stack.processes import SystemAccount
 
 SHARED_ROOT = Path("/var/lib/analytics-exports")
 UNPRIVILEGED = "nobody"
 
 
-def server_account(folder: Path) -> Account | None:
+def server_account(folder: Path) -> SystemAccount | None:
     """The account that the server of ``folder`` must run under; ``None`` for the current one."""
     if os.geteuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
-        return Account(folder.stat().st_uid, folder.stat().st_gid)  # the account it ran under before
+        return SystemAccount(folder.stat().st_uid, folder.stat().st_gid)  # the account it ran under before
     try:
         entry = pwd.getpwnam(UNPRIVILEGED)
     except KeyError:
@@ -32,7 +32,7 @@ def server_account(folder: Path) -> Account | None:
             f"PostgreSQL cannot run as root, and there is no account named {UNPRIVILEGED}; "
             "run this as an ordinary user, or set ANALYTICS_EXPORTS_DATABASE_URL to a server of your own."
         ) from None
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemAccount(entry.pw_uid, entry.pw_gid)
 
 
 def reachable(path: Path) -> bool:
@@ -40,11 +40,11 @@ def reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
 
 
-def private_folder(folder: Path, account: Account | None) -> Path:
+def private_folder(folder: Path, account: SystemAccount | None) -> Path:
     """Create ``folder`` for this account alone, elsewhere if the account cannot access it; returns its path."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     if account and not folder.exists() and not reachable(folder):
-        elsewhere = shared_root() / f"{folder.name}-{digest(folder)}"
+        elsewhere = shared_root() / f"{folder.name}-{path_digest(folder)}"
         elsewhere.mkdir(exist_ok=True)
         folder.unlink(missing_ok=True)  # a dangling link
         folder.symlink_to(elsewhere, target_is_directory=True)
@@ -63,6 +63,6 @@ def shared_root() -> Path:
     return SHARED_ROOT
 
 
-def digest(path: Path) -> str:
+def path_digest(path: Path) -> str:
     """A short, unique name for ``path``."""
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]

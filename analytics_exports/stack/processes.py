@@ -21,7 +21,7 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemAccount:
     """A system account."""
 
     uid: int
@@ -47,7 +47,7 @@ class Program:
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10
-    account: Account | None = None
+    account: SystemAccount | None = None
 
 
 class Child:

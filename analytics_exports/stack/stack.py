@@ -17,7 +17,7 @@ from pathlib import Path
 from analytics_exports import PROJECT
 from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.database.migrations import upgrade
+from analytics_exports.database.migrations import upgrade_schema
 from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.environment import CODE_SERVER_STOP_SECONDS, MARK, child_environment, dagster_home
 from analytics_exports.stack.leftovers import marked, stop_processes
@@ -92,7 +92,7 @@ class Stack:
             )
             self.supervisor.start(postgres)
             self.database_url = postgres.url
-        upgrade(self.database_url)
+        upgrade_schema(self.database_url)
 
     def start_services(self) -> None:
         """Start Dagster and the API concurrently, and wait until all are ready.

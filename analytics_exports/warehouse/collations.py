@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from analytics_exports.domain.dataset import Relation
-from analytics_exports.warehouse.identifiers import quote, table
+from analytics_exports.warehouse.identifiers import quote, table_name
 
 _COLLATED = re.compile(r'"?c(\d+)"? VARCHAR COLLATE "?([\w.]+)"?')
 _SCRATCH = "collated_columns"
@@ -24,7 +24,7 @@ def collations(connection: duckdb.DuckDBPyConnection, relation: Relation, names:
     if not names:
         return {}
     columns = ", ".join(f"{quote(name)} AS c{number}" for number, name in enumerate(names))
-    made = f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT {columns} FROM {table(relation)} LIMIT 0"  # noqa: S608 - names are quoted
+    made = f"CREATE OR REPLACE TEMP TABLE {_SCRATCH} AS SELECT {columns} FROM {table_name(relation)} LIMIT 0"  # noqa: S608 - names are quoted
     connection.execute(made)
     definition = "SELECT sql FROM duckdb_tables() WHERE temporary AND table_name = $name"
     ((sql,),) = connection.execute(definition, {"name": _SCRATCH}).fetchall()

@@ -19,8 +19,8 @@ from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse.conditions import Condition, filter_conditions, owner_condition
 from analytics_exports.warehouse.frames import to_transport
-from analytics_exports.warehouse.identifiers import ROWS, column, quote, table
-from analytics_exports.warehouse.json_values import render_row
+from analytics_exports.warehouse.identifiers import ROWS, column, quote, table_name
+from analytics_exports.warehouse.json_values import row_json_sql
 from analytics_exports.warehouse.paging import Position, rows_after, sort_keys
 from analytics_exports.warehouse.ranges import BLOCK_ROWS, ORDERED, Range
 from analytics_exports.warehouse.types import parse_type
@@ -71,7 +71,7 @@ class Compiler:
         self._types = {name: types[name] for name in names}
         self._owner_column = dataset.owner_column
         self._owner = f"{to_transport(column(dataset.owner_column), types[dataset.owner_column])} AS {quote(OWNER)}"
-        self._table = f"{table(dataset.relation)} AS {quote(ROWS)}"
+        self._table = f"{table_name(dataset.relation)} AS {quote(ROWS)}"
         self._where = (owner_condition(dataset, types, scope), *filter_conditions(dataset, types, selection))
 
     def rows(self) -> Query:
@@ -130,7 +130,7 @@ class Compiler:
         skipped = offset + (position.rows_taken if position else 0)
         query = self._select(columns, f"{self._ordered()} LIMIT {limit:d} OFFSET {skipped:d}", *begin)
         rendered = ", ".join(
-            [quote(OWNER), render_row(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
+            [quote(OWNER), row_json_sql(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
         )
         return _wrap(query, rendered)
 

@@ -33,7 +33,7 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.warehouse.collations import collations
 from analytics_exports.warehouse.compiler import Query
-from analytics_exports.warehouse.identifiers import literal, table
+from analytics_exports.warehouse.identifiers import literal, table_name
 from analytics_exports.warehouse.sources import Source, Version
 from analytics_exports.warehouse.spill import spill_folder
 
@@ -101,7 +101,7 @@ class Connection:
     def columns(self, relation: Relation) -> tuple[Column, ...]:
         """The columns of ``relation``. Raises DatasetChanged when it does not exist."""
         with self.domain_errors():
-            found = self.duckdb.sql(f"FROM {table(relation)}")
+            found = self.duckdb.sql(f"FROM {table_name(relation)}")
             return tuple(Column(name, str(of)) for name, of in zip(found.columns, found.types, strict=True))
 
     def columns_with_collations(self, relation: Relation) -> tuple[Column, ...]:

@@ -30,7 +30,7 @@ class Identity:
         return datetime.fromtimestamp(self.modified_ns / 1e9, UTC)
 
 
-def identify(path: Path) -> Identity:
+def file_identity(path: Path) -> Identity:
     """The current version of the file at ``path``. Raises WarehouseUnavailable when there is none."""
     try:
         return _identity(path.stat())

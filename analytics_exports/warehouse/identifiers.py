@@ -24,7 +24,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def table(relation: Relation) -> str:
+def table_name(relation: Relation) -> str:
     """The three-part name of ``relation``; with all three parts no temporary object can shadow a table."""
     return f"{quote(relation.database)}.{quote(relation.schema)}.{quote(relation.name)}"
 

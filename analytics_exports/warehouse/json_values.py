@@ -23,12 +23,12 @@ from analytics_exports.warehouse.types import DuckDBType
 _PLAIN = frozenset({"boolean", "tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger", "json"})
 
 
-def render_row(types: Mapping[str, DuckDBType]) -> str:
+def row_json_sql(types: Mapping[str, DuckDBType]) -> str:
     """SQL for the columns ``types`` of a row as the text of one JSON object, in that order."""
     return _object((name, quote(name), of) for name, of in types.items())
 
 
-def render(expression: str, of: DuckDBType) -> str:
+def json_sql(expression: str, of: DuckDBType) -> str:
     """SQL for ``expression``, of type ``of``, as JSON text; never NULL."""
     if of.kind in _PLAIN:
         text = _text(expression)
@@ -71,7 +71,7 @@ def _value(expression: str, _of: DuckDBType) -> str:
 
 
 def _list(expression: str, of: DuckDBType) -> str:
-    elements = f"list_transform({expression}, lambda e: {render('e', of.child)})"
+    elements = f"list_transform({expression}, lambda e: {json_sql('e', of.child)})"
     return f"concat('[', array_to_string({elements}, ','), ']')"
 
 
@@ -81,7 +81,7 @@ def _array(expression: str, of: DuckDBType) -> str:
 
 def _map(expression: str, of: DuckDBType) -> str:
     """Keys become names of members, as text."""
-    key, value = _string(_text(field("e", "key"))), render(field("e", "value"), dict(of.fields)["value"])
+    key, value = _string(_text(field("e", "key"))), json_sql(field("e", "value"), dict(of.fields)["value"])
     members = f"list_transform(map_entries({expression}), lambda e: concat({key}, ':', {value}))"
     return f"concat('{{', array_to_string({members}, ','), '}}')"
 
@@ -92,7 +92,7 @@ def _struct(expression: str, of: DuckDBType) -> str:
 
 def _object(members: Iterable[tuple[str, str, DuckDBType]]) -> str:
     """SQL for a JSON object with these names, expressions and types."""
-    texts = (f"concat({literal(json.dumps(name) + ':')}, {render(value, of)})" for name, value, of in members)
+    texts = (f"concat({literal(json.dumps(name) + ':')}, {json_sql(value, of)})" for name, value, of in members)
     return f"concat('{{', concat_ws(',', {', '.join(texts)}), '}}')"
 
 

@@ -21,8 +21,8 @@ import duckdb
 
 from analytics_exports.domain.dataset import Relation
 from analytics_exports.domain.errors import DatasetChanged, WarehouseUnavailable
-from analytics_exports.warehouse.file_identity import Identity, identify, overwritten
-from analytics_exports.warehouse.identifiers import literal, quote, table
+from analytics_exports.warehouse.file_identity import Identity, file_identity, overwritten
+from analytics_exports.warehouse.identifiers import literal, quote, table_name
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -70,7 +70,7 @@ class FileSource:
 
     def version(self, relation: Relation | None = None) -> Version:  # noqa: ARG002 - the file is all tables
         """The file itself."""
-        return FileVersion(self.path, identify(self.path))
+        return FileVersion(self.path, file_identity(self.path))
 
     def scope_key(self, relation: Relation) -> str:
         """All tables, under the name of the database."""
@@ -111,7 +111,7 @@ class FolderSource:
         files = tuple(sorted(_parquet_files(root) if relation is None else _table_files(root, relation)))
         if not files:
             raise DatasetChanged if any(_parquet_files(root)) else WarehouseUnavailable
-        return FolderVersion(files, tuple(identify(file) for file in files))
+        return FolderVersion(files, tuple(file_identity(file) for file in files))
 
     def scope_key(self, relation: Relation) -> Relation:
         """The one table."""
@@ -128,7 +128,7 @@ class FolderSource:
         options = f"hive_partitioning = true, hive_types_autocast = false{days and f', hive_types = {{{days}}}'}"
         connection.execute(f"ATTACH ':memory:' AS {quote(relation.database)}")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(relation.database)}.{quote(relation.schema)}")
-        connection.execute(f"CREATE VIEW {table(relation)} AS FROM read_parquet([{names}], {options})")
+        connection.execute(f"CREATE VIEW {table_name(relation)} AS FROM read_parquet([{names}], {options})")
         return sorted({file.parent for file in files})
 
 
@@ -147,7 +147,7 @@ class FolderVersion:
     def overwritten(self) -> bool:
         """Whether one of them was replaced, removed or modified."""
         try:
-            return any(identify(file) != known for file, known in zip(self.files, self.identities, strict=True))
+            return any(file_identity(file) != known for file, known in zip(self.files, self.identities, strict=True))
         except WarehouseUnavailable:
             return True
 

@@ -29,7 +29,7 @@ def spill_folder(root: Path) -> Iterator[Path]:
     with ExitStack() as held:
         try:
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sweep(root)
+            remove_leftovers(root)
             held.enter_context(_locked(lock, os.O_CREAT | os.O_EXCL))
         except OSError:
             raise StorageUnavailable from None
@@ -37,7 +37,7 @@ def spill_folder(root: Path) -> Iterator[Path]:
         yield folder
 
 
-def sweep(root: Path) -> None:
+def remove_leftovers(root: Path) -> None:
     """Remove the folders that killed processes left below ``root``."""
     for lock in root.glob(f"*{_LOCK}"):
         with suppress(OSError), _locked(lock, wait=False):

@@ -77,7 +77,7 @@ def test_run_workers_that_cannot_work_are_told_to_operators(
     assert looks() == ({"ok": False, "detail": "They cannot."}, 503, False)
 
 
-def test_events_that_could_not_be_read_back_are_told_to_operators(api: TestClient, jobs: FakeJobStore) -> None:
+def test_events_that_could_not_be_applied_are_reported_to_operators(api: TestClient, jobs: FakeJobStore) -> None:
     def part() -> dict[str, Any]:
         part: dict[str, Any] = api.get("/status").json()["parts"]["read_back"]
         return part

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.cli.doctor import Finding, Severity, as_json, as_text, examine
+from analytics_exports.cli.doctor import Finding, Severity, examine, findings_json, findings_text
 from analytics_exports.database.models import User
 from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.settings import Settings
@@ -74,7 +74,7 @@ def test_what_is_wrong_has_a_remedy(sound: Settings, change: dict[str, object], 
     found = wrong(sound.model_copy(update=change))
 
     assert found[part].remedy
-    assert "missing" not in as_text(list(found.values()))
+    assert "missing" not in findings_text(list(found.values()))
 
 
 @pytest.mark.parametrize("setting", ["api_port", "code_server_port"])
@@ -114,7 +114,7 @@ def test_a_model_that_was_left_out_is_named_with_its_reason(sound: Settings) -> 
 
     assert list(found) == ["dataset dim_tags"]
     assert found["dataset dim_tags"].severity is Severity.PROBLEM
-    assert json.loads(as_json(list(found.values())))[0]["problem"] == found["dataset dim_tags"].problem
+    assert json.loads(findings_json(list(found.values())))[0]["problem"] == found["dataset dim_tags"].problem
 
 
 def test_what_only_the_asset_graph_misses_is_a_warning(sound: Settings) -> None:
@@ -126,4 +126,4 @@ def test_what_only_the_asset_graph_misses_is_a_warning(sound: Settings) -> None:
 
     assert (found.part, found.severity) == ("asset graph", Severity.WARNING)
     assert source in str(found.problem)
-    assert as_text([found]).startswith("warning  asset graph")
+    assert findings_text([found]).startswith("warning  asset graph")

@@ -68,7 +68,7 @@ class Side:
             return False
 
     def reap(self) -> list[int]:
-        """End the attempts whose lease is over, as the read-back does."""
+        """End the attempts whose lease is over, as the projection does."""
         over = [claim for claim in self.world.store.expired_leases(1000) if claim.job_id in self.ids]
         for claim in over:
             assert self.world.store.fail_attempt(claim, LOST, 3)

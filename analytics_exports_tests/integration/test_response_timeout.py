@@ -35,7 +35,7 @@ def frozen(server: EmbeddedPostgres) -> Iterator[None]:
 
 def test_requests_are_refused_soon_and_store_nothing(tmp_path: Path) -> None:
     with scratch_postgres() as server:
-        migrations.upgrade(server.url)
+        migrations.upgrade_schema(server.url)
         with live(tmp_path, server.url) as world:
             user = world.user()
             first = user.asked()

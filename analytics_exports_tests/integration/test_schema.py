@@ -30,7 +30,7 @@ def test_the_check_sees_a_difference(database_url: str, engine: Engine) -> None:
 def test_migrations_go_down_and_up_again(database_url: str, engine: Engine) -> None:
     migrations.downgrade(database_url)
     assert inspect(engine).get_table_names() == ["alembic_version"]
-    migrations.upgrade(database_url)
+    migrations.upgrade_schema(database_url)
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
 
 

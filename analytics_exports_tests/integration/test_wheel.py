@@ -25,7 +25,7 @@ SERVER = """
 import sys
 from analytics_exports import PROJECT
 from analytics_exports.database import migrations
-migrations.upgrade(sys.argv[1])
+migrations.upgrade_schema(sys.argv[1])
 print(PROJECT)
 """
 

@@ -26,7 +26,7 @@ def read_back(folder: Path, frame: pl.DataFrame, format: Format, options: dict[s
         staging.write(frame.lazy(), format, options, lambda rows, size: None)
         staging.publish()
     with (folder / key).open("rb") as file:
-        return writing.read(file, format, options)
+        return writing.read_file(file, format, options)
 
 
 @pytest.mark.parametrize("options", [{}, SPLIT])

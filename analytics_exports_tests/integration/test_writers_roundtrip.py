@@ -31,7 +31,7 @@ from hypothesis.strategies import SearchStrategy
 
 from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
-from analytics_exports.artifacts.writing import Content, count, write
+from analytics_exports.artifacts.writing import Content, count_file, write_file
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, FilterSet, Relation
 from analytics_exports.domain.formats import Format
@@ -39,7 +39,7 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import literal, quote
-from analytics_exports.warehouse.json_values import render_row
+from analytics_exports.warehouse.json_values import row_json_sql
 from analytics_exports.warehouse.types import parse_type
 from analytics_exports_tests import factories
 
@@ -211,9 +211,11 @@ class World:
         with path.open("wb") as below:
             file = LocalFileWriter(below.fileno(), FileLimits(2**30, 0))
             chosen = file_format(format, options)
-            content = write(self.frame.lazy(), file, chosen, lambda rows, size: None, columns=self.columns, facts={})
+            content = write_file(
+                self.frame.lazy(), file, chosen, lambda rows, size: None, columns=self.columns, facts={}
+            )
         with path.open("rb") as finished:
-            assert count(finished, chosen) == content.row_count == self.frame.height
+            assert count_file(finished, chosen) == content.row_count == self.frame.height
         return path, content
 
 
@@ -227,7 +229,7 @@ def world(table: Table) -> Iterator[World]:
             types = {column.name: parse_type(column.type) for column in table.columns}
             texts = ", ".join(f"CAST({to_transport(quote(name), of)} AS VARCHAR)" for name, of in types.items())
             carried = writing.sql(f"SELECT {texts} FROM t ORDER BY line").fetchall()
-            rows = writing.sql(f"SELECT {render_row(types)} FROM t ORDER BY line").fetchall()
+            rows = writing.sql(f"SELECT {row_json_sql(types)} FROM t ORDER BY line").fetchall()
         expected = [same_times(json.loads(row)) for (row,) in rows]
         yield World(Path(folder), table.columns, scanned(path, table), expected, carried)
 

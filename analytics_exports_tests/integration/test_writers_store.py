@@ -18,7 +18,7 @@ from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter, to_domain_error
 from analytics_exports.artifacts.local import MARKER
-from analytics_exports.artifacts.writing import write
+from analytics_exports.artifacts.writing import write_file
 from analytics_exports.domain.errors import (
     ExportError,
     InternalFailure,
@@ -209,7 +209,7 @@ def test_a_disk_that_fails_is_the_reason_given(
 ) -> None:
     file = LocalFileWriter(device, FileLimits(2**40, 0))
     with pytest.raises(expected):
-        write(LARGE, file, file_format(format, {"split": split}), ignore, columns=None, facts={})
+        write_file(LARGE, file, file_format(format, {"split": split}), ignore, columns=None, facts={})
 
 
 @pytest.mark.parametrize("format", Format)
@@ -284,7 +284,9 @@ def test_an_error_of_the_source_of_rows_comes_through(format: Format, options: d
 
     frame, chosen = register_io_source(source, schema={"number": pl.Int64}), file_format(format, options)
     with Path(os.devnull).open("wb") as nowhere, pytest.raises(IsolationViolation):
-        write(frame, LocalFileWriter(nowhere.fileno(), FileLimits(2**40, 0)), chosen, ignore, columns=None, facts={})
+        write_file(
+            frame, LocalFileWriter(nowhere.fileno(), FileLimits(2**40, 0)), chosen, ignore, columns=None, facts={}
+        )
 
 
 def test_a_small_disk_that_fills_up_leaves_no_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analytics_exports.catalogue.artifact_models import RejectedModel
-from analytics_exports.catalogue.meta import parse
+from analytics_exports.catalogue.meta import parse_meta
 from analytics_exports_tests.data.manifests.handmade import FILTERS, META
 
 
@@ -15,14 +15,14 @@ def filters(**changes: Any) -> Mapping[str, Any]:
 
 
 def test_everything_that_is_written_is_kept() -> None:
-    meta = parse(META)
+    meta = parse_meta(META)
 
     assert (meta.friendly_name, meta.group, meta.time_grain) == ("Transactions", "facts", "day")
     assert meta.filters.model_dump(mode="json") == FILTERS
 
 
 def test_only_the_mark_is_required() -> None:
-    meta = parse({"dataset": True})
+    meta = parse_meta({"dataset": True})
 
     assert (meta.friendly_name, meta.unique_key, meta.filters.enum_filters) == (None, (), ())
 
@@ -30,17 +30,17 @@ def test_only_the_mark_is_required() -> None:
 def test_a_key_without_a_value_is_no_key() -> None:
     empty = {"dataset": True, "group": None, "filters": {"date_column": None, "enum_filters": None}}
 
-    assert parse(empty) == parse({"dataset": True})
-    assert parse({"dataset": True, "filters": None}) == parse({"dataset": True})
+    assert parse_meta(empty) == parse_meta({"dataset": True})
+    assert parse_meta({"dataset": True, "filters": None}) == parse_meta({"dataset": True})
 
 
 def test_keys_of_other_tools_are_left_alone() -> None:
-    assert parse({"dataset": True, "owner": "finance", "contains_pii": True}) == parse({"dataset": True})
+    assert parse_meta({"dataset": True, "owner": "finance", "contains_pii": True}) == parse_meta({"dataset": True})
 
 
 def test_one_column_as_a_unique_key_needs_no_list() -> None:
-    assert parse({"dataset": True, "unique_key": "id"}).unique_key == ("id",)
-    assert parse({"dataset": True, "unique_key": ["id", "day"]}).unique_key == ("id", "day")
+    assert parse_meta({"dataset": True, "unique_key": "id"}).unique_key == ("id",)
+    assert parse_meta({"dataset": True, "unique_key": ["id", "day"]}).unique_key == ("id", "day")
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_one_column_as_a_unique_key_needs_no_list() -> None:
 )
 def test_what_is_wrong_is_told_with_its_place(meta: Mapping[str, Any], message: str) -> None:
     with pytest.raises(RejectedModel) as refusal:
-        parse(meta)
+        parse_meta(meta)
 
     assert message in str(refusal.value)
 
 
 def test_several_faults_are_told_together_but_not_without_end() -> None:
     with pytest.raises(RejectedModel) as refusal:
-        parse(filters(date_column=1, tag_id_column=2, **{f"unknown_{number}": 1 for number in range(1000)}))
+        parse_meta(filters(date_column=1, tag_id_column=2, **{f"unknown_{number}": 1 for number in range(1000)}))
 
     message = str(refusal.value)
     assert "filters.date_column" in message
@@ -91,7 +91,7 @@ def test_several_faults_are_told_together_but_not_without_end() -> None:
 
 def test_a_reason_repeats_no_value_and_nothing_that_moves_a_terminal() -> None:
     with pytest.raises(RejectedModel) as refusal:
-        parse(filters(**{"\x1b[2J\u202e": "s3cret", "date_column": {"s3cret": 1}}))
+        parse_meta(filters(**{"\x1b[2J\u202e": "s3cret", "date_column": {"s3cret": 1}}))
 
     assert str(refusal.value).isprintable()
     assert "s3cret" not in str(refusal.value)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analytics_exports.cli.app import app
-from analytics_exports.cli.listing import datasets_json, datasets_text, settings_table
+from analytics_exports.cli.listing import catalogue_json, catalogue_text, settings_table
 from analytics_exports.domain.dataset import (
     CatalogueState,
     Column,
@@ -118,7 +118,7 @@ def test_settings_as_json_say_the_same() -> None:
 
 
 def test_datasets_as_json_say_everything(state: CatalogueState) -> None:
-    assert json.loads(datasets_json(state)) == {
+    assert json.loads(catalogue_json(state)) == {
         "datasets": [
             {
                 "id": str(dataset_id("fct_sales")),
@@ -144,7 +144,7 @@ def test_datasets_as_json_say_everything(state: CatalogueState) -> None:
 
 
 def test_datasets_as_text_are_one_line_each(state: CatalogueState) -> None:
-    assert datasets_text(state).splitlines() == [
+    assert catalogue_text(state).splitlines() == [
         f"fct_sales  {dataset_id('fct_sales')}  Sales",
         "rejected: fct_other: it has no column user_id",
     ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from analytics_exports.client import Answered, AsyncClient, Client, Retries
 from analytics_exports.client.errors import CODES, ServiceUnreachable, UnexpectedAnswer
 from analytics_exports.client.exchange import service_url
-from analytics_exports.client.options import ExportFilter, ExportOptions, Selection, create_body, preview_params
+from analytics_exports.client.options import ExportOptions, ListOptions, SelectionOptions, create_body, preview_params
 from analytics_exports.client.retrying import retry_after
 from analytics_exports.client.transport import run
 from analytics_exports.contract import BASE_PATH
@@ -352,11 +352,11 @@ def test_without_a_format_the_types_are_kept(service: FakeService) -> None:
 
 def test_every_option_of_the_contract_can_be_given() -> None:
     assert set(ExportOptions.__annotations__) == set(ExportCreate.model_fields) - {"dataset_id"}
-    assert set(Selection.__annotations__) == set(SelectionFields.model_fields)
+    assert set(SelectionOptions.__annotations__) == set(SelectionFields.model_fields)
 
 
 def test_every_filter_of_the_contract_can_be_given() -> None:
-    given = (set(ExportFilter.__annotations__) - {"dataset"}) | {"dataset_id"}
+    given = (set(ListOptions.__annotations__) - {"dataset"}) | {"dataset_id"}
 
     assert given == set(ExportsQuery.model_fields) - {"limit", "cursor"}
 

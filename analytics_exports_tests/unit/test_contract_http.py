@@ -20,7 +20,7 @@ from analytics_exports.api.range_requests import (
     parse_range,
     range_applies,
 )
-from analytics_exports.api.routes.downloads import content_disposition, file_name
+from analytics_exports.api.routes.downloads import content_disposition, download_name
 from analytics_exports.api.state import MAX_ADDRESSES, FailedAttempts
 from analytics_exports.domain.export import JobId
 from analytics_exports.domain.formats import Format
@@ -198,7 +198,7 @@ def test_a_file_is_named_after_its_dataset_and_days(days: dict[str, Any], expect
     request = factories.request(selection=Selection(**days), format=Format.CSV, options={"compression": "gzip"})
     job = FakeJobStore().create(factories.principal(), request)
 
-    assert file_name(job) == f"fct_transactions_{expected}.csv.gz"
+    assert download_name(job) == f"fct_transactions_{expected}.csv.gz"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -234,7 +234,7 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
     assert attempts.record("first")
 
 
-def test_who_watches_an_export_is_told_of_it_alone() -> None:
+def test_who_subscriptions_an_export_is_told_of_it_alone() -> None:
     async def scenario() -> tuple[bool, bool, bool]:
         waiting = ChangeHub()
         one, two = JobId(factories.principal().user_id), JobId(factories.principal().user_id)
@@ -258,4 +258,4 @@ def test_who_has_stopped_watching_is_forgotten() -> None:
         return waiting
 
     waiting = asyncio.run(scenario())
-    assert not waiting._watches
+    assert not waiting._subscriptions

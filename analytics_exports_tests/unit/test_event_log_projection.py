@@ -19,7 +19,7 @@ LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
 
 
 class World:
-    """The read-back over fakes."""
+    """The projection over fakes."""
 
     def __init__(self) -> None:
         self.jobs = FakeJobStore()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.duck_types import UNKNOWN, Kind, parse
+from analytics_exports.artifacts.duck_types import UNKNOWN, Kind, parse_type
 from analytics_exports.artifacts.keys import Key, parse_stored_name
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
@@ -54,7 +54,7 @@ TYPES = st.recursive(
 def test_names_of_types_are_read(of: tuple[str, Kind]) -> None:
     name, kind = of
 
-    assert parse(name) == kind
+    assert parse_type(name) == kind
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_names_of_types_are_read(of: tuple[str, Kind]) -> None:
     ],
 )
 def test_arrays_are_lists_and_nonsense_is_unknown(name: str, kind: Kind) -> None:
-    assert parse(name) == kind
+    assert parse_type(name) == kind
 
 
 def test_the_kinds_are_those_that_duckdb_reports() -> None:
@@ -81,7 +81,7 @@ def test_the_kinds_are_those_that_duckdb_reports() -> None:
         Kind("union"),
     )
 
-    assert parse(reported) == Kind("struct", inside)
+    assert parse_type(reported) == Kind("struct", inside)
 
 
 CELLS = st.text('ab",;\r\n ', max_size=5)

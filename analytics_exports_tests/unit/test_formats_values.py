@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.formula_guard import TRIGGERS
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
-from analytics_exports.artifacts.writing import Content, write
+from analytics_exports.artifacts.writing import Content, write_file
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
@@ -33,7 +33,7 @@ def written(
         writer = LocalFileWriter(descriptor, FileLimits(2**30, 0))
         columns = [Column(name, of) for name, of in zip(frame.columns, types, strict=True)] if types else None
         chosen = file_format(format, options or {})
-        content = write(frame.lazy(), writer, chosen, lambda rows, size: None, columns=columns, facts={})
+        content = write_file(frame.lazy(), writer, chosen, lambda rows, size: None, columns=columns, facts={})
         file.seek(0)
         return file.read(), content
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from analytics_exports.api.problems import STATUS, _pointer, all_errors, render, status_of
+from analytics_exports.api.problems import STATUS, _pointer, all_errors, error_response, status_of
 from analytics_exports.contract.problems import MEDIA_TYPE, Problem
 from analytics_exports.domain.errors import (
     ExportError,
@@ -31,7 +31,7 @@ def request() -> Request:
 
 
 def rendered(error: Exception) -> tuple[Any, Problem]:
-    response = render(request(), error)
+    response = error_response(request(), error)
     assert response.media_type == MEDIA_TYPE
     problem = Problem.model_validate_json(bytes(response.body))
     assert problem.status == response.status_code

@@ -100,7 +100,7 @@ def _headers(job: ExportJob, artifact: Artifact, etag: str) -> dict[str, str]:
     return {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
-        "Content-Disposition": content_disposition(file_name(job)),
+        "Content-Disposition": content_disposition(download_name(job)),
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{digest}:",
@@ -108,7 +108,7 @@ def _headers(job: ExportJob, artifact: Artifact, etag: str) -> dict[str, str]:
     }
 
 
-def file_name(job: ExportJob) -> str:
+def download_name(job: ExportJob) -> str:
     """A name for the file: the dataset, and the selected days or the day of the request."""
     request, selection = job.request, job.request.selection
     first, last = selection.start_date, selection.end_date

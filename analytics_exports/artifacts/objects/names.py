@@ -21,7 +21,7 @@ _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _FILE = re.compile(rf"{FILES}/({_UUID})/({_UUID})\.([0-9]{{1,9}})\.([a-z0-9]+(?:\.[a-z0-9]+)?)")
 
 
-def file_name(key: Key, attempt: int) -> str:
+def file_object_name(key: Key, attempt: int) -> str:
     """Name of the file of an attempt."""
     return f"{FILES}/{key.user_id}/{key.job_id}.{attempt:d}.{key.ending}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from analytics_exports.artifacts.hashing_writer import FileLimits, HashingWriter
 from analytics_exports.artifacts.keys import Key
 from analytics_exports.artifacts.objects.bucket import Bucket, domain_errors
-from analytics_exports.artifacts.objects.names import file_name, key_text, published_attempt
+from analytics_exports.artifacts.objects.names import file_object_name, key_text, published_attempt
 from analytics_exports.artifacts.objects.reading import open_object
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
@@ -44,7 +44,7 @@ class ObjectStaging:
     def __init__(self, bucket: Bucket, key: Key, attempt: int, limits: FileLimits) -> None:
         """Prepare an upload; nothing is sent yet."""
         self._bucket, self._key, self._attempt, self._limits = bucket, key, attempt, limits
-        self._name = file_name(key, attempt)
+        self._name = file_object_name(key, attempt)
         self._uploaded = self._published = False
 
     def write(
@@ -64,11 +64,11 @@ class ObjectStaging:
         attributes = self._attributes(format, options)
         with domain_errors(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
             file = UploadWriter(writer, self._limits)
-            content = writing.write(frame, file, chosen, progress, columns=columns, facts=facts or {})
+            content = writing.write_file(frame, file, chosen, progress, columns=columns, facts=facts or {})
         self._uploaded = True
         self._verify(file)
         with self._open() as finished:
-            if writing.count(finished, chosen) != content.row_count:
+            if writing.count_file(finished, chosen) != content.row_count:
                 raise InternalFailure
         return Written(
             row_count=content.row_count,
@@ -89,7 +89,7 @@ class ObjectStaging:
         self._published = True
         if before is not None and published_attempt(before) != self._attempt:
             with suppress(StorageUnavailable):
-                self._bucket.delete(file_name(self._key, published_attempt(before)))
+                self._bucket.delete(file_object_name(self._key, published_attempt(before)))
 
     def close(self) -> None:
         """Delete the file unless it was published. ``sweep`` removes what cannot be deleted now."""

@@ -12,7 +12,13 @@ from uuid import UUID
 from analytics_exports.artifacts.hashing_writer import FileLimits
 from analytics_exports.artifacts.keys import Key
 from analytics_exports.artifacts.objects.bucket import Bucket
-from analytics_exports.artifacts.objects.names import FILES, MARKER, file_name, parse_file_name, published_attempt
+from analytics_exports.artifacts.objects.names import (
+    FILES,
+    MARKER,
+    file_object_name,
+    parse_file_name,
+    published_attempt,
+)
 from analytics_exports.artifacts.objects.reading import open_object
 from analytics_exports.artifacts.objects.staging import ObjectStaging
 from analytics_exports.domain.errors import StorageUnavailable
@@ -49,7 +55,7 @@ class ObjectArtifactStore:
         """Open a published file. It stays readable when it is removed after reading has begun."""
         parsed = Key.parse(key)
         attempt = self._published_attempt(parsed)
-        content = None if attempt is None else open_object(self._bucket, file_name(parsed, attempt))
+        content = None if attempt is None else open_object(self._bucket, file_object_name(parsed, attempt))
         return None if content is None else StoredFile(content, str(attempt))
 
     def link(self, key: str, lifetime: timedelta) -> str | None:
@@ -93,7 +99,7 @@ class ObjectArtifactStore:
     def _published(self, key: Key) -> str | None:
         """Name of the file published under ``key``. Raises StorageUnavailable when the store is gone."""
         attempt = self._published_attempt(key)
-        return None if attempt is None else file_name(key, attempt)
+        return None if attempt is None else file_object_name(key, attempt)
 
     def _published_attempt(self, key: Key) -> int | None:
         text = self._bucket.text(key.path)

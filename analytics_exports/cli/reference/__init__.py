@@ -34,7 +34,7 @@ def stale() -> list[Path]:
     ]
 
 
-def write() -> None:
+def write_documents() -> None:
     """Write all documents."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, document in DOCUMENTS.items():

@@ -2,10 +2,10 @@
 
 import sys
 
-from analytics_exports.cli.reference import stale, write
+from analytics_exports.cli.reference import stale, write_documents
 
 if "--check" not in sys.argv[1:]:
-    write()
+    write_documents()
 elif found := stale():
     for path in found:
         sys.stderr.write(f"{path} is not current: python -m analytics_exports.cli.reference\n")

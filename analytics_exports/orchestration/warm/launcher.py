@@ -15,7 +15,7 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLa
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from analytics_exports.orchestration.warm.protocol import request, socket_path
+from analytics_exports.orchestration.warm.protocol import send_request, socket_path
 
 LAUNCH_SECONDS = 20.0
 """How long a launch waits for a pool that is restarting, in seconds."""
@@ -91,7 +91,7 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def problem(self) -> str | None:
         """Why runs cannot be executed now, for operators; ``None`` when they can."""
         try:
-            answer = request(self._socket, {"do": "check"})
+            answer = send_request(self._socket, {"do": "check"})
         except (ConnectionError, FileNotFoundError, TimeoutError):
             return "The run workers are not there, or do not answer."
         return None if answer["ok"] else str(answer["problem"])
@@ -99,6 +99,6 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def _request(self, what: str, run_id: str, **more: bool) -> bool:
         """The pool's response; ``False`` when there is no pool, because then there are no workers either."""
         try:
-            return bool(request(self._socket, {"do": what, "run_id": run_id, **more})["ok"])
+            return bool(send_request(self._socket, {"do": what, "run_id": run_id, **more})["ok"])
         except (ConnectionError, FileNotFoundError):
             return False

@@ -30,7 +30,7 @@ def socket_path(state: Path) -> Path:
     return state.absolute() / FOLDER / "socket"
 
 
-def request(path: Path, message: Message) -> dict[str, Any]:
+def send_request(path: Path, message: Message) -> dict[str, Any]:
     """Send ``message`` to the pool and return its response.
 
     Raises:
