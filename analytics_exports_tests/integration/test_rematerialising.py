@@ -47,7 +47,7 @@ class Remaking:
         """The tables as a worker reaches them."""
 
         self.owner = tables.make_user()
-        self.following = ExportReader(tables.store, store, Signer(lambda: b"secret"))
+        self.export_reader = ExportReader(tables.store, store, Signer(lambda: b"secret"))
         self.job: ExportJob = tables.store.create(self.owner, factories.request())
 
     def make(self, number: int, before_commit: Callable[[], None] = lambda: None, *, complete: bool = True) -> Artifact:
@@ -68,7 +68,7 @@ class Remaking:
 
     def download(self) -> Artifact:
         """The facts with which the file is served, once they are seen to be true."""
-        found = self.following.open(self.owner, self.job.id)
+        found = self.export_reader.open(self.owner, self.job.id)
         with found.file as file:
             file.seek(0)
             content = file.read()

@@ -67,7 +67,7 @@ class World:
         self.artifacts = FakeArtifactStore()
         self.dataset = factories.dataset()
         self.catalogue = FakeCatalogue([self.dataset])
-        self.requesting = ExportCommands(
+        self.export_commands = ExportCommands(
             selection_checker=SelectionChecker(DatasetReader(self.catalogue), self.directory),
             check_options=known_options,
             jobs=self.jobs,
@@ -76,16 +76,18 @@ class World:
             max_unfinished=3,
         )
         signer = Signer(lambda: b"secret")
-        self.following = ExportReader(self.jobs, self.artifacts, signer)
+        self.export_reader = ExportReader(self.jobs, self.artifacts, signer)
         self.time = 1000.0
-        self.linking = DownloadLinks(self.following, self.directory, signer, timedelta(seconds=300), lambda: self.time)
+        self.download_links = DownloadLinks(
+            self.export_reader, self.directory, signer, timedelta(seconds=300), lambda: self.time
+        )
 
     def submit(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> ExportJob:
         return self.submitted(selection, options, key).job
 
     def submitted(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> Submitted:
         selection = selection or Selection()
-        return self.requesting.submit(self.caller, self.dataset.id, Format.CSV, selection, options or {}, key=key)
+        return self.export_commands.submit(self.caller, self.dataset.id, Format.CSV, selection, options or {}, key=key)
 
     def complete(self, job: ExportJob, content: bytes | None = CONTENT) -> None:
         _, claim = self.jobs.claim(job.id, "run", DAY)
@@ -119,7 +121,7 @@ def test_an_export_is_accepted_while_dagster_is_away(world: World) -> None:
 
 def test_an_unknown_dataset_is_refused(world: World) -> None:
     with pytest.raises(DatasetNotFound):
-        world.requesting.submit(world.caller, DatasetId(uuid4()), Format.CSV, Selection(), {})
+        world.export_commands.submit(world.caller, DatasetId(uuid4()), Format.CSV, Selection(), {})
 
 
 def test_ids_that_are_not_the_callers_are_named_by_position(world: World) -> None:
@@ -186,7 +188,7 @@ def test_a_key_with_another_request_is_refused(world: World) -> None:
 def test_what_ended_without_a_file_can_be_asked_for_once_more(world: World) -> None:
     job = world.submit(Selection(columns=("AMOUNT",)), {"compression": "gzip"})
     world.fail(job)
-    again = world.requesting.retry(world.caller, job.id).job
+    again = world.export_commands.retry(world.caller, job.id).job
 
     assert (again.retry_of, again.status, again.request) == (job.id, Status.PENDING, job.request)
     assert again.id != job.id
@@ -195,7 +197,7 @@ def test_what_ended_without_a_file_can_be_asked_for_once_more(world: World) -> N
 def test_a_retry_with_a_key_is_made_once(world: World) -> None:
     job = world.submit()
     world.fail(job)
-    one, two = (world.requesting.retry(world.caller, job.id, key="key").job for _ in range(2))
+    one, two = (world.export_commands.retry(world.caller, job.id, key="key").job for _ in range(2))
 
     assert one == two
 
@@ -203,10 +205,10 @@ def test_a_retry_with_a_key_is_made_once(world: World) -> None:
 def test_what_is_unfinished_or_completed_is_not_asked_for_once_more(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportConflict):
-        world.requesting.retry(world.caller, job.id)
+        world.export_commands.retry(world.caller, job.id)
     world.complete(job)
     with pytest.raises(ExportConflict):
-        world.requesting.retry(world.caller, job.id)
+        world.export_commands.retry(world.caller, job.id)
 
 
 def test_a_retry_asks_for_what_may_be_asked_now(world: World) -> None:
@@ -214,7 +216,7 @@ def test_a_retry_asks_for_what_may_be_asked_now(world: World) -> None:
     world.fail(job)
     world.catalogue.publish([])
     with pytest.raises(DatasetNotFound):
-        world.requesting.retry(world.caller, job.id)
+        world.export_commands.retry(world.caller, job.id)
 
 
 def test_somebody_elses_export_is_not_found(world: World) -> None:
@@ -223,12 +225,12 @@ def test_somebody_elses_export_is_not_found(world: World) -> None:
 
     for job_id in (job.id, JobId(uuid4())):
         for action in (
-            world.following.find,
-            world.following.open,
-            world.following.state,
-            world.linking.create,
-            world.requesting.remove,
-            world.requesting.retry,
+            world.export_reader.find,
+            world.export_reader.open,
+            world.export_reader.state,
+            world.download_links.create,
+            world.export_commands.remove,
+            world.export_commands.retry,
         ):
             with pytest.raises(ExportNotFound):
                 action(stranger, job_id)
@@ -237,7 +239,7 @@ def test_somebody_elses_export_is_not_found(world: World) -> None:
 def test_the_file_of_a_completed_export_can_be_opened(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    found = world.following.open(world.caller, job.id)
+    found = world.export_reader.open(world.caller, job.id)
 
     assert (found.job.status, found.artifact.output_path) == (Status.COMPLETED, str(job.id))
     assert isinstance(found.file, BytesIO)
@@ -247,13 +249,13 @@ def test_the_file_of_a_completed_export_can_be_opened(world: World) -> None:
 def test_a_file_that_is_not_there_has_a_reason(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportNotReady):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
     _, claim = world.jobs.claim(job.id, "run", DAY)
     with pytest.raises(ExportNotReady):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
     world.jobs.fail_attempt(claim, Failure.of(DatasetChanged), 3)
     with pytest.raises(ExportUnavailable):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
 
 
 def test_an_expired_export_says_so_before_its_file_is_gone(world: World) -> None:
@@ -261,7 +263,7 @@ def test_an_expired_export_says_so_before_its_file_is_gone(world: World) -> None
     world.complete(job)
     world.jobs.pass_time(DAY.total_seconds())
     with pytest.raises(ExportExpired):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
 
 
 @pytest.mark.parametrize("content", [None, CONTENT[:-1], CONTENT + b"."])
@@ -269,10 +271,10 @@ def test_an_export_whose_file_is_missing_or_damaged_has_expired(world: World, co
     job = world.submit()
     world.complete(job, content)
     with pytest.raises(ExportExpired):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
 
-    assert world.following.find(world.caller, job.id).status is Status.EXPIRED
-    assert world.requesting.retry(world.caller, job.id).job.retry_of == job.id
+    assert world.export_reader.find(world.caller, job.id).status is Status.EXPIRED
+    assert world.export_commands.retry(world.caller, job.id).job.retry_of == job.id
 
 
 def test_removing_a_live_export_cancels_it_and_stops_its_run(world: World) -> None:
@@ -280,7 +282,7 @@ def test_removing_a_live_export_cancels_it_and_stops_its_run(world: World) -> No
     world.jobs.claim(job.id, "run", DAY)
 
     for _ in range(2):
-        assert world.requesting.remove(world.caller, job.id).status is Status.CANCELLED
+        assert world.export_commands.remove(world.caller, job.id).status is Status.CANCELLED
     assert world.orchestrator.terminated == ["run"]
 
 
@@ -289,7 +291,7 @@ def test_an_export_is_cancelled_while_dagster_is_away(world: World) -> None:
     world.jobs.claim(job.id, "run", DAY)
     world.orchestrator.away = True
 
-    assert world.requesting.remove(world.caller, job.id).status is Status.CANCELLED
+    assert world.export_commands.remove(world.caller, job.id).status is Status.CANCELLED
 
 
 def test_removing_a_completed_export_removes_its_file(world: World) -> None:
@@ -297,7 +299,7 @@ def test_removing_a_completed_export_removes_its_file(world: World) -> None:
     world.complete(job)
 
     for _ in range(2):
-        assert world.requesting.remove(world.caller, job.id).status is Status.EXPIRED
+        assert world.export_commands.remove(world.caller, job.id).status is Status.EXPIRED
     assert world.artifacts.files == {}
 
 
@@ -305,22 +307,22 @@ def test_removing_a_failed_export_changes_nothing(world: World) -> None:
     job = world.submit()
     world.fail(job)
 
-    assert world.requesting.remove(world.caller, job.id).status is Status.FAILED
+    assert world.export_commands.remove(world.caller, job.id).status is Status.FAILED
 
 
 def test_a_pending_export_has_a_place_in_the_queue(world: World) -> None:
     first, second = world.submit(), world.submit()
-    assert [world.following.state(world.caller, job.id).queue_position for job in (first, second)] == [1, 2]
+    assert [world.export_reader.state(world.caller, job.id).queue_position for job in (first, second)] == [1, 2]
 
     world.jobs.claim(first.id, "run", DAY)
-    assert [world.following.state(world.caller, job.id).queue_position for job in (first, second)] == [None, 1]
+    assert [world.export_reader.state(world.caller, job.id).queue_position for job in (first, second)] == [None, 1]
 
 
 def test_a_list_is_read_page_by_page(world: World) -> None:
     jobs = [world.submit() for _ in range(3)]
-    first = world.following.list(world.caller, ExportFilter(), 2)
+    first = world.export_reader.list(world.caller, ExportFilter(), 2)
     assert first.next is not None
-    second = world.following.list(world.caller, ExportFilter(), 2, first.next)
+    second = world.export_reader.list(world.caller, ExportFilter(), 2, first.next)
 
     assert [*first.jobs, *second.jobs] == jobs[::-1]
     assert second.next is None
@@ -329,7 +331,7 @@ def test_a_list_is_read_page_by_page(world: World) -> None:
 def test_a_cursor_fits_its_caller_and_its_filters_only(world: World) -> None:
     for _ in range(2):
         world.submit()
-    cursor = world.following.list(world.caller, ExportFilter(), 1).next
+    cursor = world.export_reader.list(world.caller, ExportFilter(), 1).next
     assert cursor is not None
     pending = ExportFilter(statuses=(Status.PENDING,))
 
@@ -340,55 +342,55 @@ def test_a_cursor_fits_its_caller_and_its_filters_only(world: World) -> None:
         (world.caller, ExportFilter(), "nonsense"),
     ):
         with pytest.raises(InvalidRequest) as refused:
-            world.following.list(caller, which, 1, text)
+            world.export_reader.list(caller, which, 1, text)
         assert [problem.pointer for problem in refused.value.problems] == ["/cursor"]
 
 
 def test_a_link_opens_one_file_for_a_while(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.linking.create(world.caller, job.id)
+    link = world.download_links.create(world.caller, job.id)
 
-    assert world.linking.open(link.secret).job.id == job.id
+    assert world.download_links.open(link.secret).job.id == job.id
     assert link.expires_at == datetime.fromtimestamp(1300, UTC)
     world.time += 300
     with pytest.raises(InvalidLink):
-        world.linking.open(link.secret)
+        world.download_links.open(link.secret)
 
 
 def test_an_altered_link_opens_nothing(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.linking.create(world.caller, job.id).secret
+    link = world.download_links.create(world.caller, job.id).secret
 
     for at in range(0, len(link) - 1, 7):  # two bits of the last character mean nothing in Base64
         altered = link[:at] + ("A" if link[at] != "A" else "B") + link[at + 1 :]
         with pytest.raises(InvalidLink):
-            world.linking.open(altered)
+            world.download_links.open(altered)
 
 
 def test_a_link_of_a_disabled_user_opens_nothing(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.linking.create(world.caller, job.id).secret
+    link = world.download_links.create(world.caller, job.id).secret
     world.directory.disabled.add(world.caller.user_id)
     with pytest.raises(InvalidLink):
-        world.linking.open(link)
+        world.download_links.open(link)
 
 
 def test_a_cursor_is_no_link(world: World) -> None:
     for _ in range(2):
         world.submit()
-    cursor = world.following.list(world.caller, ExportFilter(), 1).next
+    cursor = world.export_reader.list(world.caller, ExportFilter(), 1).next
     assert cursor is not None
     with pytest.raises(InvalidLink):
-        world.linking.open(cursor)
+        world.download_links.open(cursor)
 
 
 def test_there_is_a_link_to_a_completed_export_only(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportConflict):
-        world.linking.create(world.caller, job.id)
+        world.download_links.create(world.caller, job.id)
 
 
 def test_while_a_file_is_replaced_nothing_is_concluded_from_what_is_there(
@@ -399,11 +401,11 @@ def test_while_a_file_is_replaced_nothing_is_concluded_from_what_is_there(
     world.complete(job, None)
     world.jobs.claim(job.id, "again", DAY, remake=True)
     with pytest.raises(Unavailable):
-        world.following.open(world.caller, job.id)
-    assert world.following.find(world.caller, job.id).status is Status.COMPLETED
+        world.export_reader.open(world.caller, job.id)
+    assert world.export_reader.find(world.caller, job.id).status is Status.COMPLETED
 
     world.artifacts.files[str(job.id)] = CONTENT
-    assert world.following.open(world.caller, job.id).file.read() == CONTENT
+    assert world.export_reader.open(world.caller, job.id).file.read() == CONTENT
 
 
 def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world: World) -> None:
@@ -413,18 +415,18 @@ def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world:
     facts = factories.artifact(output_path=str(job.id), file_size_bytes=len(CONTENT), sha256=sha256, version="before")
     world.jobs.complete(claim, facts, DAY)
     world.artifacts.files[str(job.id)], world.artifacts.versions[str(job.id)] = CONTENT, "copied"
-    assert world.following.open(world.caller, job.id).artifact == facts
+    assert world.export_reader.open(world.caller, job.id).artifact == facts
 
     world.artifacts.files[str(job.id)] = CONTENT[::-1]
     with pytest.raises(ExportExpired):
-        world.following.open(world.caller, job.id)
+        world.export_reader.open(world.caller, job.id)
 
 
 def test_cancelling_removes_what_was_published_a_moment_before(world: World) -> None:
     job = world.submit()
     world.jobs.claim(job.id, "run", DAY)
     world.artifacts.files[artifact_key(job)] = CONTENT
-    world.requesting.remove(world.caller, job.id)
+    world.export_commands.remove(world.caller, job.id)
 
     assert world.artifacts.files == {}
 
@@ -434,7 +436,7 @@ def test_a_file_that_was_replaced_after_its_row_was_read_is_no_damage(
 ) -> None:
     job = world.submit()
     world.complete(job)
-    stale = world.following.find(world.caller, job.id)
+    stale = world.export_reader.find(world.caller, job.id)
     _, claim = world.jobs.claim(job.id, "again", DAY, remake=True)
     new = factories.artifact(output_path=str(job.id), file_size_bytes=4, version="new")
     world.jobs.complete(claim, new, DAY)
@@ -442,4 +444,4 @@ def test_a_file_that_was_replaced_after_its_row_was_read_is_no_damage(
     usual, reads = world.jobs.find, iter([stale])
     monkeypatch.setattr(world.jobs, "find", lambda *which: next(reads, None) or usual(*which))
 
-    assert world.following.open(world.caller, job.id).artifact == new
+    assert world.export_reader.open(world.caller, job.id).artifact == new

@@ -33,14 +33,14 @@ class World:
         self.jobs = FakeJobStore()
         self.dagster = FakeOrchestrator()
         self.artifacts = FakeArtifactStore()
-        self.launching = LaunchPlanner(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, LAUNCH_TTL)
+        self.launch_planner = LaunchPlanner(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, LAUNCH_TTL)
 
     def pending(self, count: int = 1) -> list[JobId]:
         user = factories.principal()
         return [self.jobs.create(user, factories.request()).id for _ in range(count)]
 
     def plan(self, *, listeners: int = 2) -> LaunchPlan:
-        return self.launching.wait(FakeSignal(listeners=listeners), 0)
+        return self.launch_planner.wait(FakeSignal(listeners=listeners), 0)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_plan_is_within_its_bounds(count: int, runs: int, batches: int, listen
 def test_work_that_comes_while_a_sensor_waits_is_launched(world: World) -> None:
     found: list[JobId] = []
     signal = FakeSignal(lambda: None, lambda: found.extend(world.pending()))
-    plan = world.launching.wait(signal, 40)
+    plan = world.launch_planner.wait(signal, 40)
 
     assert ids(plan) == found
     assert [wait <= POLL_SECONDS for wait in signal.waits] == [True, True]
@@ -146,14 +146,14 @@ def test_while_every_worker_is_busy_a_sensor_looks_often(world: World) -> None:
         world.dagster.running = ActiveRuns(total=0, batches=0)
 
     signal = FakeSignal(free)
-    assert len(world.launching.wait(signal, 40).single_runs) == 1
+    assert len(world.launch_planner.wait(signal, 40).single_runs) == 1
     assert signal.waits == [BUSY_POLL_SECONDS]
 
 
 def test_waiting_ends_when_the_time_is_over(world: World) -> None:
     signal = FakeSignal()
 
-    assert world.launching.wait(signal, 0) == LaunchPlan()
+    assert world.launch_planner.wait(signal, 0) == LaunchPlan()
     assert signal.waits == []
 
 
