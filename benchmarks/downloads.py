@@ -108,7 +108,7 @@ def cpu_seconds(pid: str) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def tell(downloads: int, times: list[float], **more: Any) -> None:  # noqa: ANN401 - JSON
+def print_figure(downloads: int, times: list[float], **more: Any) -> None:  # noqa: ANN401 - JSON
     """The figures of one round."""
     spread = statistics.quantiles(times, n=100)
     p50, p99 = (round(spread[part - 1], 1) for part in (50, 99))
@@ -119,14 +119,14 @@ def main(options: argparse.Namespace) -> None:
     """Without downloads, then with them."""
     with service() as found:
         asked(found, 1)
-        tell(0, asked(found, options.seconds))
+        print_figure(0, asked(found, options.seconds))
         slow = Slow(found, options.downloads, options.rate)
         slow.start()
         began = cpu_seconds(found["pid"])
         times = asked(found, options.seconds)
         assert slow.running == options.downloads, "a download ended before it was measured"
         used = (cpu_seconds(found["pid"]) - began) / options.seconds
-        tell(options.downloads, times, bytes_per_second_each=options.rate, api_cpus=round(used, 2))
+        print_figure(options.downloads, times, bytes_per_second_each=options.rate, api_cpus=round(used, 2))
 
 
 if __name__ == "__main__":

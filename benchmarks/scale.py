@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -124,7 +125,7 @@ def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repe
         for address in (f"/exports/{job_id}", "/exports"):
             client.get(address).raise_for_status()
             line = {"benchmark": "http", "rows": rows, "request": f"GET {address.replace(str(job_id), '{job_id}')}"}
-            print(json.dumps({**line, **measured(lambda path=address: client.get(path), repeat)}), flush=True)
+            print(json.dumps({**line, **measured(partial(client.get, address), repeat)}), flush=True)
 
 
 def files(mebibytes: int) -> None:
@@ -174,8 +175,8 @@ def ours(url: str, mebibytes: int) -> int:
     def read() -> None:
         file = store.open(key)
         assert file is not None
-        with file:
-            while file.read(MEBIBYTE):
+        with file.content as content:
+            while content.read(MEBIBYTE):
                 pass
 
     rate("ours_download", size, read)

@@ -171,7 +171,7 @@ def measured(arm: str, warehouse: Path, kind: str, memory: str) -> dict[str, flo
     return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss / 1024}
 
 
-def tell(figure: str, arm: str, value: float, unit: str, n: int) -> None:
+def print_figure(figure: str, arm: str, value: float, unit: str, n: int) -> None:
     """One figure: the median of ``n``."""
     line = {"figure": figure, "arm": arm, "stat": "median", "value": round(value, 3), "unit": unit, "n": n}
     print(json.dumps(line), flush=True)
@@ -189,11 +189,11 @@ def compare(warehouse: Path, kind: str, rows: int, options: argparse.Namespace) 
     middle = {arm: {key: statistics.median(run[key] for run in of) for key in of[0]} for arm, of in runs.items()}
     for arm, found in middle.items():
         for key, unit in (("wall", "s"), ("cpu", "s"), ("rss", "mb")):
-            tell(f"{kind}_{size}_{key}_{unit}", arm, found[key], unit, options.repeat)
+            print_figure(f"{kind}_{size}_{key}_{unit}", arm, found[key], unit, options.repeat)
         for key in ("wall", "cpu") if "copy" in middle else ():
-            tell(f"{kind}_{size}_{key}_vs_copy", arm, found[key] / middle["copy"][key], "ratio", options.repeat)
+            print_figure(f"{kind}_{size}_{key}_vs_copy", arm, found[key] / middle["copy"][key], "ratio", options.repeat)
     if kind == "xlsx":
-        tell("xlsx_rows_per_s", "ours", rows / middle["ours"]["wall"], "rows/s", options.repeat)
+        print_figure("xlsx_rows_per_s", "ours", rows / middle["ours"]["wall"], "rows/s", options.repeat)
 
 
 def small(folder: Path, memory: str) -> None:
@@ -222,7 +222,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         warm, _ = child("small", folder, options.memory, output=subprocess.PIPE).communicate()
         for kind, milliseconds in json.loads(warm).items():
-            tell(f"small_write_ms_{kind}", "ours", milliseconds, "ms", SMALL_REPEAT)
+            print_figure(f"small_write_ms_{kind}", "ours", milliseconds, "ms", SMALL_REPEAT)
         warehouse = Path(folder) / "large.duckdb"
         print(f"making {options.rows} rows", file=sys.stderr)
         if child("make", str(warehouse), str(options.rows)).wait():

@@ -23,13 +23,13 @@ WARM_UP = 8
 OURS, CELERY, NAIVE = "warm", "celery", "naive"
 
 
-def tell(figure: str, design: str, figures: Mapping[str, Any]) -> None:
+def print_figure(figure: str, design: str, figures: Mapping[str, Any]) -> None:
     """Print one line."""
     load = round(os.getloadavg()[0], 2)
     print(json.dumps({"benchmark": "launch", "figure": figure, "design": design, **figures, "load": load}), flush=True)
 
 
-def tell_backfill(figures: Mapping[str, Any]) -> None:
+def print_backfill(figures: Mapping[str, Any]) -> None:
     """Print the figures of a backfill, a line for each."""
     exports, failed = figures["exports"], figures["failed"]
     if failed:
@@ -82,7 +82,7 @@ def compare(arguments: argparse.Namespace) -> None:
     """Measure both services, one after the other, on one warehouse."""
     with scratch_folder() as first, scratch_folder() as second, scratch_folder() as third:
         with running(NaiveStack, first, say) as naive:
-            tell("one_at_a_time", NAIVE, singly.one_at_a_time(naive, arguments.naive))
+            print_figure("one_at_a_time", NAIVE, singly.one_at_a_time(naive, arguments.naive))
         for state in (second, third):
             shutil.copytree(first / "demo", state / "demo", ignore=shutil.ignore_patterns("tokens.json"))
         if shutil.which(BROKER):
@@ -95,16 +95,16 @@ def compare(arguments: argparse.Namespace) -> None:
 def one_by_one(service: Service, design: str, exports: int) -> None:
     """Measure exports that come one at a time, with pauses and without, and the service at rest."""
     singly.one_at_a_time(service, WARM_UP)
-    tell("idle", design, singly.idle(10))
-    tell("one_at_a_time", design, singly.one_at_a_time(service, exports, pause=1))
-    tell("one_after_another", design, singly.one_at_a_time(service, exports))
+    print_figure("idle", design, singly.idle(10))
+    print_figure("one_at_a_time", design, singly.one_at_a_time(service, exports, pause=1))
+    print_figure("one_after_another", design, singly.one_at_a_time(service, exports))
 
 
 def measure(service: Service, arguments: argparse.Namespace) -> None:
     """Measure everything about our own service."""
     since = service.scalar("SELECT now()")
     one_by_one(service, OURS, arguments.exports)
-    tell(
+    print_figure(
         "read_back",
         OURS,
         {
@@ -113,21 +113,21 @@ def measure(service: Service, arguments: argparse.Namespace) -> None:
         },
     )
     small = sizes(service, arguments.exports // 2)
-    tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **small})
+    print_figure("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **small})
     floor = burst.plain_loop(service.stack.settings, service.user, arguments.burst)
-    tell("burst", "plain DuckDB loop", floor)
+    print_figure("burst", "plain DuckDB loop", floor)
     for figure, many in (("burst_stored_at_once", burst.stored), ("burst_posted", burst.posted)):
         figures = many(service, arguments.burst)
-        tell(
+        print_figure(
             figure,
             OURS,
             {**figures, "ratio_to_plain_loop": round(figures["cpu_s_per_export"] / floor["cpu_s_per_export"], 2)},
         )
-    tell_backfill(backfill.backfill(service, arguments.backfill))
+    print_backfill(backfill.backfill(service, arguments.backfill))
     filling.fill(service.engine, service.ended(service.ask())["job_id"], arguments.partitions, arguments.rows)
     large = sizes(service, arguments.exports // 2)
-    tell("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **large})
-    tell(
+    print_figure("size", OURS, {"partitions": service.scalar(PARTITIONS), "rows": service.scalar(ROWS), **large})
+    print_figure(
         "size_ratio", OURS, {name: round(large[name] / small[name], 2) for name in small if small[name] and large[name]}
     )
 
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="exports that are in the table already")
     arguments = parser.parse_args()
     versions = {name: version(name) for name in ("dagster", "duckdb", "polars")}
-    tell("machine", "", {"cores": os.cpu_count(), "python": platform.python_version(), **versions})
+    print_figure("machine", "", {"cores": os.cpu_count(), "python": platform.python_version(), **versions})
     compare(arguments)
 
 

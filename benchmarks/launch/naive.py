@@ -1,4 +1,4 @@
-"""Dagster as it comes: a sensor that looks once a second, a process for each run, and another for each step.
+"""Dagster as it comes: a sensor that polls once a second, a process for each run, and another for each step.
 
 The asset, the file it writes and the jobs table are those of the service, so that only the launch differs. Its instance
 is ``naive.yaml``.
