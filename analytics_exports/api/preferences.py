@@ -68,9 +68,9 @@ async def wait_for_export(services: Application, caller: Principal, job_id: JobI
     if not seconds:
         return await read()
     deadline = time.monotonic() + seconds
-    with services.change_hub.subscribe(job_id) as watch:
+    with services.change_hub.subscribe(job_id) as subscription:
         export = await read()
         while export.job.status in LIVE and (left := deadline - time.monotonic()) > 0:
-            if await watch.wait(left):
+            if await subscription.wait(left):
                 export = await read()
     return export

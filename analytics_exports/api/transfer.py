@@ -2,7 +2,7 @@
 
 The file is opened and measured before the first header is sent, so that removing it does not break a transfer that has
 begun. A file that turns out to be shorter breaks the transfer, so that what arrives never looks complete. A reader
-thread only waits for the disk, never for the client. Which parts are requested belongs to ``ranges``.
+thread only waits for the disk, never for the client. Which parts are requested belongs to ``range_requests``.
 """
 
 import asyncio
@@ -70,11 +70,8 @@ class FileTransfer(Response):
                 tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
                 try:
                     await self._send(send)
-                except (
-                    FileTruncated,
-                    TimeoutError,
-                    OSError,
-                ) as reason:  # the body ends early and the server closes the connection
+                except (FileTruncated, TimeoutError, OSError) as reason:
+                    # The body ends early, so the server closes the connection and the client notices.
                     logger.warning("A download was broken off: %s", type(reason).__name__)
                 tasks.cancel_scope.cancel()
 
