@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 LISTED = "\nimport sys\nprint(*sys.modules)"
-BESIDE_DAGSTER = {"analytics_exports", "antlr4", "dotenv", "graphlib", "orjson", "pydantic_settings"}
+BESIDE_DAGSTER = {"analytics_exports", "antlr4", "dotenv", "graphlib", "itsdangerous", "orjson", "pydantic_settings"}
 ADAPTERS = ("api", "artifacts", "cli", "client", "stack", "warehouse", "web")
 
 
