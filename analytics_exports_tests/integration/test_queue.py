@@ -62,7 +62,7 @@ class Play:
                 assert self.world.status(launch.job_id) is not Status.PENDING
 
     def act(self, act: Act) -> Sequence[Launch]:
-        """Do one thing; returns what was handed out by it."""
+        """Do one thing; returns what it leased."""
         what, user, number = act
         store = self.world.store
         if what == "take":

@@ -41,7 +41,7 @@ def poll() -> SensorResult:
 
 @sensor(minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def read_back() -> Iterator[RunRequest]:
-    """Complete what was published; the API does so too, every two seconds, since nothing is announced here."""
+    """Complete what was published; the API does so too, every two seconds, since there is no notification here."""
     application("sensor").event_log_projection.catch_up()
     yield from ()
 
