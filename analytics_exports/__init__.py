@@ -7,12 +7,12 @@ event log and serves the file to its owner.
     __main__                           ``python -m analytics_exports``
     cli | definitions                  the command line; what Dagster loads
     api | orchestration | stack        HTTP; assets, sensors and run workers; the processes of one machine
-    bootstrap                          wires the services
-    adapters                           makes the adapters from the settings
+    bootstrap                          makes the adapters from the settings, and wires the services
     settings | observability           environment variables; logs
     services                           the use cases
-    catalogue, warehouse, artifacts, database, gateway, client, web
-                                       dbt, DuckDB, files, PostgreSQL, Dagster; the Python client; the web page
+    catalogue, warehouse, artifacts, database, gateway, identity, client, web
+                                       dbt, DuckDB, files, PostgreSQL, Dagster, JSON Web Tokens; the Python client;
+                                       the web page
     reconnecting | parent_death        retries after a lost connection; child processes that end with their parent
     ports | contract                   interfaces of the adapters; models of the HTTP interface
     domain                             types and rules of exports, on the standard library alone

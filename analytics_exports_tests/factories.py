@@ -23,6 +23,8 @@ from analytics_exports.domain.selection import EnumChoice, NumericRange, Selecti
 
 DAY = timedelta(hours=24)
 NOW = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+NO_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
+"""URL of a database that nothing listens for."""
 
 
 def principal(user_id: UUID | None = None, **changes: Any) -> Principal:

@@ -25,13 +25,16 @@ from sqlalchemy import text
 
 from analytics_exports.api.app import create_app
 from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices, api_adapters, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
+from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
 from analytics_exports.domain.export import JobId
 from analytics_exports.ports import Materialised
+from analytics_exports.services.production import Producer
+from analytics_exports.services.retention import Retention
 from analytics_exports.settings import Settings
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.catalogue import FakeCatalogue
@@ -42,6 +45,7 @@ from analytics_exports_tests.waiting import LIMIT_SECONDS
 DATASET = factories.dataset()
 DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
 MONTH = timedelta(days=30)
+LEASE = timedelta(seconds=20)
 
 
 def rows_of(principal: Principal) -> list[dict[str, Any]]:
@@ -112,6 +116,7 @@ class Live:
         self.artifacts.prepare()
         values = {"allowed_hosts": "127.0.0.1", **settings, "state_dir": folder, "database_url": database_url}
         self.engine = make_engine(database_url, application="test")
+        self.jobs = PostgresJobStore(self.engine)
         self.services = self.replica(Settings(**values))
         self.other = self.replica(Settings(**values))
         self.base_urls: Sequence[str] = ()
@@ -123,22 +128,26 @@ class Live:
         """The address of one replica."""
         return self.base_urls[0]
 
-    def replica(self, settings: Settings) -> Application:
+    def replica(self, settings: Settings) -> ApiServices:
         """The services of another API process on the same database and files."""
-        return Application(
-            settings,
-            "api",
+        adapters = replace(
+            api_adapters(settings),
             catalogue=FakeCatalogue([DATASET]),
             warehouse=self.warehouse,
             query_warehouse=self.warehouse,
             artifacts=self.artifacts,
             orchestrator=self.orchestrator,
         )
+        return api_services(settings, adapters)
+
+    def expire(self) -> None:
+        """Remove what is past its time, as a schedule does."""
+        Retention(self.jobs, self.artifacts, self.orchestrator, self.services.settings.history).expire()
 
     def user(self, *scopes: Scope) -> Caller:
         """Somebody new, with rows of their own, and with a token for these scopes."""
         user_id = UserId(uuid4())
-        PostgresUserStore(self.services.engine).add(f"user {user_id}", user_id=user_id)
+        PostgresUserStore(self.engine).add(f"user {user_id}", user_id=user_id)
         principal = factories.principal(user_id)
         self._rows += rows_of(principal)
         self.warehouse.load(DATASET, self._rows)
@@ -158,7 +167,8 @@ class Live:
     def make(self, job_id: JobId, size: int | None = None) -> JobId:
         """Make the file of a pending export, as a run would; grown to ``size`` bytes if one is given."""
         self._launch()
-        production = self.services.producer.begin(job_id, f"run of {job_id}")
+        producer = Producer(FakeCatalogue([DATASET]), self.warehouse, self.jobs, self.artifacts, LEASE, max_attempts=3)
+        production = producer.begin(job_id, f"run of {job_id}")
         artifact = production.publish()
         if size is not None:
             path = Path(self.services.settings.artifact_root) / artifact.output_path
@@ -195,7 +205,7 @@ class Live:
         self.other.close()
 
     def _launch(self) -> None:
-        self.services.jobs.lease_pending(1000, timedelta(seconds=60))
+        self.jobs.lease_pending(1000, timedelta(seconds=60))
 
 
 @contextmanager

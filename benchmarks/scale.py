@@ -29,7 +29,8 @@ from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.engine import make_engine
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.database.stats import PostgresStats
-from analytics_exports.domain.access import Principal
+from analytics_exports.database.token_store import PostgresTokenStore
+from analytics_exports.domain.access import USER_SCOPES, Principal
 from analytics_exports.domain.export import ExportFilter, JobId
 from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports.stack.tcp import answers, free_port
@@ -111,13 +112,13 @@ def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repe
     import httpx
 
     from analytics_exports.api.app import create_app
-    from analytics_exports.bootstrap import Application
+    from analytics_exports.bootstrap.api import api_adapters, api_services
     from analytics_exports.settings import Settings
     from analytics_exports_tests.live import serving
 
-    token = PostgresDirectory(engine).issue_token(owner.user_id, "benchmark", timedelta(days=1))
+    token, _ = PostgresTokenStore(engine).issue(owner.user_id, "benchmark", timedelta(days=1), USER_SCOPES)
     settings = Settings(state_dir=folder, database_url=engine.url.render_as_string(hide_password=False))
-    services = Application(settings, "api", engine=engine)
+    services = api_services(settings, api_adapters(settings, engine))
     with (
         serving(create_app(services)) as url,
         httpx.Client(base_url=f"{url}/api/analytics", headers={"Authorization": f"Bearer {token}"}) as client,

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Header
 
 from analytics_exports.api.app import running
 from analytics_exports.api.router import analytics_router
-from analytics_exports.bootstrap import Application, application
+from analytics_exports.bootstrap.api import ApiServices, api_services
 from analytics_exports.domain.access import USER_SCOPES, Principal, UserId
 from analytics_exports.domain.errors import InvalidToken
 
@@ -33,9 +33,9 @@ def current_user(x_session: Annotated[str, Header()] = "") -> Principal:
     return Principal(UserId(user_id), owner_key=str(user_id), scopes=USER_SCOPES)
 
 
-def create_app(services: Application | None = None) -> FastAPI:
+def create_app(services: ApiServices | None = None) -> FastAPI:
     """Your application. ``running`` keeps exports up to date for as long as it runs."""
-    services = services or application("api")
+    services = services or api_services()
     app = FastAPI(title="Host", lifespan=running(services))
     app.include_router(analytics_router(services, get_current_user=current_user))
 

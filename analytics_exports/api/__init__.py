@@ -7,7 +7,6 @@
     docs_page              Swagger UI
     errors                 errors of HTTP itself
     host_check             middleware: the names that the service answers to
-    jwt_authentication     JSON Web Tokens
     links                  Link headers
     metrics                Prometheus metrics
     notification_listener  thread: wakes requests that wait for an export

@@ -21,17 +21,20 @@ from analytics_exports.api.problems import error_response, status_of
 from analytics_exports.api.projection_thread import ProjectionThread
 from analytics_exports.api.router import analytics_router
 from analytics_exports.api.routes.metrics import add_metrics
-from analytics_exports.bootstrap import Application, application
+from analytics_exports.bootstrap.api import ApiServices, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.observability import configure_logging
 
 
-def running(services: Application) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def running(services: ApiServices) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """A lifespan during which exports are completed and waiting requests are notified."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        threads = (ProjectionThread(services), NotificationListener(services))
+        threads = (
+            ProjectionThread(services.event_log_projection, services.event_log_signal),
+            NotificationListener(services.change_hub, services.job_notifications),
+        )
         for thread in threads:
             thread.start()
         yield
@@ -41,9 +44,9 @@ def running(services: Application) -> Callable[[FastAPI], AbstractAsyncContextMa
     return lifespan
 
 
-def create_app(services: Application | None = None) -> FastAPI:
+def create_app(services: ApiServices | None = None) -> FastAPI:
     """The API over ``services``; by default those of the environment, for uvicorn's ``--factory``."""
-    services = services or application("api")
+    services = services or api_services()
     configure_logging()
     logging.getLogger("uvicorn.access").handlers.clear()  # AccessLogMiddleware logs without secrets
     logging.getLogger("uvicorn.access").propagate = False
@@ -61,7 +64,7 @@ def create_app(services: Application | None = None) -> FastAPI:
     add_docs_page(app)
     app.include_router(page_router())
     app.add_exception_handler(HTTPException, _render_unrouted)
-    metrics = Metrics(lambda: services.stats)
+    metrics = Metrics(services.stats)
     add_metrics(app, metrics, services.settings.metrics_readers)
     app.add_middleware(HostCheckMiddleware, hosts=allowed_hosts(services.settings))
     app.add_middleware(AccessLogMiddleware, record_response=metrics.record_response)  # around the check, to log it

@@ -30,9 +30,7 @@ def get_current_user(
     token = credentials.credentials if credentials else session_token(request)
     if token is None:
         raise InvalidToken
-    principal = state.services.directory.authenticate(token)
-    if principal is None and state.jwt is not None:
-        principal = state.jwt.authenticate(token)
+    principal = state.services.callers.authenticate(token)
     if principal is None:
         address = request.client.host if request.client else ""
         raise InvalidToken if state.failed_attempts.record(address) else TooManyAttempts

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from analytics_exports.api.state import ApiState
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices
 from analytics_exports.domain.access import Principal, Scope
 from analytics_exports.domain.errors import InsufficientScope, InvalidToken
 
@@ -19,7 +19,7 @@ async def get_state(request: Request) -> ApiState:
     return state
 
 
-async def get_services(request: Request) -> Application:
+async def get_services(request: Request) -> ApiServices:
     """The services of the router that handles this request."""
     return (await get_state(request)).services
 
@@ -33,7 +33,7 @@ async def get_caller(request: Request) -> Principal:
 
 
 ApiStateDep = Annotated[ApiState, Depends(get_state)]
-ServicesDep = Annotated[Application, Depends(get_services)]
+ServicesDep = Annotated[ApiServices, Depends(get_services)]
 CallerDep = Annotated[Principal, Depends(get_caller)]
 
 
@@ -49,20 +49,18 @@ class RequireScope:
             raise InsufficientScope
 
 
-def caller_dependency(get_current_user: Callable[..., Any], *, ensure_user: bool) -> Callable[..., Any]:
+def caller_dependency(get_current_user: Callable[..., Any], *, register: bool) -> Callable[..., Any]:
     """A dependency that stores the Principal returned by ``get_current_user`` as the caller of the request.
 
     Args:
-        ensure_user: Create a user for unknown callers; for callers that a host application authenticates.
+        register: Create a user for unknown callers; for callers that a host application authenticates.
     """
-    known: set[Principal] = set()
 
     async def authenticate(
         request: Request, services: ServicesDep, user: Annotated[Principal, Depends(get_current_user)]
     ) -> None:
-        if ensure_user and user not in known:
-            await run_in_threadpool(services.directory.ensure_user, user)
-            known.add(user)
+        if register:
+            await run_in_threadpool(services.callers.register, user)
         request.state.analytics_caller = user
 
     return authenticate

@@ -6,7 +6,7 @@ begins with ``analytics_exports_http``, and take the maximum of the rest. Metric
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -36,8 +36,8 @@ GAUGES = {
 class Metrics:
     """The metrics of one API process."""
 
-    def __init__(self, stats: Callable[[], Stats]) -> None:
-        """Begin at zero; ``stats`` is called when first needed."""
+    def __init__(self, stats: Stats) -> None:
+        """Begin at zero."""
         self.registry = CollectorRegistry()
         self._stats = stats
         self._position: int | None = None
@@ -80,7 +80,7 @@ class Metrics:
         """The state of all exports; without the database, only that it is down."""
         up = GaugeMetricFamily("analytics_exports_database_up", "Whether the database answers.")
         try:
-            snapshot = self._stats().snapshot()
+            snapshot = self._stats.snapshot()
         except Unavailable:
             up.add_metric([], 0)
             yield up
@@ -94,8 +94,8 @@ class Metrics:
         with self._lock:
             try:
                 if self._position is None:
-                    self._position = self._stats().latest_position()
-                self._position, ends = self._stats().finished_after(self._position, MAX_CHANGES)
+                    self._position = self._stats.latest_position()
+                self._position, ends = self._stats.finished_after(self._position, MAX_CHANGES)
             except Unavailable:
                 return
             for end in ends:

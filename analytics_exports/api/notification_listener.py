@@ -6,9 +6,12 @@ their export, because notifications may have been missed.
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from analytics_exports.bootstrap import Application
 from analytics_exports.domain.errors import Unavailable
+from analytics_exports.ports import Notifications
+from analytics_exports.services.change_hub import ChangeHub
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +24,10 @@ RECONNECT_SECONDS = 0.5
 class NotificationListener:
     """Receives notifications for as long as the API runs."""
 
-    def __init__(self, application: Application) -> None:
-        """Use the database of ``application``; nothing runs before ``start``."""
-        self._application = application
+    def __init__(self, hub: ChangeHub, listen: Callable[[], AbstractContextManager[Notifications]]) -> None:
+        """Notify ``hub`` of what is received inside ``listen``; nothing runs before ``start``."""
+        self._hub = hub
+        self._open = listen
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notification-listener", daemon=True)
 
@@ -47,8 +51,7 @@ class NotificationListener:
                 self._stop.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
-        hub = self._application.change_hub
-        with self._application.job_notifications() as changes:
-            hub.notify_all()
+        with self._open() as changes:
+            self._hub.notify_all()
             while not self._stop.is_set():
-                hub.notify(changes.receive(LISTEN_SECONDS))
+                self._hub.notify(changes.receive(LISTEN_SECONDS))

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from analytics_exports.api.deps import ApiStateDep
 from analytics_exports.api.errors import InvalidIdempotencyKey
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.export import LIVE, ExportJob, JobId
 from analytics_exports.services.export_reader import ExportState
@@ -62,7 +62,7 @@ def retry_after(job: ExportJob) -> str:
     return str(max(1, min(MAX_RETRY_AFTER, int(age / AGE_PER_SECOND))))
 
 
-async def wait_for_export(services: Application, caller: Principal, job_id: JobId, seconds: int | None) -> ExportState:
+async def wait_for_export(services: ApiServices, caller: Principal, job_id: JobId, seconds: int | None) -> ExportState:
     """The state of an export as soon as it has ended, after ``seconds`` at the latest."""
     read = partial(run_in_threadpool, services.export_reader.state, caller, job_id)
     if not seconds:

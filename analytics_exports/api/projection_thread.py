@@ -7,10 +7,12 @@ it at once.
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from analytics_exports.bootstrap import Application
 from analytics_exports.domain.errors import Unavailable
 from analytics_exports.ports import Signal
+from analytics_exports.services.event_log_projection import EventLogProjection
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +26,10 @@ RECONNECT_SECONDS = 1.0
 class ProjectionThread:
     """Runs the projection for as long as the API runs."""
 
-    def __init__(self, application: Application) -> None:
-        """Use the services of ``application``; nothing runs before ``start``."""
-        self._application = application
+    def __init__(self, projection: EventLogProjection, listen: Callable[[], AbstractContextManager[Signal]]) -> None:
+        """Run ``projection`` when notified inside ``listen``; nothing runs before ``start``."""
+        self._projection = projection
+        self._listen = listen
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="event-log-projection", daemon=True)
 
@@ -50,9 +53,9 @@ class ProjectionThread:
                 self._stop.wait(RECONNECT_SECONDS)
 
     def _follow(self) -> None:
-        with self._application.event_log_signal() as signal:
+        with self._listen() as signal:
             while not self._stop.is_set():
-                self._application.event_log_projection.catch_up()
+                self._projection.catch_up()
                 self._wait(signal)
 
     def _wait(self, signal: Signal) -> None:

@@ -11,7 +11,7 @@ from analytics_exports.api.app import create_app
 from analytics_exports.api.problems import all_errors, retry_seconds, status_of, title_of
 from analytics_exports.api.route_docs import example
 from analytics_exports.api.router import analytics_router
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.problems import MEDIA_TYPE, documentation_path
 from analytics_exports.domain.errors import ExportError, ProductionFailed
@@ -35,7 +35,7 @@ stand in the `error` of an export that failed.
 
 def openapi_document() -> str:
     """The OpenAPI document with the default settings."""
-    interface = create_app(Application(Settings(), "reference")).openapi()
+    interface = create_app(_services()).openapi()
     return json.dumps(interface, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -45,6 +45,11 @@ def error_reference() -> str:
     errors = sorted(all_errors(), key=lambda error: error.code)
     rows = [f"| [`{error.code}`](#{error.code}) | {_status(error)} | {_passes(error)} |\n" for error in errors]
     return INTRODUCTION + "".join(rows) + "".join(_section(error, places) for error in errors)
+
+
+def _services() -> ApiServices:
+    """Services with the default settings, on a database that is never connected to."""
+    return api_services(Settings(database_url="postgresql://localhost/reference"))
 
 
 def _section(error: type[ExportError], places: Mapping[str, list[str]]) -> str:
@@ -66,7 +71,7 @@ def _passes(error: type[ExportError]) -> str:
 def _places() -> Mapping[str, list[str]]:
     """By code: the operations that respond with it according to the OpenAPI document."""
     app = FastAPI()
-    app.include_router(analytics_router(Application(Settings(), "reference")))
+    app.include_router(analytics_router(_services()))
     places = defaultdict(list)
     for path, item in app.openapi()["paths"].items():
         for method, operation in item.items():

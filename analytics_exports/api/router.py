@@ -26,7 +26,7 @@ from analytics_exports.api.route_docs import (
 from analytics_exports.api.routes import datasets, downloads, exports, me, status, tokens
 from analytics_exports.api.state import ApiState
 from analytics_exports.api.strict import route_class
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.lists import ExportList
 from analytics_exports.contract.responses import ExportAccepted, ExportOut, PageOut, ReadinessOut
@@ -104,7 +104,7 @@ DOWNLOAD_ERRORS = (
 )
 
 
-def analytics_router(services: Application, get_current_user: Callable[..., Any] | None = None) -> APIRouter:
+def analytics_router(services: ApiServices, get_current_user: Callable[..., Any] | None = None) -> APIRouter:
     """The API over ``services``, at the paths of the contract.
 
     Args:
@@ -112,7 +112,7 @@ def analytics_router(services: Application, get_current_user: Callable[..., Any]
             API tokens. Unknown callers become users.
     """
     route = route_class(ApiState(services))
-    caller = caller_dependency(get_current_user or by_token, ensure_user=get_current_user is not None)
+    caller = caller_dependency(get_current_user or by_token, register=get_current_user is not None)
     private = APIRouter(route_class=route, dependencies=[Depends(caller)])
     public = APIRouter(route_class=route)
     _status(public, private)

@@ -1,4 +1,4 @@
-"""State that one API process keeps between requests: rate limits, running downloads and queries, JWT keys.
+"""State that one API process keeps between requests: rate limits, running downloads and queries.
 
 Limits that apply to all processes together (unfinished exports) are enforced by the jobs table instead.
 """
@@ -14,8 +14,7 @@ import anyio
 from starlette.concurrency import run_in_threadpool
 
 from analytics_exports.api.errors import TooManyDownloads, TooManyQueries
-from analytics_exports.api.jwt_authentication import JwtAuthenticator
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices
 from analytics_exports.domain.access import UserId
 
 T = TypeVar("T")
@@ -82,14 +81,13 @@ class DownloadSlots:
 class ApiState:
     """The services of a router, and the state that its process keeps between requests."""
 
-    def __init__(self, services: Application) -> None:
+    def __init__(self, services: ApiServices) -> None:
         """Begin with nothing running."""
         settings = services.settings
         self.services = services
         self.failed_attempts = FailedAttempts(settings.failed_tokens_per_minute)
         self.downloads = DownloadSlots(settings.downloads_per_user)
         self.readers = anyio.CapacityLimiter(READER_THREADS)
-        self.jwt = _identity(services) if settings.jwt_issuer else None
         self._queries = anyio.CapacityLimiter(settings.queries_at_once)
 
     async def run_query(self, ask: Callable[[], T]) -> T:
@@ -109,15 +107,3 @@ class ApiState:
             yield
         finally:
             self._queries.release_on_behalf_of(turn)
-
-
-def _identity(services: Application) -> JwtAuthenticator:
-    settings = services.settings
-    return JwtAuthenticator(
-        services.directory,
-        issuer=settings.jwt_issuer,
-        audience=settings.jwt_audience,
-        algorithms=settings.jwt_algorithms.split(","),
-        key=settings.jwt_key,
-        jwks_url=settings.jwt_jwks_url,
-    )

@@ -5,11 +5,8 @@ or not it could be offered. No export depends on the graph, so an error in the m
 that it concerns, and is reported.
 """
 
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -19,44 +16,7 @@ from pydantic import Field, ValidationError
 
 from analytics_exports.catalogue.artifact_models import ArtifactModel, format_errors, sanitize
 from analytics_exports.catalogue.nodes import is_marked
-
-KINDS = frozenset({"model", "seed", "snapshot", "source"})
-"""Resource types of dbt that have rows."""
-
-Key = tuple[str, ...]
-"""Key of an asset: ASCII letters, digits and underscores."""
-
-_SAFE = re.compile(r"[A-Za-z0-9_]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineageNode:
-    """One node of the dbt project.
-
-    Attributes:
-        key: Unique: its name, for a source below the name of the source; its dbt id where another node has the same
-            name.
-        kind: One of ``KINDS``.
-        table: ``schema.table`` in the warehouse.
-        columns: Descriptions by name, where the project has any.
-        parents: Keys of its direct ancestors.
-    """
-
-    key: Key
-    kind: str
-    table: str
-    description: str
-    columns: Mapping[str, str]
-    parents: tuple[Key, ...]
-    is_dataset: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """The nodes, parents first, and what could not be shown, for operators."""
-
-    nodes: tuple[LineageNode, ...] = ()
-    problems: tuple[str, ...] = ()
+from analytics_exports.domain.lineage import KINDS, Key, Lineage, LineageNode, safe_name
 
 
 class _Column(ArtifactModel):
@@ -93,14 +53,6 @@ class _Node(ArtifactModel):
         """What people look for. A version that is not the latest has none."""
         names = (self.source_name, self.name) if self.resource_type == "source" else (self.name,)
         return tuple(map(safe_name, names)) if self.is_latest else ()
-
-
-def safe_name(name: str) -> str:
-    """A name as part of a key; different names stay different."""
-    if _SAFE.fullmatch(name):
-        return name
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{re.sub(r'[^A-Za-z0-9_]', '_', name)}_{digest}"
 
 
 def read_lineage(manifest: Path) -> Lineage:

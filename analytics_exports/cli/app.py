@@ -69,10 +69,10 @@ def datasets(
     if service:
         remote.datasets(url, token, as_json=json)
         return
-    from analytics_exports.bootstrap import Application
+    from analytics_exports.bootstrap.operators import project
     from analytics_exports.cli.listing import catalogue_json, catalogue_text
 
-    state = Application(read_settings(), "cli").catalogue.state()
+    state = project(read_settings()).catalogue.state()
     typer.echo(catalogue_json(state) if json else catalogue_text(state))
 
 
@@ -90,21 +90,20 @@ def doctor(*, json: AsJson = False) -> None:
 @database.command()
 def upgrade(*, json: AsJson = False) -> None:
     """Bring the database to the current schema; `serve` does so by itself. Prints the revision."""
-    from analytics_exports.cli.configuration import database
-    from analytics_exports.database.migrations import revision
+    from analytics_exports.cli.configuration import administered
 
-    with database() as engine:
-        current = revision(engine)
+    with administered() as services:
+        current = services.schema_revision()
     records.print_one({"revision": current}, current, as_json=json)
 
 
 @store.command()
 def prepare(*, json: AsJson = False) -> None:
     """Mark the folder or bucket as the store; nothing is written to a place without the mark. Prints where it is."""
-    from analytics_exports.bootstrap import Application
+    from analytics_exports.bootstrap.adapters import make_artifact_store
 
     settings = read_settings()
-    Application(settings, "cli").artifacts.prepare()
+    make_artifact_store(settings).prepare()
     records.print_one({"artifact_store": settings.artifact_root}, settings.artifact_root, as_json=json)
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from analytics_exports.bootstrap import Application
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.database.users import PostgresUserStore
 from analytics_exports.domain.errors import StorageFull, Unavailable
+from analytics_exports.ports import UserStore
 from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.tcp import answers, require_free
 
@@ -37,9 +36,9 @@ def check_disk(settings: Settings) -> None:
         raise StorageFull
 
 
-def check_users(app: Application) -> None:
+def check_users(users: UserStore) -> None:
     """There is a user. Raises Unavailable, or DatabaseUnavailable."""
-    if not PostgresUserStore(app.engine).all():
+    if not users.all():
         raise Unavailable("There are no users, so nobody can ask for an export.")
 
 

@@ -5,13 +5,13 @@ Commands that only talk to a running service need neither (``connection``).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
+    from analytics_exports.bootstrap.operators import Administration
     from analytics_exports.settings import Settings
 
 EXIT_FAILED = 1
@@ -32,23 +32,21 @@ def read_settings() -> "Settings":
 
 
 @contextmanager
-def database() -> Iterator["Engine"]:
-    """Connections to the database of the settings, with the current schema.
+def administered() -> Iterator["Administration"]:
+    """Users and tokens in the database of the settings, with the current schema.
 
     The embedded one is joined while ``serve`` runs, and started for the block otherwise.
     """
-    from analytics_exports.database.engine import make_engine
+    from analytics_exports.bootstrap.operators import administration
     from analytics_exports.database.migrations import upgrade_schema
     from analytics_exports.reconnecting import unavailable_when_away
 
-    with _database_url(read_settings()) as url:
+    settings = read_settings()
+    with _database_url(settings) as url:
         with unavailable_when_away():
             upgrade_schema(url)
-        engine = make_engine(url, application="analytics-exports cli")
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+        with administration(url, timedelta(days=settings.token_days)) as services:
+            yield services
 
 
 @contextmanager

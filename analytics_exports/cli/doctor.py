@@ -5,12 +5,12 @@ The parts check themselves (``services.health``), so that the doctor and ``GET /
 
 import json
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 
-from analytics_exports.bootstrap import Application
-from analytics_exports.catalogue.lineage import read_lineage
+from analytics_exports.bootstrap.operators import Administration, Project, administration, project
 from analytics_exports.cli.checks import check_dbt, check_disk, check_service, check_users
 from analytics_exports.domain.errors import ExportError, StorageUnavailable
 from analytics_exports.settings import PREFIX, Settings
@@ -47,8 +47,13 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Check each part, and each model that is marked as a dataset and cannot be one."""
-    with closing(Application(settings, "doctor")) as app:
-        return [*_parts(app), *_rejections(app), *_lineage(app)]
+    looked_at = project(settings)
+    with ExitStack() as held:
+        database = None
+        if settings.database_url:  # the embedded one runs only during `serve`
+            database = held.enter_context(administration(settings.database_url, timedelta(days=settings.token_days)))
+        parts = _parts(settings, looked_at, database)
+    return [*parts, *_rejections(looked_at), *_lineage(looked_at)]
 
 
 def findings_text(findings: list[Finding]) -> str:
@@ -65,20 +70,19 @@ def findings_json(findings: list[Finding]) -> str:
     return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
 
 
-def _parts(app: Application) -> list[Finding]:
-    settings = app.settings
+def _parts(settings: Settings, project: Project, database: Administration | None) -> list[Finding]:
     questions: dict[str, Callable[[], object]] = {
-        "manifest": app.catalogue.state,
-        "warehouse": app.warehouse.data_as_of,
-        "artifact_store": lambda: _check_store(app),
+        "manifest": project.catalogue.state,
+        "warehouse": project.warehouse.data_as_of,
+        "artifact_store": lambda: _check_store(settings, project),
         "disk": lambda: check_disk(settings),
-        "database": lambda: _check_database(app),
+        "database": lambda: _check_database(database),
         "service": lambda: check_service(settings),
     }
     if settings.dbt_project:
         questions = {"dbt_project": lambda: check_dbt(settings), **questions}
-    if settings.database_url and not settings.jwt_issuer:  # otherwise there are no users yet, or the issuer has them
-        questions["users"] = lambda: check_users(app)
+    if database is not None and not settings.jwt_issuer:  # otherwise there are no users yet, or the issuer has them
+        questions["users"] = lambda: check_users(database.users)
     return [_finding(part, question) for part, question in questions.items()]
 
 
@@ -90,35 +94,34 @@ def _finding(part: str, question: Callable[[], object]) -> Finding:
     return Finding(part, None, None, Severity.OK)
 
 
-def _rejections(app: Application) -> list[Finding]:
+def _rejections(project: Project) -> list[Finding]:
     try:
-        rejected = app.catalogue.state().rejected
+        rejected = project.catalogue.state().rejected
     except ExportError:
         return []
     remedy = "Change the model or its meta in the dbt project, and run dbt."
     return [Finding(f"dataset {rejection.name}", rejection.reason, remedy, Severity.PROBLEM) for rejection in rejected]
 
 
-def _lineage(app: Application) -> list[Finding]:
+def _lineage(project: Project) -> list[Finding]:
     """What Dagster's asset graph cannot show; exports do not need it."""
     remedy = "Run dbt; the asset graph shows the rest without it."
-    problems = read_lineage(app.settings.dbt_manifest).problems
-    return [Finding("asset graph", problem, remedy, Severity.WARNING) for problem in problems]
+    return [Finding("asset graph", problem, remedy, Severity.WARNING) for problem in project.lineage_problems()]
 
 
-def _check_store(app: Application) -> None:
+def _check_store(settings: Settings, project: Project) -> None:
     """A store in the state folder is created by ``serve``, so its absence is no problem."""
     try:
-        app.artifacts.check()
+        project.artifacts.check()
     except StorageUnavailable:
-        if app.settings.artifact_store:
+        if settings.artifact_store:
             raise
 
 
-def _check_database(app: Application) -> None:
-    """The embedded database runs only during ``serve``: it is sufficient that it could be started."""
-    if app.settings.database_url:
-        app.jobs.read_cursor("doctor")
+def _check_database(database: Administration | None) -> None:
+    """The database responds; of the embedded one it is sufficient that it could be started."""
+    if database is not None:
+        database.users.all()
     else:
         from analytics_exports.stack.binaries import executables  # its dependencies are in the demo extra
 

@@ -10,8 +10,7 @@ import typer
 from analytics_exports.cli.text import aligned
 
 if TYPE_CHECKING:
-    from analytics_exports.database.users import UserRecord
-    from analytics_exports.domain.access import Token
+    from analytics_exports.domain.access import Token, UserRecord
 
 
 def of_user(user: "UserRecord") -> dict[str, Any]:

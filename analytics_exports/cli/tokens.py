@@ -3,23 +3,17 @@
 How long a token may be valid belongs to ``services.tokens``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from analytics_exports.cli import records
-from analytics_exports.cli.configuration import database, read_settings
+from analytics_exports.cli.configuration import administered
 from analytics_exports.cli.connection import AsJson
 from analytics_exports.cli.users import Who
 from analytics_exports.domain.access import USER_SCOPES, Scope
-
-if TYPE_CHECKING:
-    from analytics_exports.database.users import PostgresUserStore
-    from analytics_exports.services.tokens import TokenService
 
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -39,16 +33,16 @@ def create_token(
     json: AsJson = False,
 ) -> None:
     """Make a token; prints its secret, this once."""
-    with _stores() as (service, users):
-        secret, token = service.issue(users.find(user).id, name, scope or USER_SCOPES, _lifetime(days))
+    with administered() as services:
+        secret, token = services.tokens.issue(services.users.find(user).id, name, scope or USER_SCOPES, _lifetime(days))
     records.print_one({**records.of_token(token), "token": secret}, secret, as_json=json)
 
 
 @tokens.command(name="list")
 def list_tokens(*, user: Who, json: AsJson = False) -> None:
     """List the tokens of a user, newest first, without their secrets."""
-    with _stores() as (service, users):
-        found = [records.of_token(item) for item in service.list_for_user(users.find(user).id)]
+    with administered() as services:
+        found = [records.of_token(item) for item in services.tokens.list_for_user(services.users.find(user).id)]
     records.print_all("tokens", found, as_json=json)
 
 
@@ -61,28 +55,17 @@ def rotate(
     json: AsJson = False,
 ) -> None:
     """Replace a token by one like it; prints the secret of the new one, this once."""
-    with _stores() as (service, _):
-        secret, token = service.rotate(token_id, timedelta(hours=overlap), _lifetime(days))
+    with administered() as services:
+        secret, token = services.tokens.rotate(token_id, timedelta(hours=overlap), _lifetime(days))
     records.print_one({**records.of_token(token), "token": secret}, secret, as_json=json)
 
 
 @tokens.command()
 def revoke(*, token_id: TokenId, json: AsJson = False) -> None:
     """Refuse a token from now on; prints its id."""
-    with _stores() as (service, _):
-        service.revoke(token_id)
+    with administered() as services:
+        services.tokens.revoke(token_id)
     records.print_one({"id": str(token_id), "revoked": True}, str(token_id), as_json=json)
-
-
-@contextmanager
-def _stores() -> "Iterator[tuple[TokenService, PostgresUserStore]]":
-    from analytics_exports.database.token_store import PostgresTokenStore
-    from analytics_exports.database.users import PostgresUserStore
-    from analytics_exports.services.tokens import TokenService
-
-    longest = timedelta(days=read_settings().token_days)
-    with database() as engine:
-        yield TokenService(PostgresTokenStore(engine), longest), PostgresUserStore(engine)
 
 
 def _lifetime(days: float | None) -> timedelta | None:

@@ -1,6 +1,6 @@
 """``users``: users, for operators, directly in the database.
 
-Statements belong to ``database``, output to ``records``.
+Statements belong to ``database.users``, output to ``records``.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from analytics_exports.cli import records
-from analytics_exports.cli.configuration import database
+from analytics_exports.cli.configuration import administered
 from analytics_exports.cli.connection import AsJson
 
 users = typer.Typer(help="Who may call.", no_args_is_help=True, rich_markup_mode=None)
@@ -20,10 +20,8 @@ Who = Annotated[str, typer.Argument(metavar="USER", help="Id, owner key or label
 @users.command(name="list")
 def list_users(*, json: AsJson = False) -> None:
     """List all users."""
-    from analytics_exports.database.users import PostgresUserStore
-
-    with database() as engine:
-        found = [records.of_user(item) for item in PostgresUserStore(engine).all()]
+    with administered() as services:
+        found = [records.of_user(item) for item in services.users.all()]
     records.print_all("users", found, as_json=json)
 
 
@@ -38,10 +36,8 @@ def create_user(
     json: AsJson = False,
 ) -> None:
     """Admit somebody; prints their id."""
-    from analytics_exports.database.users import PostgresUserStore
-
-    with database() as engine:
-        user = PostgresUserStore(engine).add(label, owner_key, user_id)
+    with administered() as services:
+        user = services.users.add(label, owner_key, user_id)
     records.print_one(records.of_user(user), str(user.id), as_json=json)
 
 
@@ -58,11 +54,8 @@ def enable(*, user: Who, json: AsJson = False) -> None:
 
 
 def _switch(who: str, *, enabled: bool, as_json: bool) -> None:
-    from analytics_exports.database.users import PostgresUserStore
-
-    with database() as engine:
-        store = PostgresUserStore(engine)
-        user_id = store.find(who).id
-        (store.enable if enabled else store.disable)(user_id)
-        user = store.find(str(user_id))
+    with administered() as services:
+        user_id = services.users.find(who).id
+        (services.users.enable if enabled else services.users.disable)(user_id)
+        user = services.users.find(str(user_id))
     records.print_one(records.of_user(user), str(user_id), as_json=as_json)

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import Engine, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Account, ApiToken, Tag, User
-from analytics_exports.database.token_store import PostgresTokenStore, token_digest
-from analytics_exports.domain.access import USER_SCOPES, Named, Principal, Profile, Scope, UserId
+from analytics_exports.database.token_store import token_digest
+from analytics_exports.domain.access import Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import UserNotFound
 from analytics_exports.ports import Directory
 from analytics_exports.reconnecting import reconnecting, unavailable_when_away
@@ -66,12 +65,6 @@ class PostgresDirectory:
         new = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.id])
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
             session.execute(new)
-
-    def issue_token(
-        self, user_id: UUID, name: str, lifetime: timedelta, scopes: Collection[Scope] = USER_SCOPES
-    ) -> str:
-        """Create a token for a user and return its secret, which cannot be read again."""
-        return PostgresTokenStore(self._engine).issue(UserId(user_id), name, lifetime, scopes)[0]
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         """Those of ``ids`` that are accounts of this user."""

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, inse
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from analytics_exports.database.codec import job_from_row, request_to_json, skip_malformed
+from analytics_exports.database.codec import job_from_row, skip_malformed
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
 from analytics_exports.database.transactions import Transactions
@@ -48,7 +48,7 @@ class OwnerJobs(Transactions):
     ) -> ExportJob:
         """Store a new pending export. Exports of one user are counted and stored one after another."""
         origin = {"retry_of": retry_of and str(retry_of), "request_id": request_id}
-        details = request_to_json(request) | {name: value for name, value in origin.items() if value}
+        details = request.to_plain() | {name: value for name, value in origin.items() if value}
         new_id = JobId(uuid4())
         values: dict[Any, Any] = {
             "id": new_id,

@@ -1,12 +1,10 @@
-"""Users in the database: operators create, list, disable and enable them.
+"""The port ``UserStore`` on PostgreSQL: operators create, list, disable and enable users.
 
 Authentication, on each request, belongs to ``directory``; tokens belong to ``token_store``.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, func, insert, null, or_, select, update
@@ -14,47 +12,22 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from analytics_exports.database.models import Job, User
-from analytics_exports.domain.access import UserId
-from analytics_exports.domain.errors import ExportError, UserNotFound
+from analytics_exports.domain.access import UserId, UserRecord
+from analytics_exports.domain.errors import UserNotFound
 from analytics_exports.domain.export import LIVE, Status
+from analytics_exports.ports import UserExists
 from analytics_exports.reconnecting import unavailable_when_away
 
 
-@dataclass(frozen=True, slots=True)
-class UserRecord:
-    """A user, who owns the rows of the warehouse whose owner column equals ``owner_key``."""
-
-    id: UserId
-    label: str
-    owner_key: str
-    created_at: datetime
-    disabled_at: datetime | None
-
-
-class UserExists(ExportError):
-    """There is a user with this id or owner key already."""
-
-    code = "user_exists"
-
-
 class PostgresUserStore:
-    """Users, for operators. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
+    """Implements ``ports.UserStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def __init__(self, engine: Engine) -> None:
         """Use the database of ``engine``."""
         self._engine = engine
 
     def add(self, label: str, owner_key: str | None = None, user_id: UUID | None = None) -> UserRecord:
-        """Create a user.
-
-        Args:
-            label: Name for people.
-            owner_key: Value in the owner column of the warehouse; the id as text by default.
-            user_id: The id here; a new one by default.
-
-        Raises:
-            UserExists: the id or the owner key is in use.
-        """
+        """Create a user. Raises UserExists."""
         new = user_id or uuid4()
         values = {"id": new, "label": label, "owner_key": owner_key or str(new)}
         with unavailable_when_away(), Session(self._engine) as session, session.begin():

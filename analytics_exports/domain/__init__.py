@@ -6,6 +6,7 @@
     errors     the error tree
     export     the export job and its states
     formats    file formats by name
+    lineage    the ancestors of datasets in the dbt project
     selection  which rows and columns are requested
 
 No I/O, no framework, no clock.

@@ -1,7 +1,7 @@
 """Who calls, and which rows that allows them to see.
 
 An OwnerScope is required to read rows: every scan takes one, and it can be made only from an authenticated Principal or
-from a stored export job. Authentication belongs to ``api``.
+from a stored export job. Authentication belongs to ``services.callers``.
 """
 
 from dataclasses import dataclass
@@ -54,6 +54,17 @@ class Principal:
     def owner_scope(self) -> OwnerScope:
         """The rows this caller may see."""
         return OwnerScope(self.owner_key)
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """A user, who owns the rows of the warehouse whose owner column equals ``owner_key``."""
+
+    id: UserId
+    label: str
+    owner_key: str
+    created_at: datetime
+    disabled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import Any, NewType, Self
 from uuid import UUID
 
 from analytics_exports.domain.access import OwnerScope, UserId
@@ -93,6 +93,32 @@ class ExportRequest:
     format: Format
     selection: Selection
     options: Mapping[str, object] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The request as plain JSON values. Other readers of the jobs table rely on the names."""
+        return {
+            "dataset_id": str(self.dataset_id),
+            "dataset_name": self.dataset_name,
+            "format": self.format.value,
+            "filters": self.selection.plain_filters(),
+            "columns": self.selection.columns and list(self.selection.columns),
+            "options": dict(self.options),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The request that ``to_plain`` wrote; other names are ignored.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it was not written by ``to_plain``.
+        """
+        return cls(
+            dataset_id=DatasetId(UUID(plain["dataset_id"])),
+            dataset_name=plain["dataset_name"],
+            format=Format(plain["format"]),
+            selection=Selection.from_plain(plain["filters"], plain["columns"]),
+            options=plain["options"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 A Selection is shared by queries, previews, estimates and exports. ``None`` means "not restricted"; an empty tuple means
 "matches nothing". ``check_selection`` validates it before the warehouse compiles it: it returns the selection with
 names as the warehouse writes them, or reports every problem found. Whether ids belong to the caller is checked in
-``services.selection_checker``, because that needs the database.
+``services.datasets``, because that needs the database.
+
+Its plain form is how the jobs table and Dagster store the filters, under the names of the HTTP contract.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import Any, Self
 
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
@@ -51,6 +54,38 @@ class Selection:
     enum_filters: tuple[EnumChoice, ...] = ()
     numeric_filters: tuple[NumericRange, ...] = ()
     columns: tuple[str, ...] | None = None
+
+    def plain_filters(self) -> dict[str, Any]:
+        """The filters that restrict, as plain JSON values; numbers as text, so that no digit is lost."""
+        filters: dict[str, Any] = {
+            "start_date": self.start_date and self.start_date.isoformat(),
+            "end_date": self.end_date and self.end_date.isoformat(),
+            "account_ids": None if self.account_ids is None else list(self.account_ids),
+            "tag_ids": None if self.tag_ids is None else list(self.tag_ids),
+            "enum_filters": {choice.name: list(choice.values) for choice in self.enum_filters} or None,
+            "numeric_filters": {item.name: _plain_bounds(item) for item in self.numeric_filters} or None,
+        }
+        return {name: value for name, value in filters.items() if value is not None}
+
+    @classmethod
+    def from_plain(cls, filters: Mapping[str, Any], columns: Sequence[str] | None) -> Self:
+        """The selection with the filters that ``plain_filters`` returned.
+
+        Raises:
+            AttributeError, TypeError, ValueError: they are damaged.
+        """
+        return cls(
+            start_date=_date(filters.get("start_date")),
+            end_date=_date(filters.get("end_date")),
+            account_ids=_tuple(filters.get("account_ids")),
+            tag_ids=_tuple(filters.get("tag_ids")),
+            enum_filters=tuple(EnumChoice(name, tuple(some)) for name, some in filters.get("enum_filters", {}).items()),
+            numeric_filters=tuple(
+                NumericRange(name, _decimal(bounds.get("min")), _decimal(bounds.get("max")))
+                for name, bounds in filters.get("numeric_filters", {}).items()
+            ),
+            columns=_tuple(columns),
+        )
 
 
 def check_selection(selection: Selection, dataset: Dataset) -> Selection:
@@ -139,3 +174,20 @@ def _columns(selection: Selection, dataset: Dataset) -> Iterator[FieldProblem]:
     names = [name.lower() for name in selection.columns or ()]
     if len(set(names)) < len(names):
         yield FieldProblem("/columns", "A column is named twice.")
+
+
+def _plain_bounds(item: NumericRange) -> dict[str, str]:
+    bounds = {"min": item.minimum, "max": item.maximum}
+    return {name: str(bound) for name, bound in bounds.items() if bound is not None}
+
+
+def _date(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _tuple(values: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

@@ -1,7 +1,7 @@
 """The assets: the warehouse that dbt builds, and the exports made from it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from dagster import (
@@ -21,11 +21,13 @@ from dagster import (
 )
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import JobId
 from analytics_exports.gateway import EXPORT_ASSET, PARTITIONS
 from analytics_exports.orchestration.checks import EXPORT_CHECKS, export_results
 from analytics_exports.orchestration.lineage import OWNERS, TABLE, datasets
+
+if TYPE_CHECKING:
+    from analytics_exports.bootstrap.worker import WorkerServices
 
 WAREHOUSE = "warehouse"
 
@@ -43,22 +45,21 @@ def warehouse_asset(models: Sequence[AssetSpec] = ()) -> AssetsDefinition:
         kinds={"dbt", "duckdb"},
         owners=OWNERS,
         deps=datasets(models),
+        required_resource_keys={"worker"},
         description="The DuckDB file that dbt builds beside the live one and publishes by rename.",
     )
     def warehouse(context: AssetExecutionContext) -> MaterializeResult[None]:
         """Run dbt and publish what it built."""
         from dagster_duckdb import DuckDBResource
 
-        from analytics_exports.warehouse.table_sizes import table_sizes
-
-        app = application("worker")
-        report = app.build_warehouse()
+        worker: WorkerServices = context.resources.worker
+        report = worker.build_warehouse()
         if report is None:
             raise Failure(
                 "No dbt project is set; ANALYTICS_EXPORTS_DBT_PROJECT names the one to build.", allow_retries=False
             )
         with DuckDBResource(database=":memory:").get_connection() as connection:
-            tables = table_sizes(connection, app.settings.warehouse)
+            tables = worker.table_sizes(connection)
         _report_models(context, by_table, tables)
         return MaterializeResult(
             metadata={
@@ -92,7 +93,7 @@ def _report_models(context: AssetExecutionContext, keys: Mapping[str, AssetKey],
     deps=[WAREHOUSE],
     check_specs=EXPORT_CHECKS,
     io_manager_key="export_io_manager",
-    required_resource_keys={"open_productions"},
+    required_resource_keys={"open_productions", "worker"},
     description="One export: the rows of one dataset that belong to one user, as a file. The partition is the job id.",
 )
 def dataset_export(context: AssetExecutionContext) -> Any:  # noqa: ANN401 - a type would load polars with definitions
@@ -103,11 +104,12 @@ def dataset_export(context: AssetExecutionContext) -> Any:  # noqa: ANN401 - a t
 def _export(context: AssetExecutionContext) -> Iterator[Output[Any] | AssetCheckResult]:
     job_id = JobId(UUID(context.partition_key))
     run = context.run
-    production = application("worker").producer.begin(job_id, run.run_id, remake=not _is_launched(run))
+    worker: WorkerServices = context.resources.worker
+    production = worker.producer.begin(job_id, run.run_id, remake=not _is_launched(run))
     context.resources.open_productions.callback(production.close)
     yield Output(production)
     if production.artifact is not None:
-        yield from export_results(production.job, production.artifact)
+        yield from export_results(worker.inspector, production.job, production.artifact)
 
 
 def _is_launched(run: DagsterRun) -> bool:

@@ -6,16 +6,19 @@ failed or was cancelled is not, and the run continues with the next.
 
 import uuid
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dagster import AssetMaterialization, Config, OpExecutionContext, in_process_executor, job, op
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from pydantic import Field
 
-from analytics_exports.bootstrap import application
 from analytics_exports.domain.export import Launch
 from analytics_exports.gateway import BATCH_JOB, EXPORT_ASSET
 from analytics_exports.orchestration.materialisation_metadata import materialisation_metadata
 from analytics_exports.services.batch_production import Published
+
+if TYPE_CHECKING:
+    from analytics_exports.bootstrap.worker import WorkerServices
 
 
 class BatchConfig(Config):
@@ -24,17 +27,17 @@ class BatchConfig(Config):
     run_keys: list[str] = Field([], description="Run keys of the exports to make first; then whatever is pending.")
 
 
-@op(description="Makes pending exports one after another, until there are none.")
+@op(description="Makes pending exports one after another, until there are none.", required_resource_keys={"worker"})
 def export_pending(context: OpExecutionContext, config: BatchConfig) -> None:
     """Make the exports of the configuration, then what else is pending."""
-    app = application("worker")
+    worker: WorkerServices = context.resources.worker
 
     def record(published: Sequence[Published]) -> None:
-        _materialise(context, published)
+        _materialise(context, worker, published)
 
-    with app.pending_signal() as signal:
+    with worker.pending_signal() as signal:
         batch = [Launch.of(run_key) for run_key in config.run_keys]
-        count = app.batch_production.export_batch(context.run_id, batch, signal, record)
+        count = worker.batch_production.export_batch(context.run_id, batch, signal, record)
     context.log.info("Made %s exports.", count)
 
 
@@ -44,12 +47,14 @@ def batch_job() -> None:
     export_pending()
 
 
-def _materialise(context: OpExecutionContext, published: Sequence[Published]) -> None:
+def _materialise(context: OpExecutionContext, worker: "WorkerServices", published: Sequence[Published]) -> None:
     """Log a materialisation for each export; they are stored together if ``DAGSTER_EVENT_BATCH_SIZE`` is set."""
     batch, last = str(uuid.uuid4()), len(published) - 1
     for number, (production, artifact) in enumerate(published):
         materialisation = AssetMaterialization(
-            EXPORT_ASSET, partition=str(production.job.id), metadata=materialisation_metadata(production, artifact)
+            EXPORT_ASSET,
+            partition=str(production.job.id),
+            metadata=materialisation_metadata(worker, production, artifact),
         )
         step = context.get_step_execution_context()
         DagsterEvent.asset_materialization(step, materialisation, DagsterEventBatchMetadata(batch, number == last))

@@ -1,12 +1,13 @@
 """Assembles all definitions. Tests build their own with other resources instead of patching these."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-from dagster import AssetSpec, Definitions, in_process_executor
+from dagster import AssetSpec, BetaWarning, Definitions, in_process_executor
 
+from analytics_exports.domain.lineage import Lineage
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.batch import batch_job
 from analytics_exports.orchestration.checks import datasets_are_offered
@@ -21,17 +22,25 @@ from analytics_exports.orchestration.jobs import (
 )
 from analytics_exports.orchestration.launchpad import request_export
 from analytics_exports.orchestration.lineage import dbt_assets
-from analytics_exports.orchestration.resources import open_productions
+from analytics_exports.orchestration.resources import open_productions, sensor_services, worker_services
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 logger = logging.getLogger(__name__)
+
+RESOURCES: Mapping[str, object] = {
+    "sensor": sensor_services,
+    "worker": worker_services,
+    "open_productions": open_productions,
+    "export_io_manager": export_io_manager,
+}
+"""The resources of the code location, by key."""
 
 
 def build_definitions(
     *,
     launch_sensors: int = 4,
     launch_wait_seconds: float = 40,
-    dbt_manifest: Path | None = None,
+    read_lineage: Callable[[], Lineage] = Lineage,
     resources: Mapping[str, object] | None = None,
 ) -> Definitions:
     """The code location. The dbt project is optional: when it cannot be shown, everything else still works.
@@ -39,16 +48,22 @@ def build_definitions(
     Args:
         launch_sensors: Number of identical sensors that wait for exports.
         launch_wait_seconds: How long one tick waits; below Dagster's limit of 60 s for a sensor evaluation.
-        dbt_manifest: The dbt project to show in the asset graph; ``None`` shows none.
+        read_lineage: Reads the dbt project to show in the asset graph; by default none is shown.
         resources: Replacements for the default resources, by key.
     """
     build = partial(_definitions, launch_sensors, launch_wait_seconds, resources or {})
     try:
-        definitions = build(dbt_assets(dbt_manifest) if dbt_manifest else [])
-        definitions.get_repository_def()  # cached by Dagster
+        return _resolved(build(dbt_assets(read_lineage())))
     except Exception:
         logger.exception("The asset graph cannot show the dbt project")
-        return build([])
+        return _resolved(build([]))
+
+
+def _resolved(definitions: Definitions) -> Definitions:
+    """Let Dagster check the definitions now; it keeps the result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)  # it sets a beta parameter itself
+        definitions.get_repository_def()
     return definitions
 
 
@@ -62,5 +77,5 @@ def _definitions(
         schedules=[expiry_schedule, sweep_schedule],
         sensors=[*(launch_sensor(number + 1, launch_wait_seconds) for number in range(launch_sensors)), read_back],
         executor=in_process_executor,  # Dagster's default starts an interpreter for each step
-        resources={"open_productions": open_productions, "export_io_manager": export_io_manager, **resources},
+        resources={**RESOURCES, **resources},
     )

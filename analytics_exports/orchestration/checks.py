@@ -4,8 +4,10 @@ A check only reads and reports; it changes nothing and blocks nothing.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dagster import (
+    AssetCheckExecutionContext,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
@@ -13,11 +15,13 @@ from dagster import (
     asset_check,
 )
 
-from analytics_exports.bootstrap import application
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.services.artifact_inspector import OWNER_ONLY, READABLE, ROW_COUNT, ArtifactInspector
+
+if TYPE_CHECKING:
+    from analytics_exports.bootstrap.worker import WorkerServices
 
 EXPORT_CHECKS = [
     AssetCheckSpec(name, asset=EXPORT_ASSET, description=description)
@@ -30,22 +34,23 @@ EXPORT_CHECKS = [
 """Run for each export that has a run of its own. Exports of a batch are only verified while they are written."""
 
 
-def export_results(job: ExportJob, artifact: Artifact) -> Iterator[AssetCheckResult]:
+def export_results(inspector: ArtifactInspector, job: ExportJob, artifact: Artifact) -> Iterator[AssetCheckResult]:
     """Check a published export; yields one result for each check."""
-    from analytics_exports.artifacts.owner_check import count_foreign_rows
-
-    app = application("worker")
-    inspecting = ArtifactInspector(app.catalogue, app.warehouse, app.artifacts, count_foreign_rows)
-    for name, verdict in inspecting.check(job, artifact).items():
+    for name, verdict in inspector.check(job, artifact).items():
         yield AssetCheckResult(
             passed=verdict.passed, check_name=name, metadata={"export": str(job.id), **verdict.facts}
         )
 
 
-@asset_check(asset="warehouse", description="Every model that is marked as a dataset can safely be offered as one.")
-def datasets_are_offered() -> AssetCheckResult:
+@asset_check(
+    asset="warehouse",
+    description="Every model that is marked as a dataset can safely be offered as one.",
+    required_resource_keys={"worker"},
+)
+def datasets_are_offered(context: AssetCheckExecutionContext) -> AssetCheckResult:
     """Fail, as a warning, when the catalogue rejected a model; the metadata names the models and the reasons."""
-    state = application("worker").catalogue.state()
+    worker: WorkerServices = context.resources.worker
+    state = worker.catalogue.state()
     return AssetCheckResult(
         passed=not state.rejected and state.stale is None,
         severity=AssetCheckSeverity.WARN,

@@ -14,7 +14,6 @@ from dagster import (
     op,
 )
 
-from analytics_exports.bootstrap import application
 from analytics_exports.gateway import EXPIRY_JOB, EXPORT_ASSET, EXPORT_JOB, SWEEP_JOB
 
 export_job = define_asset_job(
@@ -32,10 +31,10 @@ warehouse_job = define_asset_job(
 )
 
 
-@op(description="Removes files and partitions of exports that are past their time.")
+@op(description="Removes files and partitions of exports that are past their time.", required_resource_keys={"worker"})
 def expire(context: OpExecutionContext) -> None:
     """Run one pass of the retention service."""
-    removed = application("schedule").retention.expire()
+    removed = context.resources.worker.retention.expire()
     context.log.info("Removed %s expired exports.", removed)
 
 
@@ -45,10 +44,13 @@ def expire_exports() -> None:
     expire()
 
 
-@op(description="Removes files of attempts that are over and of exports that are gone.")
+@op(
+    description="Removes files of attempts that are over and of exports that are gone.",
+    required_resource_keys={"worker"},
+)
 def sweep(context: OpExecutionContext) -> None:
     """Check every file of the store."""
-    removed = application("schedule").retention.sweep()
+    removed = context.resources.worker.retention.sweep()
     context.log.info("Removed %s leftover files.", removed)
 
 

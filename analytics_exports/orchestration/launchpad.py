@@ -3,70 +3,81 @@
 It submits the export exactly as the API does, so the same rules apply; the sensors launch it like any other.
 """
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from dagster import Config, Failure, MetadataValue, OpExecutionContext, in_process_executor, job, op
-from pydantic import Field, ValidationError
+from dagster import (
+    Failure,
+    Field,
+    MetadataValue,
+    Noneable,
+    OpExecutionContext,
+    in_process_executor,
+    job,
+    op,
+)
+from pydantic import ValidationError
 
-from analytics_exports.bootstrap import Application, application
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.contract.requests import ExportCreate
-from analytics_exports.domain.access import USER_SCOPES, Principal
 from analytics_exports.domain.dataset import dataset_id
-from analytics_exports.domain.errors import ExportError, FieldProblem, InvalidRequest, UserNotFound
+from analytics_exports.domain.errors import ExportError, FieldProblem, InvalidRequest
 from analytics_exports.domain.export import ExportJob
-from analytics_exports.domain.formats import Format
 from analytics_exports.gateway import REQUEST_JOB
+
+if TYPE_CHECKING:
+    from analytics_exports.bootstrap.worker import WorkerServices
+    from analytics_exports.services.operator_requests import OperatorRequests
 
 OP = "request"
 EXAMPLE_CONFIG = {
     "user": "id, owner key or label of a user",
     "dataset": "name of a dataset",
-    "format": "CSV",
+    "format": "csv",
     "start_date": None,
     "end_date": None,
 }
 """The configuration that the launchpad shows at first."""
 
 
-class NumericBoundsConfig(Config):
-    """A range of numbers, both ends inclusive, as text so that no digit is lost."""
-
-    min: str | None = Field(None, description="Smallest number; left out: no limit.")
-    max: str | None = Field(None, description="Largest number; left out: no limit.")
-
-
-class ExportConfig(Config):
-    """The user, the dataset, the filters and the format."""
-
-    user: str = Field(description="Whose rows: id, owner key or label, as `analytics-exports users list` shows them.")
-    dataset: str = Field(description="Name of the dataset, as `analytics-exports datasets` shows it.")
-    format: Format = Field(Format.CSV, description="File format.")
-    start_date: str | None = Field(None, description="First day, YYYY-MM-DD, inclusive; left out: from the beginning.")
-    end_date: str | None = Field(None, description="Last day, YYYY-MM-DD, inclusive; left out: to the end.")
-    account_ids: list[str] | None = Field(None, description="Only rows of these accounts; left out: of all.")
-    tag_ids: list[str] | None = Field(None, description="Only rows with any of these tags; left out: all.")
-    enum_filters: dict[str, list[str]] = Field({}, description="By filter name: the values that rows may have.")
-    numeric_filters: dict[str, NumericBoundsConfig] = Field(
-        {}, description="By filter name: the range numbers must lie in."
-    )
-    columns: list[str] | None = Field(None, description="These columns, in this order; left out: all.")
-    compression: str | None = Field(None, description="How the file is compressed, such as gzip or zstd.")
-    timezone: str | None = Field(None, description="Time zone of timestamps that have one, such as Europe/Berlin.")
+def _config_schema() -> dict[str, Field]:
+    """The fields of a request over HTTP as they stand in the contract, with the dataset by its name, and the user."""
+    described = ExportCreate.model_json_schema()["properties"]
+    names = {
+        "user": Field(str, description="Whose rows: id, owner key or label, as `analytics-exports users list` shows."),
+        "dataset": Field(str, description="Name of the dataset, as `analytics-exports datasets` shows it."),
+    }
+    return names | {
+        name: Field(Noneable(_kind(facts)), is_required=False, description=facts["description"])
+        for name, facts in described.items()
+        if name != "dataset_id"
+    }
 
 
-@op(name=OP, description="Stores a pending export for a user; the sensors make it.")
-def request(context: OpExecutionContext, config: ExportConfig) -> None:
+def _kind(described: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Dagster's config types have no common base
+    """The Dagster config type for a field of a JSON Schema."""
+    types = {each.get("type") for each in described.get("anyOf", [described])}
+    if "object" in types:
+        return dict
+    return [str] if "array" in types else str
+
+
+@op(
+    name=OP,
+    description="Stores a pending export for a user; the sensors make it.",
+    required_resource_keys={"worker"},
+    config_schema=_config_schema(),
+)
+def request(context: OpExecutionContext) -> None:
     """Submit one export."""
-    app = application("worker")
+    worker: WorkerServices = context.resources.worker
     try:
-        asked = submit(app, config)
+        asked = submit(worker.operator_requests, context.op_config)
     except ExportError as reason:
         problems = reason.problems if isinstance(reason, InvalidRequest) else ()
         lines = [str(reason), *(f"{problem.pointer}: {problem.detail}" for problem in problems)]
         raise Failure("\n".join(lines), allow_retries=False) from None
-    status = f"{app.settings.api_url}{BASE_PATH}/exports/{asked.id}"
+    status = f"{worker.api_url}{BASE_PATH}/exports/{asked.id}"
     context.log.info("Export %s is pending; it is the partition of that key.", asked.id)
     context.add_output_metadata({"export": str(asked.id), "status": MetadataValue.url(status)})
 
@@ -82,36 +93,22 @@ def request_export() -> None:
     request()
 
 
-def submit(app: Application, wanted: ExportConfig) -> ExportJob:
+def submit(requests: "OperatorRequests", config: Mapping[str, Any]) -> ExportJob:
     """Submit an export and return it.
 
     Raises:
-        ExportError: as ``ExportCommands.submit``; or the user does not exist, or is disabled.
+        InvalidRequest: the configuration is not valid as a request of the HTTP API.
+        ExportError: as ``OperatorRequests.submit``.
     """
-    principal = _principal(app, wanted.user)
-    asked = _asked(wanted)
-    request = asked.selection()
-    return app.export_commands.submit(principal, dataset_id(wanted.dataset), asked.format, request, asked.options()).job
-
-
-def _principal(app: Application, who: str) -> Principal:
-    from analytics_exports.database.users import PostgresUserStore
-
-    found = app.directory.get_active_user(PostgresUserStore(app.engine).find(who).id, USER_SCOPES)
-    if found is None:
-        raise UserNotFound("This user is disabled.")
-    return replace(found, actor="operator")
-
-
-def _asked(wanted: ExportConfig) -> ExportCreate:
-    """The configuration as a request of the HTTP API, validated by its rules."""
-    given: dict[str, Any] = wanted.model_dump(mode="json", exclude={"user", "dataset"}, exclude_none=True)
-    filled = {name: value for name, value in given.items() if value != {}}
+    user, dataset = config["user"], dataset_id(config["dataset"])
+    given = {name: value for name, value in config.items() if name not in {"user", "dataset"} and value is not None}
+    given["format"] = str(given.get("format", "csv")).lower()  # configurations saved earlier have upper case
     try:
-        return ExportCreate.model_validate({**filled, "dataset_id": dataset_id(wanted.dataset)})
+        asked = ExportCreate.model_validate({**given, "dataset_id": dataset})
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidRequest(*(_problem(item["loc"], item["msg"]) for item in found)) from None
+    return requests.submit(user, dataset, asked.format, asked.selection(), asked.options())
 
 
 def _problem(place: tuple[int | str, ...], message: str) -> FieldProblem:

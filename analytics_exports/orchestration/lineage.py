@@ -5,12 +5,11 @@ Dagster does not execute these assets one by one: the asset ``warehouse`` builds
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from dagster import AssetKey, AssetSpec, MetadataValue, TableColumn, TableSchema
 
-from analytics_exports.catalogue.lineage import LineageNode, read_lineage, safe_name
+from analytics_exports.domain.lineage import Lineage, LineageNode, safe_name
 
 PREFIX = "dbt"
 DATASET = "dataset"
@@ -27,9 +26,8 @@ def dataset_key(name: str) -> AssetKey:
     return AssetKey([PREFIX, safe_name(name)])
 
 
-def dbt_assets(manifest: Path) -> Sequence[AssetSpec]:
+def dbt_assets(lineage: Lineage) -> Sequence[AssetSpec]:
     """Assets for all datasets of the project and their ancestors. Logs what cannot be shown."""
-    lineage = read_lineage(manifest)
     for problem in lineage.problems:
         logger.warning("The asset graph is not complete: %s", problem)
     return [_spec(node) for node in lineage.nodes]

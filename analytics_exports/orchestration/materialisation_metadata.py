@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from dagster import MetadataValue, TableColumn, TableSchema
 
-from analytics_exports.bootstrap import application
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.database.codec import selection_to_json
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.orchestration.lineage import dataset_key
@@ -18,19 +16,21 @@ from analytics_exports.orchestration.lineage import dataset_key
 if TYPE_CHECKING:
     import polars as pl
 
+    from analytics_exports.bootstrap.worker import WorkerServices
     from analytics_exports.services.production import Production
 
 
-def materialisation_metadata(production: "Production", artifact: Artifact) -> dict[str, MetadataValue]:
+def materialisation_metadata(
+    worker: "WorkerServices", production: "Production", artifact: Artifact
+) -> dict[str, MetadataValue]:
     """All metadata of a published export. Rows of its owner are included only if a setting allows it."""
-    settings, request = application("worker").settings, production.job.request
-    seconds = production.seconds
-    address = f"{settings.api_url}{BASE_PATH}/exports/{production.job.id}"
+    request, seconds = production.job.request, production.seconds
+    address = f"{worker.api_url}{BASE_PATH}/exports/{production.job.id}"
     said: dict[str, MetadataValue] = {
         "dataset": MetadataValue.text(request.dataset_name),
         "dataset_asset": MetadataValue.asset(dataset_key(request.dataset_name)),
         "format": MetadataValue.text(request.format.value),
-        "filters": MetadataValue.json(selection_to_json(request.selection)),
+        "filters": MetadataValue.json(request.selection.plain_filters()),
         "duration_seconds": MetadataValue.float(round(seconds, 3)),
         "rows_per_second": MetadataValue.float(round(artifact.row_count / seconds, 1) if seconds else 0.0),
         "status": MetadataValue.url(address),
@@ -39,7 +39,7 @@ def materialisation_metadata(production: "Production", artifact: Artifact) -> di
     }
     if production.job.request_id:
         said["request_id"] = MetadataValue.text(production.job.request_id)
-    if settings.dagster_preview:
+    if worker.preview:
         said["preview"] = MetadataValue.md(_markdown(production.preview))
     return {**said, **to_metadata(production.claim, artifact)}
 

@@ -1,25 +1,47 @@
-"""What runs share: the productions that are still open when a run ends."""
+"""The resources of runs and sensors: the services of their process, and the productions of one run."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
-from dagster import resource
+from dagster import InitResourceContext, resource
 
-from analytics_exports.bootstrap import application
 from analytics_exports.domain.errors import ExportError
 
+if TYPE_CHECKING:
+    from analytics_exports.bootstrap.sensor import SensorServices
+    from analytics_exports.bootstrap.worker import WorkerServices
 
-@resource(description="Closes the productions that an interrupted run leaves open.")
-def open_productions() -> Iterator[ExitStack]:
+
+@resource(description="The services of sensors; they last as long as the process.")
+def sensor_services() -> "SensorServices":
+    """The services of sensors in this process, made for the first tick."""
+    from analytics_exports.bootstrap import sensor  # loads psycopg and the artifact store
+
+    return sensor.process_services()
+
+
+@resource(description="The services of run workers; they last as long as the process.")
+def worker_services() -> "WorkerServices":
+    """The services of run workers in this process, made for the first run."""
+    from analytics_exports.bootstrap import worker  # loads DuckDB and Polars
+
+    return worker.process_services()
+
+
+@resource(description="Closes the productions that an interrupted run leaves open.", required_resource_keys={"worker"})
+def open_productions(context: InitResourceContext) -> Iterator[ExitStack]:
     """A stack that is closed when the run ends. Until then the warehouse stays open for the asset checks."""
-    with application("worker").warehouse.keep_alive(), ExitStack() as productions:
+    with context.resources.worker.warehouse.keep_alive(), ExitStack() as productions:
         yield productions
 
 
 def warm_up() -> None:
     """Load what the first run of a process would otherwise wait for: the catalogue, connections, the artifact store."""
-    app = application("worker")
+    from analytics_exports.bootstrap import worker
+
+    services = worker.process_services()
     with suppress(ExportError):
-        app.catalogue.state()
-        app.artifacts.check()
-        app.jobs.read_cursor("warm-up")
+        services.catalogue.state()
+        services.artifacts.check()
+        services.jobs.read_cursor("warm-up")

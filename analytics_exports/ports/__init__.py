@@ -1,7 +1,7 @@
 """The ports between the use cases and the outside: narrow Protocols in domain terms.
 
     data          Catalogue, Warehouse
-    directory     Directory, TokenStore
+    directory     Directory, UserStore, TokenStore
     files         ArtifactStore
     jobs          JobStore, Signal, Notifications
     orchestrator  Orchestrator
@@ -12,16 +12,29 @@ signatures and guarantees belong here, nothing that depends on a library. Rows a
 is imported for type checking only.
 """
 
-from analytics_exports.ports.data import Catalogue, Estimate, OnStart, Page, Scan, Warehouse
-from analytics_exports.ports.directory import Directory, TokenStore
+from analytics_exports.ports.data import (
+    SOURCES_VARIABLE,
+    BuildFailed,
+    BuildReport,
+    Catalogue,
+    Estimate,
+    OnStart,
+    Page,
+    Scan,
+    Warehouse,
+)
+from analytics_exports.ports.directory import Directory, TokenStore, UserExists, UserStore
 from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile, Written
 from analytics_exports.ports.jobs import JobStore, Notifications, Signal
 from analytics_exports.ports.orchestrator import ActiveRuns, LoggedEvent, Materialised, Orchestrator, RunEnded
 from analytics_exports.ports.stats import FinishedExport, QueueSnapshot, Stats
 
 __all__ = [
+    "SOURCES_VARIABLE",
     "ActiveRuns",
     "ArtifactStore",
+    "BuildFailed",
+    "BuildReport",
     "Catalogue",
     "Directory",
     "Estimate",
@@ -41,6 +54,8 @@ __all__ = [
     "Stats",
     "StoredFile",
     "TokenStore",
+    "UserExists",
+    "UserStore",
     "Warehouse",
     "Written",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from analytics_exports.domain.access import OwnerScope
@@ -12,6 +13,44 @@ from analytics_exports.domain.selection import Selection
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+SOURCES_VARIABLE = "ANALYTICS_EXPORTS_BUILD_SOURCES"
+"""Environment variable from which a dbt project may take the folder of its source files; set for its build."""
+
+
+class BuildFailed(Exception):
+    """dbt did not build the warehouse; the live one is unchanged.
+
+    Attributes:
+        log: Output of dbt, for operators. The message contains neither paths nor SQL.
+    """
+
+    def __init__(self, reason: str, log: Path) -> None:
+        """Make the error; ``reason`` is a fixed sentence."""
+        super().__init__(f"{reason} The live warehouse is unchanged; the dbt log has the details.")
+        self.log = log
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """A published build.
+
+    Attributes:
+        invocation_id: dbt's id of the build, also in the manifest.
+        seconds: Wall time of dbt.
+        models: Number of models built.
+        tests: Number of data tests passed.
+        warehouse_bytes: Size of the DuckDB file.
+        data_as_of: When dbt finished the file: its modification time (UTC).
+    """
+
+    invocation_id: str
+    seconds: float
+    models: int
+    tests: int
+    warehouse_bytes: int
+    data_as_of: datetime
 
 
 class Catalogue(Protocol):

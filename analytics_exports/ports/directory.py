@@ -1,11 +1,18 @@
-"""Users: authentication, tokens, accounts and tags."""
+"""Users: authentication, administration, tokens, accounts and tags."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from analytics_exports.domain.access import Principal, Profile, Scope, Token, UserId
+from analytics_exports.domain.access import Principal, Profile, Scope, Token, UserId, UserRecord
+from analytics_exports.domain.errors import ExportError
+
+
+class UserExists(ExportError):
+    """There is a user with this id or owner key already."""
+
+    code = "user_exists"
 
 
 class Directory(Protocol):
@@ -28,6 +35,38 @@ class Directory(Protocol):
 
     def profile(self, user_id: UserId, limit: int) -> Profile:
         """The user's profile, with at most ``limit`` accounts and tags. Raises UserNotFound."""
+
+
+class UserStore(Protocol):
+    """Users, for operators."""
+
+    def add(self, label: str, owner_key: str | None = None, user_id: UUID | None = None) -> UserRecord:
+        """Create a user.
+
+        Args:
+            label: Name for people.
+            owner_key: Value in the owner column of the warehouse; the id as text by default.
+            user_id: The id here; a new one by default.
+
+        Raises:
+            UserExists: the id or the owner key is in use.
+        """
+
+    def all(self) -> Sequence[UserRecord]:
+        """Every user, ordered by label."""
+
+    def find(self, who: str) -> UserRecord:
+        """The user with this id, owner key or label. Raises UserNotFound, also when several match."""
+
+    def disable(self, user_id: UserId) -> None:
+        """Refuse this user from the next request on, cancel their unfinished exports and expire their files.
+
+        Raises:
+            UserNotFound: there is no such user.
+        """
+
+    def enable(self, user_id: UserId) -> None:
+        """Accept the tokens of this user again. Raises UserNotFound."""
 
 
 class TokenStore(Protocol):

@@ -1,4 +1,4 @@
-"""Checks a published export a second time, independently of how it was made.
+"""Reads a published export, and checks it a second time, independently of how it was made.
 
 For operators. An export that was made wrongly is never published, so a failed check shows a defect of this service or
 of what it depends on; it is not reported to the owner of the file.
@@ -7,13 +7,16 @@ of what it depends on; it is not reported to the owner of the file.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.errors import ExportError
-from analytics_exports.domain.export import ExportJob
+from analytics_exports.domain.errors import ExportError, ExportExpired
+from analytics_exports.domain.export import ExportJob, JobId
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import ArtifactStore, Catalogue, Warehouse
+from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Warehouse
+
+if TYPE_CHECKING:
+    import polars as pl
 
 READ_BYTES = 16 * 2**20
 """Larger files are not read a second time."""
@@ -22,6 +25,9 @@ ROW_COUNT, READABLE, OWNER_ONLY = "row_count_matches", "file_is_readable", "owne
 
 ForeignRows = Callable[[BinaryIO, Format, str, str], int | None]
 """Counts the rows of a file that have another value in a column; ``None`` when the format has no statistics for it."""
+
+ReadFile = Callable[[BinaryIO, Format, Mapping[str, object]], "pl.DataFrame"]
+"""Reads the rows of a file with its format and options. Raises UnsupportedOperation for XLSX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,28 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactInspector:
-    """Runs the checks of published exports."""
+    """Reads published exports and runs their checks."""
 
     catalogue: Catalogue
     warehouse: Warehouse
+    jobs: JobStore
     artifacts: ArtifactStore
     foreign_rows: ForeignRows
+    read_file: ReadFile
+
+    def read(self, job_id: JobId) -> "pl.DataFrame":
+        """The rows of a published export.
+
+        Raises:
+            ExportExpired: there is no such file, or it has been removed.
+            UnsupportedOperation: the format (XLSX) is not read back.
+        """
+        job = self.jobs.load(job_id)
+        found = self.artifacts.open(job.artifact.output_path) if job and job.artifact else None
+        if job is None or found is None:
+            raise ExportExpired
+        with found.content as file:
+            return self.read_file(file, job.request.format, job.request.options)
 
     def check(self, job: ExportJob, artifact: Artifact) -> Mapping[str, CheckResult]:
         """The result of each check, by name. A check that cannot be made has failed, and says why."""

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import DatabaseUnavailable, ExportError, StorageFull, StorageUnavailable
 from analytics_exports.domain.export import JobId, Launch
-from analytics_exports.ports import JobStore, Orchestrator, Signal
+from analytics_exports.ports import Signal
+from analytics_exports.services.launch_queue import LaunchQueue
 from analytics_exports.services.production import Producer, Production
 
 RECORD_EXPORTS, RECORD_SECONDS = 50, 0.25
@@ -42,14 +42,11 @@ class BatchProduction:
 
     Attributes:
         max_runs: Batch runs that may be active at once; a further one unleases its batch and ends.
-        launch_ttl: How long a leased export belongs to this run; longer than it ever waits here.
     """
 
-    jobs: JobStore
-    orchestrator: Orchestrator
+    queue: LaunchQueue
     producer: Producer
     max_runs: int
-    launch_ttl: timedelta
 
     def export_batch(
         self, run_id: str, batch: Sequence[Launch], signal: Signal, record: Callable[[Sequence[Published]], None]
@@ -62,7 +59,7 @@ class BatchProduction:
             record: Called with several publications at a time.
         """
         if not signal.acquire_slot(self.max_runs):
-            self.jobs.unlease(batch)
+            self.queue.unlease(batch)
             return 0
         published: list[Published] = []
         count, since = 0, time.monotonic()
@@ -102,7 +99,7 @@ class BatchProduction:
         """The exports to make; ``None`` each time before waiting for more."""
         ends = time.monotonic() + MAX_SECONDS
         size, quiet_until = CHUNK_EXPORTS, time.monotonic() + IDLE_SECONDS
-        chunk = batch or self._lease(size)
+        chunk = batch or self.queue.lease(size)
         while True:
             if chunk:
                 began = time.monotonic()
@@ -116,7 +113,7 @@ class BatchProduction:
                     return
             if time.monotonic() >= ends:  # checked before leasing more
                 return
-            chunk = self._lease(size)
+            chunk = self.queue.lease(size)
 
     def _in_time(self, chunk: Sequence[Launch]) -> Iterator[JobId]:
         """The exports of a chunk that can be started in time. The rest is unleased while one is being made."""
@@ -136,13 +133,7 @@ class BatchProduction:
         """Unlease what is still waiting. If the database is away, other runs get it when the lease has expired."""
         if left := list(iter(lambda: _next(waiting), None)):
             with suppress(DatabaseUnavailable):
-                self.jobs.unlease(left)
-
-    def _lease(self, size: int) -> Sequence[Launch]:
-        leased = self.jobs.lease_pending(size, self.launch_ttl)
-        if leased:
-            self.orchestrator.add_partitions([launch.job_id for launch in leased])
-        return leased
+                self.queue.unlease(left)
 
 
 def _next(waiting: deque[Launch]) -> Launch | None:

@@ -1,6 +1,6 @@
 """Requesting an export, retrying one that ended, cancelling one, discarding its file: everything that changes state.
 
-Reading is ``export_reader``; which rows may be requested is ``selection_checker``.
+Reading is ``export_reader``; which rows may be requested is ``datasets``.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, Idem
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.services.datasets import DatasetReader
 from analytics_exports.services.production import artifact_key
-from analytics_exports.services.selection_checker import SelectionChecker
 
 CheckOptions = Callable[[Format, Mapping[str, object]], Mapping[str, object]]
 """Validates the options of a format and returns them as they are stored. Raises InvalidRequest."""
@@ -42,7 +42,7 @@ class ExportCommands:
         max_unfinished: Unfinished exports that one user may have.
     """
 
-    selection_checker: SelectionChecker
+    datasets: DatasetReader
     check_options: CheckOptions
     jobs: JobStore
     artifacts: ArtifactStore
@@ -79,7 +79,7 @@ class ExportCommands:
         idempotency_key = _idempotency_key(key, *asked)
         if idempotency_key and (earlier := self.jobs.find_by_key(principal.user_id, idempotency_key)):
             return Submitted(earlier, replayed=True)
-        dataset, selection = self.selection_checker.check(principal, dataset_id, selection)
+        dataset, selection = self.datasets.check(principal, dataset_id, selection)
         request = ExportRequest(
             dataset_id=dataset.id,
             dataset_name=dataset.name,

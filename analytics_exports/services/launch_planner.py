@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from analytics_exports.domain.errors import StorageFull, StorageUnavailable
 from analytics_exports.domain.export import Launch
-from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator, Signal
+from analytics_exports.ports import JobStore, Orchestrator, Signal
+from analytics_exports.services.launch_queue import LaunchQueue
 
 POLL_SECONDS = 2.0
 """Interval of checks without a notification, in seconds: retries become due by time alone."""
@@ -47,16 +47,14 @@ class LaunchPlanner:
         max_runs: Runs that may be active at once.
         max_single_runs: More pending exports than this are made by batch runs.
         max_batch_runs: Batch runs that may be active at once.
-        launch_ttl: How long a leased export may wait to be claimed before it is leased again.
     """
 
+    queue: LaunchQueue
     jobs: JobStore
-    artifacts: ArtifactStore
     orchestrator: Orchestrator
     max_runs: int
     max_single_runs: int
     max_batch_runs: int
-    launch_ttl: timedelta
 
     def wait(self, signal: Signal, seconds: float, is_over: Callable[[], bool] = lambda: False) -> LaunchPlan:
         """The next plan, as soon as something is pending; an empty plan after ``seconds``.
@@ -75,21 +73,13 @@ class LaunchPlanner:
             limit = BATCH_SIZE * batch_runs if batch_runs > 0 else min(free, self.max_single_runs)
             if free > 0:
                 last = signal.listeners() == 1  # asked before leasing
-                if self._can_store() and (launches := self.jobs.lease_pending(limit, self.launch_ttl)):
+                if launches := self.queue.lease(limit):
                     return self._plan(launches, min(free, batch_runs), last=last)
             left = deadline - time.monotonic()
             if left <= 0:
                 break
             signal.wait(min(left, POLL_SECONDS if free > 0 else BUSY_POLL_SECONDS))
         return LaunchPlan()
-
-    def _can_store(self) -> bool:
-        """Whether files can be written now. If not, pending exports wait instead of failing one after another."""
-        try:
-            self.artifacts.check()
-        except (StorageFull, StorageUnavailable):
-            return False
-        return True
 
     def _plan(self, launches: Sequence[Launch], batch_runs: int, *, last: bool) -> LaunchPlan:
         """Divide launches into runs.

@@ -8,7 +8,7 @@ from analytics_exports.domain.dataset import DatasetId
 from analytics_exports.domain.formats import Format, ending
 from analytics_exports.domain.selection import Selection
 from analytics_exports.ports import Page, Warehouse
-from analytics_exports.services.selection_checker import SelectionChecker
+from analytics_exports.services.datasets import DatasetReader
 
 RELATIVE_SIZES: Mapping[Format, float] = {
     Format.CSV: 1.0,
@@ -35,7 +35,7 @@ class SizeEstimate:
 class RowQueries:
     """Queries the warehouse with limits of its own, tighter than those of an export."""
 
-    selection_checker: SelectionChecker
+    datasets: DatasetReader
     warehouse: Warehouse
 
     def page(
@@ -51,10 +51,10 @@ class RowQueries:
         """At most ``limit`` of the caller's rows, starting at ``offset`` or after the cursor of an earlier page.
 
         Raises:
-            DatasetNotFound, InvalidRequest: as ``SelectionChecker.check``; also for a cursor of another request.
+            DatasetNotFound, InvalidRequest: as ``DatasetReader.check``; also for a cursor of another request.
             Unavailable, ProductionFailed: the rows could not be read.
         """
-        dataset, selection = self.selection_checker.check(principal, dataset_id, selection)
+        dataset, selection = self.datasets.check(principal, dataset_id, selection)
         scope = principal.owner_scope()
         return self.warehouse.page(dataset, scope, selection, limit=limit, offset=offset, after=cursor)
 
@@ -67,7 +67,7 @@ class RowQueries:
         options: Mapping[str, object],
     ) -> SizeEstimate:
         """Estimate the size of an export in this format. Raises as ``page``."""
-        dataset, selection = self.selection_checker.check(principal, dataset_id, selection)
+        dataset, selection = self.datasets.check(principal, dataset_id, selection)
         found = self.warehouse.estimate(dataset, principal.owner_scope(), selection)
         packed = ending(format, options) != format
         size = found.text_bytes * RELATIVE_SIZES[format] * (COMPRESSED_SIZE if packed else 1.0)

@@ -16,13 +16,13 @@ from pathlib import Path
 from uuid import UUID
 
 from analytics_exports import PROJECT
-from analytics_exports.database.directory import PostgresDirectory
-from analytics_exports.database.engine import make_engine
-from analytics_exports.database.seeding import seed
+from analytics_exports.bootstrap.operators import Administration, administration
+from analytics_exports.bootstrap.warehouse import build
+from analytics_exports.domain.access import USER_SCOPES, UserId
+from analytics_exports.ports import SOURCES_VARIABLE, BuildFailed
 from analytics_exports.settings import Settings
 from analytics_exports.stack.errors import StackError
 from analytics_exports.stack.stack import Stack
-from analytics_exports.warehouse.build import SOURCES_VARIABLE, BuildFailed, build_warehouse
 
 DEMO = PROJECT / "demo"
 IGNORED = frozenset({"target", "logs", "dbt_packages", "__pycache__", ".user.yml"})
@@ -70,7 +70,7 @@ def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
     stack = Stack(settings, say, {SOURCES_VARIABLE: str(sources)})
     try:
         stack.start_database()
-        build_demo(settings, sources, stack.logs, say)
+        build_demo(settings, sources, say)
         users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
         stack.start_services()
         yield stack, users
@@ -78,7 +78,7 @@ def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
         stack.stop()
 
 
-def build_demo(settings: Settings, sources: Path, logs: Path, say: Callable[[str], None]) -> None:
+def build_demo(settings: Settings, sources: Path, say: Callable[[str], None]) -> None:
     """Generate the source data and build the warehouse, unless it is up to date with the project.
 
     Raises:
@@ -93,7 +93,7 @@ def build_demo(settings: Settings, sources: Path, logs: Path, say: Callable[[str
     if subprocess.run([sys.executable, DEMO / "generate.py", sources], check=False).returncode:  # noqa: S603 (our own)
         raise DemoFailed("The demo's source data could not be generated; the reason is above.")
     try:
-        build_warehouse(DEMO, settings.warehouse, settings.dbt_manifest, logs=logs, sources=sources)
+        build(settings, sources)
     except BuildFailed as reason:
         raise DemoFailed(f"The demo warehouse could not be built; see {reason.log}.") from None
     stamp.write_text(version, encoding="ascii")
@@ -112,23 +112,21 @@ def project_version(project: Path) -> str:
 
 def create_users(database_url: str, sources: Path, file: Path) -> list[DemoUser]:
     """Insert the demo users, each with a token: the one in ``file`` while it is valid."""
-    engine = make_engine(database_url)
-    directory = PostgresDirectory(engine)
     kept: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    users = [
-        DemoUser(user_id, label, _token(directory, user_id, kept.get(label, "")))
-        for label, user_id in seed(engine, sources).items()
-    ]
-    engine.dispose()
+    with administration(database_url, TOKEN_LIFETIME) as services:
+        users = [
+            DemoUser(user_id, label, _token(services, UserId(user_id), kept.get(label, "")))
+            for label, user_id in services.seed(sources).items()
+        ]
     _write_private(file, json.dumps({user.label: user.token for user in users}, indent=2))
     return users
 
 
-def _token(directory: PostgresDirectory, user_id: UUID, kept: str) -> str:
-    principal = directory.authenticate(kept)
+def _token(services: Administration, user_id: UserId, kept: str) -> str:
+    principal = services.directory.authenticate(kept)
     if principal is not None and principal.user_id == user_id:
         return kept
-    return directory.issue_token(user_id, TOKEN_NAME, TOKEN_LIFETIME)
+    return services.tokens.issue(user_id, TOKEN_NAME, USER_SCOPES)[0]
 
 
 def _write_private(file: Path, text: str) -> None:

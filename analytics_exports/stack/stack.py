@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from analytics_exports import PROJECT
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.adapters import make_artifact_store
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.migrations import upgrade_schema
 from analytics_exports.settings import PREFIX, Settings
@@ -101,7 +101,7 @@ class Stack:
             ServiceFailed: One of them did not become ready.
         """
         if not self.settings.artifact_store:  # a configured folder may be an unmounted volume
-            prepare_store(self.settings)
+            make_artifact_store(self.settings).prepare()
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
         remote = bool(self.settings.broker_url)
@@ -193,11 +193,6 @@ def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[St
         yield stack
     finally:
         stack.stop()
-
-
-def prepare_store(settings: Settings) -> None:
-    """Create the artifact store if it is a folder, and its marker. Raises StorageUnavailable."""
-    Application(settings, "stack").artifacts.prepare()
 
 
 def _serves(host: str, port: int, path: str) -> bool:

@@ -16,55 +16,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from analytics_exports.parent_death import bound_to_this_process
+from analytics_exports.ports import SOURCES_VARIABLE, BuildFailed, BuildReport
 
 PATH_VARIABLE = "ANALYTICS_EXPORTS_BUILD_PATH"
 """Environment variable from which the dbt profile takes the path of the DuckDB file."""
 
-SOURCES_VARIABLE = "ANALYTICS_EXPORTS_BUILD_SOURCES"
-"""Environment variable from which the dbt project may take the folder of its source files."""
-
 BUILD_TIME = timedelta(hours=1)
 
 _DONE = frozenset({"success", "pass"})
-
-
-class BuildFailed(Exception):
-    """dbt did not build the warehouse; the live one is unchanged.
-
-    Attributes:
-        log: Output of dbt, for operators. The message contains neither paths nor SQL.
-    """
-
-    def __init__(self, reason: str, log: Path) -> None:
-        """Make the error; ``reason`` is a fixed sentence."""
-        super().__init__(f"{reason} The live warehouse is unchanged; the dbt log has the details.")
-        self.log = log
-
-
-@dataclass(frozen=True, slots=True)
-class BuildReport:
-    """A published build.
-
-    Attributes:
-        invocation_id: dbt's id of the build, also in the manifest.
-        seconds: Wall time of dbt.
-        models: Number of models built.
-        tests: Number of data tests passed.
-        warehouse_bytes: Size of the DuckDB file.
-        data_as_of: When dbt finished the file: its modification time (UTC).
-    """
-
-    invocation_id: str
-    seconds: float
-    models: int
-    tests: int
-    warehouse_bytes: int
-    data_as_of: datetime
 
 
 def build_warehouse(

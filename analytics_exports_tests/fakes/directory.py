@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
-from analytics_exports.domain.access import Named, Principal, Profile, Scope, Token, UserId
+from analytics_exports.domain.access import Named, Principal, Profile, Scope, Token, UserId, UserRecord
 from analytics_exports.domain.errors import TokenNotFound, UserNotFound
+from analytics_exports.ports import UserExists
 from analytics_exports_tests.factories import NOW
 
 
@@ -109,3 +110,38 @@ class FakeTokenStore:
             for secret, token in self._tokens.items()
             if token.revoked_at is None and token.expires_at > self.now
         }
+
+
+class FakeUserStore:
+    """Implements ``ports.UserStore``."""
+
+    def __init__(self) -> None:
+        self._users: dict[UserId, UserRecord] = {}
+
+    def add(self, label: str, owner_key: str | None = None, user_id: UUID | None = None) -> UserRecord:
+        new = UserId(user_id or uuid4())
+        user = UserRecord(new, label, owner_key or str(new), NOW, None)
+        if new in self._users or user.owner_key in {each.owner_key for each in self._users.values()}:
+            raise UserExists
+        self._users[new] = user
+        return user
+
+    def all(self) -> Sequence[UserRecord]:
+        return sorted(self._users.values(), key=lambda user: (user.label, str(user.id)))
+
+    def find(self, who: str) -> UserRecord:
+        found = [user for user in self._users.values() if who in (str(user.id), user.owner_key, user.label)]
+        if len(found) != 1:
+            raise UserNotFound("No user fits, or more than one; take the id that `users list` shows.")
+        return found[0]
+
+    def disable(self, user_id: UserId) -> None:
+        self._set(user_id, NOW)
+
+    def enable(self, user_id: UserId) -> None:
+        self._set(user_id, None)
+
+    def _set(self, user_id: UserId, disabled_at: datetime | None) -> None:
+        if user_id not in self._users:
+            raise UserNotFound
+        self._users[user_id] = replace(self._users[user_id], disabled_at=disabled_at)

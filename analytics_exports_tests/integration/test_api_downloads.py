@@ -5,6 +5,7 @@ import hashlib
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def test_what_has_no_file_says_why(file: File) -> None:
 
 def test_a_file_that_is_gone_before_its_time_is_gone(file: File) -> None:
     job_id = file.world.made(file.owner)
-    job = file.world.services.jobs.load(job_id)
+    job = file.world.jobs.load(job_id)
     assert job
     assert job.artifact
     file.world.artifacts.remove(job.artifact.output_path)
@@ -187,13 +188,10 @@ def test_a_link_needs_no_token_and_is_good_for_one_file(file: File) -> None:
 
 
 def test_a_link_ends(file: File) -> None:
-    job = file.world.services.jobs.load(file.job_id)
+    job = file.world.jobs.load(file.job_id)
     assert job
-    linking = file.world.services.download_links
-    late = type(linking)(
-        linking.export_reader, linking.directory, linking.signer, linking.lifetime, lambda: time.time() - 600
-    )
-    link = late.create(file.owner.principal, file.job_id)
+    late = replace(file.world.services.downloads, clock=lambda: time.time() - 600)
+    link = late.create_link(file.owner.principal, file.job_id)
 
     assert file.world.http().get(f"/downloads/{link.secret}").status_code == 403
 

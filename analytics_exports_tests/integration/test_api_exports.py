@@ -93,7 +93,7 @@ def test_a_key_is_replayed_also_after_its_export_has_ended(world: Live) -> None:
 def test_a_key_whose_request_is_being_answered_conflicts(world: Live) -> None:
     owner, key = world.user(), {"Idempotency-Key": "one"}
     idempotency_key = IdempotencyKey(hashlib.sha256(b"one").digest(), b"")
-    with world.services.engine.begin() as connection:
+    with world.engine.begin() as connection:
         connection.execute(select(func.pg_advisory_xact_lock(key_lock(owner.principal.user_id, idempotency_key))))
         busy = owner.ask(headers=key)
 
@@ -125,10 +125,10 @@ def test_requests_with_one_key_at_once_make_one_export(world: Live) -> None:
 def test_a_key_is_forgotten_after_a_day(world: Live) -> None:
     owner, key = world.user(), {"Idempotency-Key": "one"}
     first = owner.asked(headers=key)
-    world.services.retention.expire()
+    world.expire()
     assert owner.asked(headers=key) == first
 
-    assert world.services.jobs.delete_idempotency_keys(timedelta(0))
+    assert world.jobs.delete_idempotency_keys(timedelta(0))
     assert owner.asked(headers=key) != first
     assert timedelta(hours=24) <= KEY_RETENTION
 
@@ -186,7 +186,7 @@ def test_the_pause_grows_with_the_age_of_the_export(world: Live) -> None:
     owner = world.user()
     job_id, pauses = owner.asked(), []
     for age in (0, 20, 60, 3600):
-        with world.services.engine.begin() as connection:
+        with world.engine.begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))  # without the table's triggers
             older = "UPDATE jobs SET created_at = now() - make_interval(secs => :age) WHERE id = :id"
             connection.execute(text(older), {"age": age, "id": job_id})
@@ -215,13 +215,13 @@ def test_progress_moves_while_an_export_is_made(world: Live) -> None:
     position = owner.status(second)["progress"]["queue_position"]
     assert position > owner.status(first)["progress"]["queue_position"]
 
-    world.services.jobs.lease_pending(1000, timedelta(seconds=9))
-    _, claim = world.services.jobs.claim(first, "run", timedelta(seconds=9))
+    world.jobs.lease_pending(1000, timedelta(seconds=9))
+    _, claim = world.jobs.claim(first, "run", timedelta(seconds=9))
     assert owner.status(first)["progress"]["stage"] == "reading"
     seen = []
     for written in (25, 100):
         progress = {"rows_written": written, "bytes_written": 10 * written, "rows_total": 100}
-        assert world.services.jobs.renew(claim, timedelta(seconds=9), progress)
+        assert world.jobs.renew(claim, timedelta(seconds=9), progress)
         seen.append(owner.status(first)["progress"])
 
     assert [(item["stage"], item["percent"], item["bytes_written"]) for item in seen] == [
@@ -295,7 +295,7 @@ def test_a_retry_with_a_key_makes_one_export(world: Live) -> None:
 def test_the_file_of_a_finished_export_can_be_removed(world: Live) -> None:
     owner = world.user()
     job_id = world.made(owner)
-    path = world.services.jobs.load(job_id)
+    path = world.jobs.load(job_id)
 
     assert owner.http.delete(f"/exports/{job_id}").status_code == 204
     assert owner.status(job_id)["status"] == "expired"

@@ -1,6 +1,7 @@
 """The web page over HTTP: signing in and out, and the profile. The real application over fakes."""
 
 import re
+from dataclasses import replace
 from http.cookies import SimpleCookie
 
 import httpx
@@ -9,7 +10,7 @@ from starlette.testclient import TestClient
 
 from analytics_exports.api.app import create_app
 from analytics_exports.api.session import HEADER, SECONDS
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices, api_adapters, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import Principal, Scope
 from analytics_exports.settings import Settings
@@ -38,8 +39,13 @@ def directory(caller: Principal) -> FakeDirectory:
 
 
 @pytest.fixture
-def app(directory: FakeDirectory) -> TestClient:
-    services = Application(Settings(), "test", directory=directory)
+def services(directory: FakeDirectory) -> ApiServices:
+    settings = Settings(database_url=factories.NO_DATABASE)
+    return api_services(settings, replace(api_adapters(settings), directory=directory))
+
+
+@pytest.fixture
+def app(services: ApiServices) -> TestClient:
     return TestClient(create_app(services), "http://localhost")
 
 
@@ -67,8 +73,8 @@ def test_whoever_signs_in_is_known_by_a_cookie_that_scripts_and_other_sites_do_n
     assert app.get(ME, headers=FROM_PAGE).status_code == 200
 
 
-def test_over_https_the_cookie_is_bound_to_this_host(directory: FakeDirectory) -> None:
-    app = TestClient(create_app(Application(Settings(), "test", directory=directory)), "https://localhost")
+def test_over_https_the_cookie_is_bound_to_this_host(services: ApiServices) -> None:
+    app = TestClient(create_app(services), "https://localhost")
     response = app.post(SESSION, headers=BY_TOKEN)
 
     assert cookie(response).startswith("__host-")

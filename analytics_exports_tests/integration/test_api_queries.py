@@ -1,6 +1,7 @@
 """Query pages and estimates over HTTP: the real catalogue and warehouse behind the real application."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from analytics_exports.api.app import create_app
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import api_adapters, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.settings import Settings
@@ -45,18 +46,20 @@ def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator
     directory.tokens["token"] = caller
     directory.accounts[caller.user_id] = {str(row["id"]) for row in generate.accounts() if row["user_id"] == OWNER}
     settings = Settings(
-        state_dir=tmp_path_factory.mktemp("state"), warehouse=demo.warehouse, dbt_manifest=demo.manifest
+        state_dir=tmp_path_factory.mktemp("state"),
+        warehouse=demo.warehouse,
+        dbt_manifest=demo.manifest,
+        database_url=factories.NO_DATABASE,
     )
-    services = Application(
-        settings,
-        "test",
+    adapters = replace(
+        api_adapters(settings),
         directory=directory,
         jobs=jobs,
         artifacts=FakeArtifactStore(),
         orchestrator=orchestrator,
     )
     headers = {"Authorization": "Bearer token"}
-    return TestClient(create_app(services), f"http://localhost{BASE_PATH}", headers=headers)
+    return TestClient(create_app(api_services(settings, adapters)), f"http://localhost{BASE_PATH}", headers=headers)
 
 
 def test_run_workers_that_cannot_work_are_told_to_operators(
@@ -205,8 +208,13 @@ def test_a_missing_warehouse_is_not_now(tmp_path: Path) -> None:
     demo = built_demo()
     directory = FakeDirectory()
     directory.tokens["token"] = factories.principal(OWNER)
-    settings = Settings(state_dir=tmp_path, warehouse=tmp_path / "missing.duckdb", dbt_manifest=demo.manifest)
-    services = Application(settings, "test", directory=directory)
+    settings = Settings(
+        state_dir=tmp_path,
+        warehouse=tmp_path / "missing.duckdb",
+        dbt_manifest=demo.manifest,
+        database_url=factories.NO_DATABASE,
+    )
+    services = api_services(settings, replace(api_adapters(settings), directory=directory))
     api = TestClient(create_app(services), f"http://localhost{BASE_PATH}", headers={"Authorization": "Bearer token"})
     response = api.get(TRANSACTIONS)
 

@@ -110,7 +110,7 @@ def test_a_disabled_user_is_refused_and_their_exports_end(world: Live) -> None:
     user = world.user()
     done, pending = world.made(user), user.asked()
     link = user.http.post(f"/exports/{done}/link").json()["url"]
-    PostgresUserStore(world.services.engine).disable(user.principal.user_id)
+    PostgresUserStore(world.engine).disable(user.principal.user_id)
 
     assert user.http.get("/exports").status_code == 401
     assert world.http().get(f"{world.base_url}{link}").status_code == 403

@@ -98,7 +98,7 @@ def in_state(world: Live, owner: Caller, status: Status) -> JobId:
         if status is Status.EXPIRED:
             owner.http.delete(f"/exports/{job_id}")
         return job_id
-    jobs, job_id = world.services.jobs, owner.asked()
+    jobs, job_id = world.jobs, owner.asked()
     if status is Status.CANCELLED:
         jobs.cancel(owner.principal.user_id, job_id)
     elif status is not Status.PENDING:
@@ -129,7 +129,7 @@ def refused(world: Live, scope: Scope) -> dict[str, tuple[httpx.Client, int]]:
     narrowed = world.user(*(USER_SCOPES | {Scope.ADMIN}) - {scope})
     world.execute("UPDATE api_tokens SET revoked_at = now() WHERE user_id = :id", id=revoked.principal.user_id)
     world.execute("UPDATE api_tokens SET expires_at = now() WHERE user_id = :id", id=expired.principal.user_id)
-    PostgresUserStore(world.services.engine).disable(disabled.principal.user_id)
+    PostgresUserStore(world.engine).disable(disabled.principal.user_id)
     return {
         "nobody": (world.http(), 401),
         "nonsense": (world.http("nonsense"), 401),

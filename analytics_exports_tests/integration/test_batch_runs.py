@@ -1,17 +1,14 @@
 """Many exports in one real Dagster run: which partitions it shows as materialised, and what the jobs table says."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetKey, ExecuteInProcessResult
 from sqlalchemy import insert, text
 
-from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.bootstrap import Application, application
 from analytics_exports.database.models import User
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.dataset import dataset_id
@@ -20,24 +17,22 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.orchestration.batch import batch_job
 from analytics_exports.services import batch_production
-from analytics_exports.settings import Settings
-from analytics_exports.stack.environment import child_environment
 from analytics_exports_tests import factories
-from analytics_exports_tests.demo_warehouse import built_demo
+from analytics_exports_tests.deployment import Deployment, deployed
 
 LAUNCH_TTL = timedelta(seconds=60)
 
 
 class World:
-    """The wired service of this process, and its Dagster instance."""
+    """A deployment with users and pending exports."""
 
-    def __init__(self, app: Application, instance: DagsterInstance) -> None:
-        self.app = app
-        self.instance = instance
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.engine, self.jobs, self.instance = deployment.engine, deployment.jobs, deployment.instance
 
     def user(self) -> Principal:
         user = factories.principal()
-        with self.app.engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(insert(User).values(id=user.user_id, label="user", owner_key=user.owner_key))
         return user
 
@@ -45,14 +40,13 @@ class World:
         request = factories.request(
             dataset_id=dataset_id(dataset), dataset_name=dataset, selection=Selection(), options={}
         )
-        return self.app.jobs.create(user, request).id
+        return self.jobs.create(user, request).id
 
     def export_batch(self, share: Sequence[Launch] = ()) -> ExecuteInProcessResult:
-        config = {"ops": {"export_pending": {"config": {"run_keys": [launch.run_key for launch in share]}}}}
-        return batch_job.execute_in_process(instance=self.instance, run_config=config)
+        return self.deployment.execute(batch_job, {"run_keys": [launch.run_key for launch in share]})
 
     def job(self, job_id: JobId) -> ExportJob:
-        job = self.app.jobs.load(job_id)
+        job = self.jobs.load(job_id)
         assert job is not None
         return job
 
@@ -63,28 +57,9 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, database_url: str, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    demo = built_demo()
-    settings = Settings(
-        state_dir=tmp_path,
-        warehouse=demo.warehouse,
-        dbt_manifest=demo.manifest,
-        database_url=database_url,
-        disk_reserve_bytes=0,
-    )
-    environment = {**child_environment(settings, database_url), "DAGSTER_EVENT_BATCH_SIZE": "100"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(batch_production, "IDLE_SECONDS", 0)
-    home = tmp_path / "dagster"
-    home.mkdir()
-    shutil.copy(repository / "dagster.yaml", home)
-    LocalArtifactStore(settings.artifact_root, max_bytes=1, reserve_bytes=0).prepare()
-    application.cache_clear()
-    with DagsterInstance.get() as instance:
-        yield World(application("worker"), instance)
-    for process in ("worker", "sensor"):
-        application(process).engine.dispose()
-    application.cache_clear()
+    with deployed(tmp_path, database_url, repository, monkeypatch, DAGSTER_EVENT_BATCH_SIZE="100") as deployment:
+        yield World(deployment)
 
 
 def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> None:
@@ -92,19 +67,19 @@ def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> No
     good = [world.pending(user) for _ in range(3)]
     gone = world.pending(user, "not_there_any_more")
     cancelled, malformed = world.pending(user), world.pending(user)
-    share = world.app.jobs.lease_pending(5, LAUNCH_TTL)
-    world.app.jobs.cancel(user.user_id, cancelled)
-    with world.app.engine.begin() as connection:
+    share = world.jobs.lease_pending(5, LAUNCH_TTL)
+    world.jobs.cancel(user.user_id, cancelled)
+    with world.engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET metadata = '{}' WHERE id = :id"), {"id": malformed})
     result = world.export_batch(share)
-    world.app.event_log_projection.catch_up()
+    world.deployment.project_events()
 
     assert result.success
     assert world.materialised() == set(good)
     assert {world.job(job_id).run_id for job_id in good} == {result.run_id}
     assert [world.job(job_id).status for job_id in good] == [Status.COMPLETED] * 3
     assert (world.job(gone).status, world.job(cancelled).status) == (Status.FAILED, Status.CANCELLED)
-    with world.app.engine.connect() as connection:
+    with world.engine.connect() as connection:
         ended = connection.execute(text("SELECT status, error_code FROM jobs WHERE id = :id"), {"id": malformed}).one()
     assert tuple(ended) == ("failed", "internal_error")
 
@@ -112,15 +87,15 @@ def test_exactly_the_exports_that_succeeded_are_materialised(world: World) -> No
 def test_a_file_is_as_good_as_one_made_by_itself(world: World) -> None:
     job_id = world.pending(world.user())
     world.export_batch()
-    world.app.event_log_projection.catch_up()
+    world.deployment.project_events()
     job = world.job(job_id)
     assert job.artifact is not None
-    found = world.app.artifacts.open(job.artifact.output_path)
+    found = world.deployment.worker.artifacts.open(job.artifact.output_path)
 
     assert found is not None
     with found.content as file:
         assert len(file.read()) == job.artifact.file_size_bytes
-    assert world.app.orchestrator.latest_materialisation(job_id) is not None
+    assert world.deployment.adapters.orchestrator.latest_materialisation(job_id) is not None
     assert world.instance.has_dynamic_partition("exports", str(job_id))
 
 
@@ -128,12 +103,12 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
     user = world.user()
     done, lost = world.pending(user), world.pending(user)
     run_id = str(uuid4())
-    (first, second) = world.app.jobs.lease_pending(2, LAUNCH_TTL)
+    (first, second) = world.jobs.lease_pending(2, LAUNCH_TTL)
     world.export_batch([first])
-    world.app.jobs.claim(second.job_id, run_id, LAUNCH_TTL)
+    world.jobs.claim(second.job_id, run_id, LAUNCH_TTL)
     run = world.instance.create_run_for_job(batch_job, run_id=run_id)
     world.instance.report_run_failed(run)
-    world.app.event_log_projection.catch_up()
+    world.deployment.project_events()
 
     assert (world.job(done).status, world.job(lost).status) == (Status.COMPLETED, Status.PENDING)
 
@@ -141,12 +116,12 @@ def test_the_end_of_a_run_ends_only_what_it_still_held(world: World) -> None:
 def test_the_events_of_a_batch_are_stored_in_one_transaction(world: World) -> None:
     user = world.user()
     made = {world.pending(user) for _ in range(4)}
-    result = world.export_batch(world.app.jobs.lease_pending(4, LAUNCH_TTL))
+    result = world.export_batch(world.jobs.lease_pending(4, LAUNCH_TTL))
     written = text(
         "SELECT partition, xmin::text AS transaction FROM dagster.event_logs"
         " WHERE run_id = :run AND dagster_event_type = 'ASSET_MATERIALIZATION'"
     )
-    with world.app.engine.connect() as connection:
+    with world.engine.connect() as connection:
         rows = connection.execute(written, {"run": result.run_id}).all()
 
     assert {row.partition for row in rows} == {str(job_id) for job_id in made}

@@ -5,7 +5,8 @@ asked for.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ import pytest
 
 from analytics_exports.api.app import create_app
 from analytics_exports.artifacts import LocalArtifactStore
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import api_adapters, api_services
 from analytics_exports.client import Answered, AsyncClient, Retries
 from analytics_exports.domain import errors
 from analytics_exports.domain.export import JobId, Status
 from analytics_exports.ports import ArtifactStore, Materialised
-from analytics_exports.services.signing import Signer
+from analytics_exports.services.production import Producer
 from analytics_exports.settings import Settings
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.catalogue import FakeCatalogue
@@ -35,6 +36,7 @@ from analytics_exports_tests.fakes.warehouse import FakeWarehouse
 URL, TOKEN, STRANGER = "http://127.0.0.1", "token-of-the-owner", "token-of-a-stranger"
 DATASET = "fct_transactions"
 DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
+LEASE = timedelta(seconds=20)
 
 Scenario = Callable[[AsyncClient], Awaitable[None]]
 
@@ -42,11 +44,11 @@ Scenario = Callable[[AsyncClient], Awaitable[None]]
 class PromptOrchestrator(FakeOrchestrator):
     """Makes an export as soon as it is registered, unless ``idle``."""
 
-    services: Application
-
     def __init__(self) -> None:
         super().__init__()
         self.idle = False
+        self.produce: Callable[[JobId], Materialised]
+        self.project_events: Callable[[], object]
 
     def add_partitions(self, job_ids: Iterable[JobId]) -> None:
         job_ids = list(job_ids)
@@ -56,10 +58,8 @@ class PromptOrchestrator(FakeOrchestrator):
                 self.make(job_id)
 
     def make(self, job_id: JobId) -> None:
-        production = self.services.producer.begin(job_id, "run", remake=True)
-        artifact = production.publish()
-        self.log.append(Materialised(production.claim, artifact))
-        self.services.event_log_projection.catch_up()
+        self.log.append(self.produce(job_id))
+        self.project_events()
 
 
 class Cutting(httpx.AsyncBaseTransport):
@@ -105,19 +105,23 @@ class World:
         self.jobs = FakeJobStore()
         self.owner, self.stranger = factories.principal(), factories.principal()
         self.warehouse = self._warehouse()
-        self.services = Application(
-            Settings(state_dir=folder, **settings),
-            "api",
-            catalogue=FakeCatalogue([factories.dataset()]),
+        self.artifacts = artifacts or self._artifacts(folder)
+        self.settings = Settings(state_dir=folder, database_url=factories.NO_DATABASE, **settings)
+        self.catalogue = FakeCatalogue([factories.dataset()])
+        adapters = replace(
+            api_adapters(self.settings),
+            catalogue=self.catalogue,
             warehouse=self.warehouse,
             query_warehouse=self.warehouse,
             directory=self._directory(),
             jobs=self.jobs,
-            artifacts=artifacts or self._artifacts(folder),
+            artifacts=self.artifacts,
             orchestrator=self.orchestrator,
-            signer=Signer(lambda: b"secret"),
+            signing_key=lambda: b"secret",
         )
-        self.orchestrator.services = self.services
+        self.services = api_services(self.settings, adapters)
+        self.orchestrator.produce = self._produce
+        self.orchestrator.project_events = self.services.event_log_projection.catch_up
         self.transport = Cutting(httpx.ASGITransport(create_app(self.services)))
 
     def client(self, token: str = TOKEN) -> AsyncClient:
@@ -131,6 +135,11 @@ class World:
                 await scenario(client)
 
         anyio.run(play)
+
+    def _produce(self, job_id: JobId) -> Materialised:
+        producer = Producer(self.catalogue, self.warehouse, self.jobs, self.artifacts, LEASE, max_attempts=3)
+        production = producer.begin(job_id, "run", remake=True)
+        return Materialised(production.claim, production.publish())
 
     def _warehouse(self) -> FakeWarehouse:
         warehouse = FakeWarehouse()
@@ -204,7 +213,7 @@ def test_every_filter_and_option_is_understood(world: World) -> None:
             columns=["amount", "booking_date"],
             csv={"delimiter": ";"},
         )
-        path = await export.download(world.services.settings.state_dir / "a.csv")
+        path = await export.download(world.settings.state_dir / "a.csv")
 
         assert path.read_text(encoding="utf-8").splitlines() == [
             "amount;booking_date",

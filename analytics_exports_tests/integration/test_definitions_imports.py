@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 LISTED = "\nimport sys\nprint(*sys.modules)"
-BESIDE_DAGSTER = {"analytics_exports", "antlr4", "dotenv", "graphlib", "itsdangerous", "orjson", "pydantic_settings"}
-ADAPTERS = ("api", "artifacts", "cli", "client", "stack", "warehouse", "web")
+BESIDE_DAGSTER = {"analytics_exports", "antlr4", "dotenv", "graphlib", "orjson", "pydantic_settings"}
+ADAPTERS = ("api", "artifacts", "bootstrap", "cli", "client", "database", "identity", "stack", "warehouse", "web")
 
 
 def imported(code: str) -> set[str]:

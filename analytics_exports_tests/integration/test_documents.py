@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +11,6 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from analytics_exports.bootstrap import application
 from analytics_exports.settings import PREFIX
 from analytics_exports_tests.demo_warehouse import built_demo
 from analytics_exports_tests.documents import run
@@ -21,7 +19,7 @@ FETCHED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "sour
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> Iterator[None]:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:
     demo = built_demo()
     environment = {
         "DATABASE_URL": database_url,
@@ -31,15 +29,12 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: s
     }
     for name, value in environment.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)
-    application.cache_clear()
-    yield
-    application("api").close()
-    application.cache_clear()
 
 
 @pytest.mark.usefixtures("environment")
 def test_the_api_can_be_mounted_as_the_guide_says(repository: Path) -> None:
-    app = run(repository / "docs" / "how-to" / "mount-into-an-application.md")["app"]
+    names = run(repository / "docs" / "how-to" / "mount-into-an-application.md")
+    app = names["app"]
     assert isinstance(app, FastAPI)
     client = TestClient(app)
 
@@ -47,6 +42,7 @@ def test_the_api_can_be_mounted_as_the_guide_says(repository: Path) -> None:
     known = client.get("/api/analytics/datasets", headers={"X-User-Id": str(uuid4())})
     assert known.status_code == 200
     assert known.json()["datasets"]
+    names["services"].close()
 
 
 class Fetched(HTMLParser):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from uuid import uuid4
 
-from dagster import SensorDefinition, SensorResult, SkipReason, build_sensor_context
+from dagster import RepositoryDefinition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -19,31 +19,25 @@ world = batch_runs.world  # the fixture
 SENSORS = 4
 
 
-def sensor(number: int = 1, wait_seconds: float = 0) -> SensorDefinition:
-    """One of the launch sensors, as after a start of the code server."""
-    repository = build_definitions(launch_sensors=SENSORS, launch_wait_seconds=wait_seconds).get_repository_def()
-    return repository.get_sensor_def(f"launch_exports_{number}")
+def code_server(wait_seconds: float = 0) -> RepositoryDefinition:
+    """The launch sensors, as after a start of the code server."""
+    return build_definitions(launch_sensors=SENSORS, launch_wait_seconds=wait_seconds).get_repository_def()
 
 
 def tick(world: batch_runs.World, number: int = 1) -> list[str]:
     """The run keys of the exports that one tick launches, alone or with others."""
-    return evaluate(world, sensor(number))[0]
+    return evaluate(world, code_server(), number=number)[0]
 
 
 def evaluate(
-    world: batch_runs.World, sensor: SensorDefinition, cursor: str | None = None
+    world: batch_runs.World, repository: RepositoryDefinition, cursor: str | None = None, number: int = 1
 ) -> tuple[list[str], str | None]:
-    """The same of this sensor, and the cursor that Dagster stores with it; ``cursor`` is what it has stored before."""
-    result = sensor(build_sensor_context(instance=world.instance, cursor=cursor))
-    if isinstance(result, SkipReason):
-        return [], cursor
-    assert isinstance(result, SensorResult)
+    """The same, and the cursor that Dagster stores; ``cursor`` is what it has stored before."""
+    runs, stored = world.deployment.tick(repository, number, cursor)
     keys: list[str] = []
-    for request in result.run_requests or []:
-        keys += (
-            [request.run_key] if request.run_key else request.run_config["ops"]["export_pending"]["config"]["run_keys"]
-        )
-    return keys, result.cursor
+    for run in runs:
+        keys += [run.run_key] if run.run_key else run.run_config["ops"]["export_pending"]["config"]["run_keys"]
+    return keys, stored
 
 
 def test_a_tick_that_is_repeated_launches_nothing(world: batch_runs.World) -> None:
@@ -55,7 +49,7 @@ def test_a_tick_that_is_repeated_launches_nothing(world: batch_runs.World) -> No
 
 def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: batch_runs.World) -> None:
     job_ids = {world.pending(world.user()) for _ in range(2)}
-    one = sensor()
+    one = code_server()
 
     assert {Launch.of(key).job_id for key in evaluate(world, one)[0]} == job_ids
     again, cursor = evaluate(world, one)  # Dagster has stored no cursor
@@ -67,8 +61,8 @@ def test_what_a_tick_took_whose_result_was_lost_is_launched_by_the_next(world: b
 
 def test_a_tick_takes_nothing_when_the_next_has_begun(world: batch_runs.World) -> None:
     """The daemon was killed and is back: of the two ticks that wait, one would tell its result to nobody."""
-    one = sensor(wait_seconds=LIMIT_SECONDS)
-    with ThreadPoolExecutor() as threads, world.app.pending_signal() as signal:
+    one = code_server(wait_seconds=LIMIT_SECONDS)
+    with ThreadPoolExecutor() as threads, world.deployment.sensor.pending_signal() as signal:
         left_alone = threads.submit(evaluate, world, one)
         until(lambda: signal.listeners() == 2)
         waiting = threads.submit(evaluate, world, one)
@@ -92,7 +86,7 @@ def test_a_tick_keeps_nothing_that_it_takes_while_the_next_begins() -> None:
 def test_what_a_tick_of_another_code_server_took_is_launched_again(world: batch_runs.World) -> None:
     job_id = world.pending(world.user())
     tick(world)
-    with world.app.engine.begin() as connection:  # its result never reached Dagster, and the hold is over
+    with world.engine.begin() as connection:  # its result never reached Dagster, and the hold is over
         connection.execute(text("UPDATE jobs SET launch_after = now()"))
 
     assert tick(world) == [f"{job_id}:2"]

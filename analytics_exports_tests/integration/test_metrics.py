@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from analytics_exports.api.app import create_app
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import api_adapters, api_services
 from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.jobs import PostgresJobStore
 from analytics_exports.domain.errors import OutOfMemory
@@ -27,11 +27,11 @@ class World:
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
-        self.services = Application(Settings(state_dir=folder), "test", engine=engine)
+        settings = Settings(state_dir=folder, database_url=factories.NO_DATABASE)
         self.jobs = PostgresJobStore(engine)
         self.owner = factories.principal()
         PostgresDirectory(engine).ensure_user(self.owner)
-        self.app = create_app(self.services)
+        self.app = create_app(api_services(settings, api_adapters(settings, engine)))
         self.values()
 
     def client(self, address: str = "127.0.0.1") -> TestClient:
@@ -147,7 +147,7 @@ def test_others_find_no_metrics(world: World, address: str, headers: dict[str, s
 
 def test_a_database_that_is_away_is_told_by_the_metrics_themselves(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, database_url="postgresql://nobody@127.0.0.1:9/nothing", database_seconds=1)
-    client = TestClient(create_app(Application(settings, "api")), "http://localhost", client=("127.0.0.1", 1))
+    client = TestClient(create_app(api_services(settings)), "http://localhost", client=("127.0.0.1", 1))
 
     assert "analytics_exports_database_up 0.0" in client.get("/metrics").text
 

@@ -9,6 +9,7 @@ import pytest
 from analytics_exports.artifacts.objects import ObjectArtifactStore
 from analytics_exports.client import AsyncClient
 from analytics_exports.domain import errors
+from analytics_exports.services.retention import Retention
 from analytics_exports_tests.integration.test_client_contract import DATASET, DAYS, TOKEN, URL, World
 from analytics_exports_tests.object_store import S3
 
@@ -76,7 +77,7 @@ def test_an_expired_file_is_gone_from_the_store(s3: S3, tmp_path: Path) -> None:
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
         world.jobs.pass_time(25 * 3600)
-        assert world.services.retention.expire() == 1
+        assert Retention(world.jobs, world.artifacts, world.orchestrator, world.settings.history).expire() == 1
         with pytest.raises(errors.ExportExpired):
             await export.download(tmp_path / "a.parquet")
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from analytics_exports.api import projection_thread
 from analytics_exports.api.notification_listener import NotificationListener
 from analytics_exports.api.projection_thread import ProjectionThread
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.api import ApiServices, api_services
 from analytics_exports.database import notifications
 from analytics_exports.domain.export import JobId, Status
 from analytics_exports.gateway import EXPORT_ASSET
@@ -35,8 +35,9 @@ def follow(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(projection_thread, "POLL_SECONDS", NEVER)
     started: list[ProjectionThread] = []
 
-    def start(app: Application | None = None) -> ProjectionThread:
-        started.append(ProjectionThread(app or world.app))
+    def start(services: ApiServices | None = None) -> ProjectionThread:
+        services = services or world.deployment.api
+        started.append(ProjectionThread(services.event_log_projection, services.event_log_signal))
         started[-1].start()
         until(lambda: scalar(world, LISTENING))
         return started[-1]
@@ -44,13 +45,13 @@ def follow(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield start
     for each in started:
         each._stop.set()
-        with world.app.engine.begin() as connection:
+        with world.engine.begin() as connection:
             connection.execute(text("NOTIFY exports_decided"))
         each._thread.join()  # until its connections are given back
 
 
 def scalar(world: batch_runs.World, statement: str) -> int:
-    with world.app.engine.connect() as connection:
+    with world.engine.connect() as connection:
         return int(connection.execute(text(statement)).scalar_one())
 
 
@@ -74,8 +75,8 @@ def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_positio
     user = world.user()
     before = world.pending(user)
     world.export_batch()
-    world.app.event_log_projection.catch_up()
-    position = world.app.jobs.read_cursor(CURSOR_NAME)
+    world.deployment.project_events()
+    position = world.jobs.read_cursor(CURSOR_NAME)
     assert completed(world, before)
     missed = [world.pending(user) for _ in range(3)]
     world.export_batch()
@@ -83,7 +84,7 @@ def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_positio
     follow()
 
     until(lambda: completed(world, *missed))
-    until(lambda: world.app.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
+    until(lambda: world.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
 
 
 def damaged(materialisation: dict[str, MetadataValue], **changes: object) -> dict[str, Any]:
@@ -107,44 +108,45 @@ DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) 
 
 def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: batch_runs.World) -> None:
     user = world.user()
-    poisoned = {kind: world.app.jobs.claim(world.pending(user), f"run {kind}", LAUNCH_TTL)[1] for kind in POISON}
+    poisoned = {kind: world.jobs.claim(world.pending(user), f"run {kind}", LAUNCH_TTL)[1] for kind in POISON}
     for kind, claim in poisoned.items():
         metadata = POISON[kind](to_metadata(claim, factories.artifact()))
         event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
         world.instance.report_runless_asset_event(event)
-    with world.app.engine.begin() as connection:  # of another version of Dagster, or damaged
+    with world.engine.begin() as connection:  # of another version of Dagster, or damaged
         connection.execute(text(DAMAGE))
         connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
     job_id = world.pending(user)
-    world.export_batch([launch for launch in world.app.jobs.lease_pending(10, LAUNCH_TTL) if launch.job_id == job_id])
-    world.app.event_log_projection.catch_up()
+    world.export_batch([launch for launch in world.jobs.lease_pending(10, LAUNCH_TTL) if launch.job_id == job_id])
+    world.deployment.project_events()
 
     assert completed(world, job_id)
     assert not any(completed(world, claim.job_id) for claim in poisoned.values())
-    assert world.app.jobs.count_skipped_events() == len(POISON) - 1  # one of the last two was damaged
-    with world.app.engine.begin() as connection:  # their workers are silent
+    assert world.jobs.count_skipped_events() == len(POISON) - 1  # one of the last two was damaged
+    with world.engine.begin() as connection:  # their workers are silent
         connection.execute(text("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE status = 'running'"))
-    world.app.event_log_projection.catch_up()
+    world.deployment.project_events()
 
     assert {world.job(claim.job_id).status for claim in poisoned.values()} <= {Status.PENDING, Status.FAILED}
 
 
 @pytest.fixture
-def distant(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Application, LossyProxy]]:
+def distant(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ApiServices, LossyProxy]]:
     """The same service by way of a proxy, and connections that are tried soon."""
     monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.3)
     monkeypatch.setattr(notifications, "PROBE_SECONDS", 0.5)
-    with lossy_proxy(world.app.database_url) as proxy:
-        app = Application(world.app.settings.model_copy(update={"database_url": proxy.url}), "api")
-        yield app, proxy
-        app.close()
+    settings = world.deployment.settings
+    with lossy_proxy(str(settings.database_url)) as proxy:
+        services = api_services(settings.model_copy(update={"database_url": proxy.url}))
+        yield services, proxy
+        services.close()
 
 
 def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
-    world: batch_runs.World, distant: tuple[Application, LossyProxy], follow: Callable[..., ProjectionThread]
+    world: batch_runs.World, distant: tuple[ApiServices, LossyProxy], follow: Callable[..., ProjectionThread]
 ) -> None:
-    app, proxy = distant
-    follow(app)
+    services, proxy = distant
+    follow(services)
     job_id = world.pending(world.user())
     proxy.fall_silent()
     world.export_batch()
@@ -153,20 +155,20 @@ def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_s
 
 
 def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
-    world: batch_runs.World, distant: tuple[Application, LossyProxy]
+    world: batch_runs.World, distant: tuple[ApiServices, LossyProxy]
 ) -> None:
-    app, proxy = distant
+    services, proxy = distant
     user = world.user()
     job_id = world.pending(user)
-    listener = NotificationListener(app)
+    listener = NotificationListener(services.change_hub, services.job_notifications)
     listener.start()
     until(lambda: scalar(world, LISTENING.replace("decided", "changed")))
 
     async def wait() -> bool:
-        with app.change_hub.subscribe(job_id) as watch:
+        with services.change_hub.subscribe(job_id) as watch:
             await watch.wait(0.5)  # it tells everybody once, when it begins to listen
             proxy.fall_silent()
-            world.app.jobs.cancel(user.user_id, job_id)
+            world.jobs.cancel(user.user_id, job_id)
             return await watch.wait(LIMIT_SECONDS)
 
     assert asyncio.run(wait())

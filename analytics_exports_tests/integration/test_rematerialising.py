@@ -21,10 +21,11 @@ from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, Work
 from analytics_exports.domain.export import ExportJob, Failure, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import ArtifactStore
-from analytics_exports.services.export_reader import ExportReader
+from analytics_exports.services.downloads import Downloads
 from analytics_exports.services.production import artifact_key
 from analytics_exports.services.signing import Signer
 from analytics_exports_tests import factories
+from analytics_exports_tests.fakes.directory import FakeDirectory
 from analytics_exports_tests.lossy_proxy import lossy_proxy
 from analytics_exports_tests.ports.test_jobs import World, in_postgresql
 from analytics_exports_tests.waiting import LIMIT_SECONDS
@@ -47,7 +48,7 @@ class Remaking:
         """The tables as a worker reaches them."""
 
         self.owner = tables.make_user()
-        self.export_reader = ExportReader(tables.store, store, Signer(lambda: b"secret"))
+        self.downloads = Downloads(tables.store, store, FakeDirectory(), Signer(lambda: b"secret"), DAY)
         self.job: ExportJob = tables.store.create(self.owner, factories.request())
 
     def make(self, number: int, before_commit: Callable[[], None] = lambda: None, *, complete: bool = True) -> Artifact:
@@ -68,7 +69,7 @@ class Remaking:
 
     def download(self) -> Artifact:
         """The facts with which the file is served, once they are seen to be true."""
-        found = self.export_reader.open(self.owner, self.job.id)
+        found = self.downloads.open(self.owner, self.job.id)
         with found.file as file:
             file.seek(0)
             content = file.read()

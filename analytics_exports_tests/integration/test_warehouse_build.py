@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ import psutil
 import pytest
 
 from analytics_exports.catalogue import DbtCatalogue
+from analytics_exports.catalogue.lineage import read_lineage
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.selection import Selection
 from analytics_exports.orchestration.build import build_definitions
+from analytics_exports.ports import BuildFailed, BuildReport
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.build import PATH_VARIABLE, BuildFailed, BuildReport, build_warehouse
+from analytics_exports.warehouse.build import PATH_VARIABLE, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
 from analytics_exports_tests.run_workers import gone
 from analytics_exports_tests.waiting import killed_at_end, until
@@ -312,7 +315,7 @@ def test_the_latest_version_of_a_model_is_a_dataset_and_all_are_in_the_asset_gra
     (dataset,) = state.datasets.values()
     with warehouse.scan(dataset, OwnerScope("alice"), Selection()) as scan:
         rows = scan.frame.collect().rows()
-    definitions = build_definitions(dbt_manifest=site.manifest)
+    definitions = build_definitions(read_lineage=partial(read_lineage, site.manifest))
 
     assert (dataset.name, state.rejected) == ("customers", ())
     assert rows == [("alice", 1, "new")]

@@ -14,12 +14,13 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
+from analytics_exports.bootstrap.adapters import make_artifact_store
 from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
 from analytics_exports.stack.demo import create_users, demo_settings
 from analytics_exports.stack.environment import child_environment
 from analytics_exports.stack.scratch import scratch_folder
-from analytics_exports.stack.stack import Stack, prepare_store
+from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import Service, settings_of
@@ -154,7 +155,7 @@ def world(s3: S3) -> Iterator[World]:
         stack.start_database()
         place_demo(settings.warehouse.parent)
         users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
-        prepare_store(settings)
+        make_artifact_store(settings).prepare()
         engine = make_engine(stack.database_url, application="test")
         held.callback(engine.dispose)
         hosts = [Host(name, settings, stack.database_url, state / name) for name in ("one", "two")]

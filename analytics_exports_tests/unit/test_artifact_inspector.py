@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from analytics_exports.artifacts.owner_check import count_foreign_rows
+from analytics_exports.artifacts.writing import read_file
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob
 from analytics_exports.domain.formats import Format
@@ -46,7 +47,9 @@ class World:
         self.artifacts.files[self.artifact.output_path] = content
 
     def failed(self) -> set[str]:
-        inspecting = ArtifactInspector(self.catalogue, self.warehouse, self.artifacts, count_foreign_rows)
+        inspecting = ArtifactInspector(
+            self.catalogue, self.warehouse, FakeJobStore(), self.artifacts, count_foreign_rows, read_file
+        )
         return {name for name, verdict in inspecting.check(self.job, self.artifact).items() if not verdict.passed}
 
 

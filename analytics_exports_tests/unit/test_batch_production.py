@@ -12,6 +12,7 @@ from analytics_exports.domain.export import JobId, Launch, Status
 from analytics_exports.domain.selection import Selection
 from analytics_exports.services import batch_production
 from analytics_exports.services.batch_production import RECORD_EXPORTS, BatchProduction, Published
+from analytics_exports.services.launch_queue import LaunchQueue
 from analytics_exports.services.production import Producer
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
@@ -62,7 +63,8 @@ class World:
             lease=LEASE,
             max_attempts=3,
         )
-        self.batch_production = BatchProduction(self.jobs, self.dagster, producer, max_runs=1, launch_ttl=LAUNCH_TTL)
+        queue = LaunchQueue(self.jobs, self.artifacts, self.dagster, LAUNCH_TTL)
+        self.batch_production = BatchProduction(queue, producer, max_runs=1)
 
     def pending(self, count: int = 1, user: Principal | None = None, dataset: str = "fct_transactions") -> list[JobId]:
         request = factories.request(dataset_id=dataset_id(dataset), selection=COLUMNS)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,8 @@ from dagster import AssetSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics_exports.catalogue.lineage import Lineage, LineageNode, read_lineage
+from analytics_exports.catalogue.lineage import read_lineage
+from analytics_exports.domain.lineage import Lineage, LineageNode
 from analytics_exports.orchestration import build
 from analytics_exports.orchestration.build import build_definitions
 from analytics_exports.orchestration.lineage import TABLE, dataset_key, datasets, dbt_assets
@@ -63,7 +65,7 @@ def test_a_dataset_and_what_it_was_made_from_are_nodes(manifest: Path) -> None:
 
 
 def test_nodes_are_assets_with_the_same_edges(manifest: Path) -> None:
-    specs = dbt_assets(manifest)
+    specs = dbt_assets(read_lineage(manifest))
 
     assert {spec.key.to_user_string(): [dep.asset_key.to_user_string() for dep in spec.deps] for spec in specs} == {
         "dbt/fct": ["dbt/stg"],
@@ -101,7 +103,7 @@ def test_datasets_of_one_name_in_two_packages_have_their_ids_as_keys(tmp_path: P
 
 def test_names_that_are_no_identifiers_get_keys_that_are(tmp_path: Path) -> None:
     nodes = {f"model.p.{name}": node(name, **MARKED) for name in ("Größe", "my model", "my_model", "a/b")}
-    specs = dbt_assets(put(tmp_path / "m.json", nodes))
+    specs = dbt_assets(read_lineage(put(tmp_path / "m.json", nodes)))
 
     assert {spec.key for spec in specs} == {dataset_key(name) for name in ("Größe", "my model", "my_model", "a/b")}
     assert all(part.replace("_", "").isalnum() and part.isascii() for spec in specs for part in spec.key.path)
@@ -135,7 +137,7 @@ def test_a_graph_that_dagster_does_not_take_costs_nothing_but_the_graph(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(build, "dbt_assets", lambda _: [AssetSpec("twice", metadata={TABLE: table}) for table in "ab"])
-    definitions = build_definitions(dbt_manifest=manifest)
+    definitions = build_definitions(read_lineage=partial(read_lineage, manifest))
 
     assert "export_batch" in definitions.get_repository_def().job_names
     assert "cannot show" in caplog.text
@@ -178,7 +180,7 @@ def test_definitions_load_with_every_manifest_and_show_what_is_in_it(
     path = tmp_path_factory.getbasetemp() / f"{uuid4().hex}.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     lineage = read_lineage(path)
-    definitions = build_definitions(dbt_manifest=path, launch_sensors=1)
+    definitions = build_definitions(read_lineage=lambda: lineage, launch_sensors=1)
     path.unlink()
 
     shown = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}

@@ -29,13 +29,12 @@ from analytics_exports.domain.errors import (
 from analytics_exports.domain.export import ExportFilter, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
-from analytics_exports.services import export_reader
+from analytics_exports.services import downloads
 from analytics_exports.services.datasets import DatasetReader
-from analytics_exports.services.download_links import DownloadLinks
+from analytics_exports.services.downloads import Downloads
 from analytics_exports.services.export_commands import ExportCommands, Submitted
 from analytics_exports.services.export_reader import ExportReader
 from analytics_exports.services.production import artifact_key
-from analytics_exports.services.selection_checker import SelectionChecker
 from analytics_exports.services.signing import Signer
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
@@ -68,7 +67,7 @@ class World:
         self.dataset = factories.dataset()
         self.catalogue = FakeCatalogue([self.dataset])
         self.export_commands = ExportCommands(
-            selection_checker=SelectionChecker(DatasetReader(self.catalogue), self.directory),
+            datasets=DatasetReader(self.catalogue, self.directory),
             check_options=known_options,
             jobs=self.jobs,
             artifacts=self.artifacts,
@@ -76,10 +75,10 @@ class World:
             max_unfinished=3,
         )
         signer = Signer(lambda: b"secret")
-        self.export_reader = ExportReader(self.jobs, self.artifacts, signer)
+        self.export_reader = ExportReader(self.jobs, signer)
         self.time = 1000.0
-        self.download_links = DownloadLinks(
-            self.export_reader, self.directory, signer, timedelta(seconds=300), lambda: self.time
+        self.downloads = Downloads(
+            self.jobs, self.artifacts, self.directory, signer, timedelta(seconds=300), lambda: self.time
         )
 
     def submit(self, selection: Selection | None = None, options: Any = None, key: str | None = None) -> ExportJob:
@@ -225,10 +224,9 @@ def test_somebody_elses_export_is_not_found(world: World) -> None:
 
     for job_id in (job.id, JobId(uuid4())):
         for action in (
-            world.export_reader.find,
-            world.export_reader.open,
             world.export_reader.state,
-            world.download_links.create,
+            world.downloads.open,
+            world.downloads.create_link,
             world.export_commands.remove,
             world.export_commands.retry,
         ):
@@ -239,7 +237,7 @@ def test_somebody_elses_export_is_not_found(world: World) -> None:
 def test_the_file_of_a_completed_export_can_be_opened(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    found = world.export_reader.open(world.caller, job.id)
+    found = world.downloads.open(world.caller, job.id)
 
     assert (found.job.status, found.artifact.output_path) == (Status.COMPLETED, str(job.id))
     assert isinstance(found.file, BytesIO)
@@ -249,13 +247,13 @@ def test_the_file_of_a_completed_export_can_be_opened(world: World) -> None:
 def test_a_file_that_is_not_there_has_a_reason(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportNotReady):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
     _, claim = world.jobs.claim(job.id, "run", DAY)
     with pytest.raises(ExportNotReady):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
     world.jobs.fail_attempt(claim, Failure.of(DatasetChanged), 3)
     with pytest.raises(ExportUnavailable):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
 
 
 def test_an_expired_export_says_so_before_its_file_is_gone(world: World) -> None:
@@ -263,7 +261,7 @@ def test_an_expired_export_says_so_before_its_file_is_gone(world: World) -> None
     world.complete(job)
     world.jobs.pass_time(DAY.total_seconds())
     with pytest.raises(ExportExpired):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
 
 
 @pytest.mark.parametrize("content", [None, CONTENT[:-1], CONTENT + b"."])
@@ -271,9 +269,9 @@ def test_an_export_whose_file_is_missing_or_damaged_has_expired(world: World, co
     job = world.submit()
     world.complete(job, content)
     with pytest.raises(ExportExpired):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
 
-    assert world.export_reader.find(world.caller, job.id).status is Status.EXPIRED
+    assert world.export_reader.state(world.caller, job.id).job.status is Status.EXPIRED
     assert world.export_commands.retry(world.caller, job.id).job.retry_of == job.id
 
 
@@ -349,33 +347,33 @@ def test_a_cursor_fits_its_caller_and_its_filters_only(world: World) -> None:
 def test_a_link_opens_one_file_for_a_while(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.download_links.create(world.caller, job.id)
+    link = world.downloads.create_link(world.caller, job.id)
 
-    assert world.download_links.open(link.secret).job.id == job.id
+    assert world.downloads.open_link(link.secret).job.id == job.id
     assert link.expires_at == datetime.fromtimestamp(1300, UTC)
     world.time += 300
     with pytest.raises(InvalidLink):
-        world.download_links.open(link.secret)
+        world.downloads.open_link(link.secret)
 
 
 def test_an_altered_link_opens_nothing(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.download_links.create(world.caller, job.id).secret
+    link = world.downloads.create_link(world.caller, job.id).secret
 
     for at in range(0, len(link) - 1, 7):  # two bits of the last character mean nothing in Base64
         altered = link[:at] + ("A" if link[at] != "A" else "B") + link[at + 1 :]
         with pytest.raises(InvalidLink):
-            world.download_links.open(altered)
+            world.downloads.open_link(altered)
 
 
 def test_a_link_of_a_disabled_user_opens_nothing(world: World) -> None:
     job = world.submit()
     world.complete(job)
-    link = world.download_links.create(world.caller, job.id).secret
+    link = world.downloads.create_link(world.caller, job.id).secret
     world.directory.disabled.add(world.caller.user_id)
     with pytest.raises(InvalidLink):
-        world.download_links.open(link)
+        world.downloads.open_link(link)
 
 
 def test_a_cursor_is_no_link(world: World) -> None:
@@ -384,28 +382,28 @@ def test_a_cursor_is_no_link(world: World) -> None:
     cursor = world.export_reader.list(world.caller, ExportFilter(), 1).next
     assert cursor is not None
     with pytest.raises(InvalidLink):
-        world.download_links.open(cursor)
+        world.downloads.open_link(cursor)
 
 
 def test_there_is_a_link_to_a_completed_export_only(world: World) -> None:
     job = world.submit()
     with pytest.raises(ExportConflict):
-        world.download_links.create(world.caller, job.id)
+        world.downloads.create_link(world.caller, job.id)
 
 
 def test_while_a_file_is_replaced_nothing_is_concluded_from_what_is_there(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_reader, "REPLACEMENT_WAITS", (0,))
+    monkeypatch.setattr(downloads, "REPLACEMENT_WAITS", (0,))
     job = world.submit()
     world.complete(job, None)
     world.jobs.claim(job.id, "again", DAY, remake=True)
     with pytest.raises(Unavailable):
-        world.export_reader.open(world.caller, job.id)
-    assert world.export_reader.find(world.caller, job.id).status is Status.COMPLETED
+        world.downloads.open(world.caller, job.id)
+    assert world.export_reader.state(world.caller, job.id).job.status is Status.COMPLETED
 
     world.artifacts.files[str(job.id)] = CONTENT
-    assert world.export_reader.open(world.caller, job.id).file.read() == CONTENT
+    assert world.downloads.open(world.caller, job.id).file.read() == CONTENT
 
 
 def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world: World) -> None:
@@ -415,11 +413,11 @@ def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world:
     facts = factories.artifact(output_path=str(job.id), file_size_bytes=len(CONTENT), sha256=sha256, version="before")
     world.jobs.complete(claim, facts, DAY)
     world.artifacts.files[str(job.id)], world.artifacts.versions[str(job.id)] = CONTENT, "copied"
-    assert world.export_reader.open(world.caller, job.id).artifact == facts
+    assert world.downloads.open(world.caller, job.id).artifact == facts
 
     world.artifacts.files[str(job.id)] = CONTENT[::-1]
     with pytest.raises(ExportExpired):
-        world.export_reader.open(world.caller, job.id)
+        world.downloads.open(world.caller, job.id)
 
 
 def test_cancelling_removes_what_was_published_a_moment_before(world: World) -> None:
@@ -436,7 +434,7 @@ def test_a_file_that_was_replaced_after_its_row_was_read_is_no_damage(
 ) -> None:
     job = world.submit()
     world.complete(job)
-    stale = world.export_reader.find(world.caller, job.id)
+    stale = world.export_reader.state(world.caller, job.id).job
     _, claim = world.jobs.claim(job.id, "again", DAY, remake=True)
     new = factories.artifact(output_path=str(job.id), file_size_bytes=4, version="new")
     world.jobs.complete(claim, new, DAY)
@@ -444,4 +442,4 @@ def test_a_file_that_was_replaced_after_its_row_was_read_is_no_damage(
     usual, reads = world.jobs.find, iter([stale])
     monkeypatch.setattr(world.jobs, "find", lambda *which: next(reads, None) or usual(*which))
 
-    assert world.export_reader.open(world.caller, job.id).artifact == new
+    assert world.downloads.open(world.caller, job.id).artifact == new

@@ -16,6 +16,7 @@ from analytics_exports.services.launch_planner import (
     LaunchPlan,
     LaunchPlanner,
 )
+from analytics_exports.services.launch_queue import LaunchQueue
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.fakes.jobs import FakeJobStore
@@ -33,7 +34,8 @@ class World:
         self.jobs = FakeJobStore()
         self.dagster = FakeOrchestrator()
         self.artifacts = FakeArtifactStore()
-        self.launch_planner = LaunchPlanner(self.jobs, self.artifacts, self.dagster, WORKERS, BURST, RUNS, LAUNCH_TTL)
+        queue = LaunchQueue(self.jobs, self.artifacts, self.dagster, LAUNCH_TTL)
+        self.launch_planner = LaunchPlanner(queue, self.jobs, self.dagster, WORKERS, BURST, RUNS)
 
     def pending(self, count: int = 1) -> list[JobId]:
         user = factories.principal()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from analytics_exports.bootstrap import Application
+from analytics_exports.bootstrap.sensor import sensor_services
 from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from benchmarks.launch import backfill, burst, filling, singly
@@ -63,10 +63,10 @@ def measured(call: Callable[[], object]) -> float:
 def sizes(service: Service, exports: int) -> dict[str, float]:
     """What should stay as quick as it is, however much there is: ticks, statuses, exports."""
     settings = service.stack.settings.model_copy(update={"database_url": service.stack.database_url})
-    application = Application(settings, "benchmark")
-    with application.pending_signal() as signal:
-        look = measured(lambda: application.launch_planner.wait(signal, 0))
-    application.close()
+    services = sensor_services(settings)
+    with services.pending_signal() as signal:
+        look = measured(lambda: services.launch_planner.wait(signal, 0))
+    services.close()
     since = service.scalar("SELECT now()")
     single = singly.one_at_a_time(service, exports, pause=2)
     job = service.ended(service.ask())

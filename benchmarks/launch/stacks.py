@@ -12,13 +12,14 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, text
 
+from analytics_exports.bootstrap.adapters import make_artifact_store
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
 from analytics_exports.settings import Settings
 from analytics_exports.stack.demo import DemoUser, build_demo, create_users, demo_settings
 from analytics_exports.stack.environment import dagster_home
 from analytics_exports.stack.processes import ManagedProcess, Program
-from analytics_exports.stack.stack import DEFINITIONS, Stack, prepare_store
+from analytics_exports.stack.stack import DEFINITIONS, Stack
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
 
 BROKER = "redis-server"
@@ -37,7 +38,7 @@ class NaiveStack(Stack):
 
     def start_services(self) -> None:
         """Start what there is."""
-        prepare_store(self.settings)
+        make_artifact_store(self.settings).prepare()
         home = dagster_home(self.settings)
         home.mkdir(exist_ok=True)
         shutil.copyfile(NAIVE, home / "dagster.yaml")
@@ -120,7 +121,7 @@ def running(kind: type[Stack], state: Path, say: Callable[[str], None]) -> Itera
     stack = kind(settings, say)
     try:
         stack.start_database()
-        build_demo(settings, sources, stack.logs, say)
+        build_demo(settings, sources, say)
         users = create_users(stack.database_url, sources, settings.warehouse.with_name("tokens.json"))
         user = next(user for user in users if user.label == OWNER)
         stack.start_services()

@@ -2,7 +2,6 @@
 
 import base64
 from contextlib import ExitStack
-from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import quote
 from uuid import UUID
@@ -20,57 +19,56 @@ from analytics_exports.contract.lists import LinkOut
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob, JobId
 from analytics_exports.domain.formats import ending, media_type
-from analytics_exports.services.export_reader import OpenFile
+from analytics_exports.services.downloads import OpenFile
 
 
 def download_export(job_id: UUID, request: Request, state: ApiStateDep, caller: CallerDep) -> Response:
     """The file of a completed export."""
     with ExitStack() as held:
         held.enter_context(state.downloads.acquire(caller.user_id))
-        found = state.services.export_reader.open(caller, JobId(job_id))
+        found = state.services.downloads.open(caller, JobId(job_id))
         held.callback(found.file.close)
-        return _answer(request, state, found, held, by_link=False)
+        return _answer(request, state, found, held)
 
 
 def create_link(job_id: UUID, services: ServicesDep, caller: CallerDep) -> LinkOut:
     """A link that downloads the file without a token, for a few minutes."""
-    link = services.download_links.create(caller, JobId(job_id))
+    link = services.downloads.create_link(caller, JobId(job_id))
     return LinkOut(url=f"{BASE_PATH}/downloads/{link.secret}", expires_at=link.expires_at)
 
 
 def download_link(link: str, request: Request, state: ApiStateDep) -> Response:
     """The file that a download link leads to."""
     with ExitStack() as held:
-        found = state.services.download_links.open(link)
+        found = state.services.downloads.open_link(link)
         held.callback(found.file.close)
         held.enter_context(state.downloads.acquire(found.job.user_id))
-        return _answer(request, state, found, held, by_link=True)
+        return _answer(request, state, found, held)
 
 
-def _answer(request: Request, state: ApiState, found: OpenFile, held: ExitStack, *, by_link: bool) -> Response:
+def _answer(request: Request, state: ApiState, found: OpenFile, held: ExitStack) -> Response:
     """The response that the conditional headers require, in the order of RFC 9110, section 13.2.2."""
     job, artifact = found.job, found.artifact
     etag = f'"{artifact.sha256}"'
     headers = _headers(job, artifact, etag)
     kind = media_type(job.request.format, job.request.options)
-    settings = state.services.settings
+    settings, downloads = state.services.settings, state.services.downloads
     if if_match_fails(request.headers, etag):
         raise PreconditionFailed
     if if_none_match_matches(request.headers, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if request.method == "HEAD":
         return Response(headers={**headers, "Content-Length": str(artifact.file_size_bytes)}, media_type=kind)
-    may_delegate = not job.replacing  # otherwise another file could be opened later
-    if may_delegate and settings.download_redirect and (address := _address(state, artifact)):
-        state.services.jobs.record_download(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+    if settings.download_redirect and (address := downloads.store_address(found)):
+        downloads.record(found, 0, artifact.file_size_bytes)
         return RedirectResponse(address, headers={"Cache-Control": "no-store", "ETag": etag})
-    if may_delegate and settings.accel_redirect:
-        state.services.jobs.record_download(job.id, 0, artifact.file_size_bytes, by_link=by_link)
+    if settings.accel_redirect and not job.replacing:  # otherwise nginx could open another file
+        downloads.record(found, 0, artifact.file_size_bytes)
         location = f"{settings.accel_redirect.rstrip('/')}/{artifact.output_path}"
         return Response(headers={**headers, "X-Accel-Redirect": location}, media_type=kind)
     parts = _parts(request, etag, artifact.file_size_bytes)
     first, count = (parts[0].start, sum(map(len, parts))) if parts else (0, artifact.file_size_bytes)
-    state.services.jobs.record_download(job.id, first, count, by_link=by_link)
+    downloads.record(found, first, count)
     return FileTransfer(
         found.file,
         artifact.file_size_bytes,
@@ -81,12 +79,6 @@ def _answer(request: Request, state: ApiState, found: OpenFile, held: ExitStack,
         readers=state.readers,
         stall_seconds=settings.download_stall_seconds,
     )
-
-
-def _address(state: ApiState, artifact: Artifact) -> str | None:
-    """A URL of the artifact store itself, valid as long as a download link."""
-    lifetime = timedelta(seconds=state.services.settings.download_link_seconds)
-    return state.services.artifacts.link(artifact.output_path, lifetime)
 
 
 def _parts(request: Request, etag: str, size: int) -> list[range] | None:

@@ -16,7 +16,7 @@ from analytics_exports.domain.errors import InvalidToken
 
 def get_me(services: ServicesDep, caller: CallerDep) -> ProfileOut:
     """Who you are, what your token may do, and your accounts and tags to filter by."""
-    return ProfileOut.of(caller, services.directory.profile(caller.user_id, MAX_VALUES))
+    return ProfileOut.of(caller, services.callers.profile(caller, MAX_VALUES))
 
 
 def sign_in(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Response:

@@ -1,7 +1,6 @@
 """JSON Web Tokens of an external issuer, signed with a shared key or one of the issuer's published keys.
 
-The claim ``sub`` is the id of a user who exists here and is not disabled; ``scope`` lists scopes separated by spaces,
-by default those of every user.
+The claim ``sub`` is the id of a user; ``scope`` lists scopes separated by spaces, by default those of every user.
 """
 
 from collections.abc import Sequence
@@ -9,34 +8,29 @@ from uuid import UUID
 
 import jwt
 
-from analytics_exports.domain.access import USER_SCOPES, Principal, Scope, UserId
+from analytics_exports.domain.access import USER_SCOPES, Scope, UserId
 from analytics_exports.domain.errors import IdentityUnavailable
-from analytics_exports.ports import Directory
 
 FETCH_SECONDS = 2.0
 KEYS_SECONDS = 300
 LEEWAY_SECONDS = 10
 
 
-class JwtAuthenticator:
+class JwtVerifier:
     """Verifies tokens of one issuer for one audience."""
 
-    def __init__(
-        self, directory: Directory, *, issuer: str, audience: str, algorithms: Sequence[str], key: str, jwks_url: str
-    ) -> None:
+    def __init__(self, *, issuer: str, audience: str, algorithms: Sequence[str], key: str, jwks_url: str) -> None:
         """Verify with ``key``, or with the keys at ``jwks_url``, which are fetched when needed and cached."""
-        self._directory = directory
         self._issuer = issuer
         self._audience = audience
         self._algorithms = list(algorithms)
         self._key = key
         self._published = jwt.PyJWKClient(jwks_url, lifespan=KEYS_SECONDS, timeout=FETCH_SECONDS) if jwks_url else None
 
-    def authenticate(self, token: str) -> Principal | None:
-        """The user that a token belongs to; ``None`` unless the token is valid now.
+    def verify(self, token: str) -> tuple[UserId, frozenset[Scope]] | None:
+        """The user and the scopes of a token; ``None`` unless it is valid now.
 
         Raises:
-            DatabaseUnavailable: PostgreSQL does not respond.
             IdentityUnavailable: the issuer's keys cannot be fetched.
         """
         try:
@@ -49,12 +43,11 @@ class JwtAuthenticator:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-            user_id = UUID(claims["sub"])
+            return UserId(UUID(claims["sub"])), _scopes(claims.get("scope"))
         except jwt.PyJWKClientConnectionError:
             raise IdentityUnavailable from None
         except (jwt.PyJWTError, ValueError):
             return None
-        return self._directory.get_active_user(UserId(user_id), _scopes(claims.get("scope")))
 
     def _key_of(self, token: str) -> jwt.PyJWK | str:
         return self._published.get_signing_key_from_jwt(token) if self._published else self._key
