@@ -1,20 +1,20 @@
-"""The JobStore's part for users: create, read, list, cancel and discard their exports.
+"""The jobs table for owners: create, read, list, cancel and discard their exports.
 
-Every statement names the owner, so that an unknown id and another user's id take the same path. What workers do is in
-``jobs``.
+Every statement names the owner, so that an unknown id and another user's id take the same path.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, false, func, insert, null, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Update, and_, case, false, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from analytics_exports.database import transitions
 from analytics_exports.database.codec import job_from_row, skip_malformed
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
@@ -33,8 +33,8 @@ LEASED = func.coalesce(Job.lease_until > func.now(), false())
 PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.value), else_=Job.status)
 
 
-class OwnerJobs(Transactions):
-    """The users' part of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
+class PostgresOwnerJobs(Transactions):
+    """Implements ``ports.OwnerJobs``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def create(
         self,
@@ -129,15 +129,21 @@ class OwnerJobs(Transactions):
         with self._transaction() as session:
             return list(skip_malformed((row[0].id, partial(_job, row)) for row in session.execute(statement)))
 
+    def queue_position(self, job_id: JobId) -> int:
+        """The position of this export in the queue as it is now."""
+        place = select(Job.turn, Job.created_at).where(Job.id == job_id).subquery()
+        before = tuple_(Job.turn, Job.created_at) < tuple_(place.c.turn, place.c.created_at)
+        statement = select(func.count()).select_from(Job).join(place, before).where(Job.status == Status.PENDING)
+        with self._transaction() as session:
+            return (session.scalar(statement) or 0) + 1
+
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled."""
-        values = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
-        return self._end(user_id, job_id, Job.status.in_(LIVE), values)
+        return self._change(user_id, job_id, transitions.cancel)
 
     def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Completed becomes expired, before its retention is over."""
-        values = {"status": Status.EXPIRED.value, "expires_at": func.least(Job.expires_at, func.now())}
-        return self._end(user_id, job_id, Job.status == Status.COMPLETED, values)
+        return self._change(user_id, job_id, transitions.expire)
 
     def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
         """Record that a transfer begins."""
@@ -145,13 +151,12 @@ class OwnerJobs(Transactions):
         with self._transaction() as session:
             session.execute(insert(Download).values(values))
 
-    def _end(
-        self, user_id: UserId, job_id: JobId, when: ColumnElement[bool], values: dict[str, Any]
+    def _change(
+        self, user_id: UserId, job_id: JobId, transition: Callable[[ColumnElement[bool]], Update]
     ) -> ExportJob | None:
         """Make a transition if the export is in a state that allows it. Returns the export as it then is."""
-        mine = and_(Job.id == job_id, Job.user_id == user_id)
         with self._transaction("owner", user_id) as session:
-            session.execute(update(Job).where(mine, when).values(values))
+            session.execute(transition(and_(Job.id == job_id, Job.user_id == user_id)))
             found = session.execute(_jobs_of(user_id).where(Job.id == job_id)).one_or_none()
             return None if found is None else _job(found)
 

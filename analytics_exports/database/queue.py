@@ -1,4 +1,4 @@
-"""The JobStore's part for launching: the queue of pending exports, and leasing them.
+"""The jobs table as a queue: pending exports, and leasing them to be launched.
 
 The queue is fair between users (start-time fair queueing; Goyal, Vin and Cheng 1996). Each export gets a start tag
 ``turn`` when it is stored: one more than the user's latest export that is waiting or has started, but at least the
@@ -45,8 +45,8 @@ def next_turn(user_id: UserId) -> ColumnElement[int]:
     return func.greatest(now, after_own.scalar_subquery())
 
 
-class LaunchQueue(Transactions):
-    """The launching part of ``ports.JobStore``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
+class PostgresQueue(Transactions):
+    """The launching part of ``ports.WorkerJobs``; raises DatabaseUnavailable when PostgreSQL does not respond."""
 
     def lease_pending(self, limit: int, ttl: timedelta) -> Sequence[Launch]:
         """Lease pending exports, fair between users."""
@@ -83,11 +83,3 @@ class LaunchQueue(Transactions):
         lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
         with self._transaction() as session:
             return bool(session.scalar(select(lately.exists())))
-
-    def queue_position(self, job_id: JobId) -> int:
-        """The position of this export in the queue as it is now."""
-        place = select(Job.turn, Job.created_at).where(Job.id == job_id).subquery()
-        before = tuple_(Job.turn, Job.created_at) < tuple_(place.c.turn, place.c.created_at)
-        statement = select(func.count()).select_from(Job).join(place, before).where(Job.status == Status.PENDING)
-        with self._transaction() as session:
-            return (session.scalar(statement) or 0) + 1

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, func, insert, null, or_, select, update
+from sqlalchemy import Engine, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from analytics_exports.database import transitions
 from analytics_exports.database.models import Job, User
 from analytics_exports.domain.access import UserId, UserRecord
 from analytics_exports.domain.errors import UserNotFound
-from analytics_exports.domain.export import LIVE, Status
 from analytics_exports.ports import UserExists
 from analytics_exports.reconnecting import unavailable_when_away
 
@@ -55,12 +55,10 @@ class PostgresUserStore:
     def disable(self, user_id: UserId) -> None:
         """Refuse this user from the next request on, cancel their unfinished exports and expire their files."""
         mine = Job.user_id == user_id
-        cancelled = {"status": Status.CANCELLED.value, "completed_at": func.now(), "lease_until": null()}
-        expired = {"status": Status.EXPIRED.value, "expires_at": func.least(Job.expires_at, func.now())}
         with unavailable_when_away(), Session(self._engine) as session, session.begin():
             _set(session, user_id, func.coalesce(User.disabled_at, func.now()))
-            session.execute(update(Job).where(mine, Job.status.in_(LIVE)).values(cancelled))
-            session.execute(update(Job).where(mine, Job.status == Status.COMPLETED).values(expired))
+            session.execute(transitions.cancel(mine))
+            session.execute(transitions.expire(mine))
 
     def enable(self, user_id: UserId) -> None:
         """Accept the tokens of this user again."""

@@ -3,7 +3,7 @@
     data          Catalogue, Warehouse
     directory     Directory, UserStore, TokenStore
     files         ArtifactStore
-    jobs          JobStore, Signal, Notifications
+    jobs          JobStore in three roles, Signal, Notifications
     orchestrator  Orchestrator
     stats         Stats
 
@@ -25,7 +25,7 @@ from analytics_exports.ports.data import (
 )
 from analytics_exports.ports.directory import Directory, TokenStore, UserExists, UserStore
 from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile, Written
-from analytics_exports.ports.jobs import JobStore, Notifications, Signal
+from analytics_exports.ports.jobs import JobStore, MaintenanceJobs, Notifications, OwnerJobs, Signal, WorkerJobs
 from analytics_exports.ports.orchestrator import ActiveRuns, LoggedEvent, Materialised, Orchestrator, RunEnded
 from analytics_exports.ports.stats import FinishedExport, QueueSnapshot, Stats
 
@@ -41,10 +41,12 @@ __all__ = [
     "FinishedExport",
     "JobStore",
     "LoggedEvent",
+    "MaintenanceJobs",
     "Materialised",
     "Notifications",
     "OnStart",
     "Orchestrator",
+    "OwnerJobs",
     "Page",
     "QueueSnapshot",
     "RunEnded",
@@ -57,5 +59,6 @@ __all__ = [
     "UserExists",
     "UserStore",
     "Warehouse",
+    "WorkerJobs",
     "Written",
 ]

@@ -19,8 +19,8 @@ from analytics_exports.domain.export import (
 )
 
 
-class JobStore(Protocol):
-    """The jobs table. Each method is one transaction, each transition one compare-and-set on the database's clock."""
+class OwnerJobs(Protocol):
+    """What owners do with their exports."""
 
     def create(
         self,
@@ -43,9 +43,6 @@ class JobStore(Protocol):
     def find_by_key(self, user_id: UserId, idempotency_key: IdempotencyKey) -> ExportJob | None:
         """The export that was stored with this idempotency key. Raises IdempotencyKeyReused as ``create``."""
 
-    def load(self, job_id: JobId) -> ExportJob | None:
-        """An export of any user: for workers and operators only."""
-
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """An export of this user; ``None`` when it does not exist or belongs to another user.
 
@@ -59,6 +56,34 @@ class JobStore(Protocol):
 
     def queue_position(self, job_id: JobId) -> int:
         """The position of a pending export in the queue as it is now: 1 for the one that is launched next."""
+
+    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Pending or running becomes cancelled. Returns the export as it then is; ``None`` if it is not the user's."""
+
+    def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
+        """Completed becomes expired. Returns the export as it then is; ``None`` if it is not the user's."""
+
+    def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
+        """Record that a transfer of ``byte_count`` bytes begins; ``by_link`` when the request had no token."""
+
+
+class AttemptJobs(Protocol):
+    """What workers and maintenance both do."""
+
+    def load(self, job_id: JobId) -> ExportJob | None:
+        """An export of any user: for workers and operators only."""
+
+    def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
+        """End an attempt: the export becomes pending when another attempt can help, failed otherwise.
+
+        Another attempt can help when the failure is retryable, and fewer than ``max_attempts`` ended by causes that are
+        not transient; or, for a transient cause, when there were fewer attempts, or the first failed less than
+        ``TRANSIENT_RETRY_PERIOD`` ago. The waits between attempts grow.
+        """
+
+
+class WorkerJobs(AttemptJobs, Protocol):
+    """Launching and making exports."""
 
     def lease_pending(self, limit: int, ttl: timedelta) -> Sequence[Launch]:
         """Lease pending exports to be launched now: for ``ttl`` nobody else gets them.
@@ -101,31 +126,18 @@ class JobStore(Protocol):
             ClaimLost: the claim is no longer valid.
         """
 
+
+class MaintenanceJobs(AttemptJobs, Protocol):
+    """The event log projection, and the end of exports."""
+
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed; ``False`` when the claim is not the current one. Idempotent."""
-
-    def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
-        """End an attempt: the export becomes pending when another attempt can help, failed otherwise.
-
-        Another attempt can help when the failure is retryable, and fewer than ``max_attempts`` ended by causes that are
-        not transient; or, for a transient cause, when there were fewer attempts, or the first failed less than
-        ``TRANSIENT_RETRY_PERIOD`` ago. The waits between attempts grow.
-        """
 
     def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
         """End the attempts that an unsuccessfully ended run still holds, as ``fail_attempt``. Returns their exports."""
 
     def expired_leases(self, limit: int) -> Sequence[Claim]:
         """Claims on running exports whose lease has expired."""
-
-    def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """Pending or running becomes cancelled. Returns the export as it then is; ``None`` if it is not the user's."""
-
-    def discard(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
-        """Completed becomes expired. Returns the export as it then is; ``None`` if it is not the user's."""
-
-    def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
-        """Record that a transfer of ``byte_count`` bytes begins; ``by_link`` when the request had no token."""
 
     def expire(self, limit: int) -> Sequence[ExportJob]:
         """Completed exports past their retention become expired. Returns every expired export that still has a file."""
@@ -153,6 +165,13 @@ class JobStore(Protocol):
 
     def unskip_event(self, position: int) -> None:
         """Record that a skipped event was applied after all, or no longer exists."""
+
+
+class JobStore(OwnerJobs, WorkerJobs, MaintenanceJobs, Protocol):
+    """The whole jobs table. A service names the role it needs.
+
+    Each method is one transaction, each transition one compare-and-set on the database's clock.
+    """
 
 
 class Signal(Protocol):

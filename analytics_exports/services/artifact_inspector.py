@@ -13,7 +13,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ExportError, ExportExpired
 from analytics_exports.domain.export import ExportJob, JobId
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Warehouse
+from analytics_exports.ports import ArtifactStore, Catalogue, Warehouse, WorkerJobs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +44,7 @@ class ArtifactInspector:
 
     catalogue: Catalogue
     warehouse: Warehouse
-    jobs: JobStore
+    jobs: WorkerJobs
     artifacts: ArtifactStore
     foreign_rows: ForeignRows
     read_file: ReadFile

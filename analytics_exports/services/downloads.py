@@ -27,7 +27,7 @@ from analytics_exports.domain.errors import (
     Unavailable,
 )
 from analytics_exports.domain.export import LIVE, ExportJob, JobId, Status
-from analytics_exports.ports import ArtifactStore, Directory, JobStore, StoredFile
+from analytics_exports.ports import ArtifactStore, Directory, OwnerJobs, StoredFile
 from analytics_exports.services.signing import Signer
 
 PURPOSE = "download"
@@ -71,7 +71,7 @@ class Downloads:
         clock: Returns seconds since the epoch.
     """
 
-    jobs: JobStore
+    jobs: OwnerJobs
     artifacts: ArtifactStore
     directory: Directory
     signer: Signer

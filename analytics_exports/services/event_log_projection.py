@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from analytics_exports.domain.errors import RunCancelled, StorageUnavailable, WorkerLost
 from analytics_exports.domain.export import LIVE, Claim, Failure, JobId, Status
-from analytics_exports.ports import ArtifactStore, JobStore, LoggedEvent, Materialised, Orchestrator, RunEnded
+from analytics_exports.ports import ArtifactStore, LoggedEvent, MaintenanceJobs, Materialised, Orchestrator, RunEnded
 from analytics_exports.services.production import artifact_key
 
 CURSOR_NAME = "dagster_events"
@@ -33,7 +33,7 @@ class EventLogProjection:
         max_attempts: Attempts an export gets before it fails for good.
     """
 
-    jobs: JobStore
+    jobs: MaintenanceJobs
     artifacts: ArtifactStore
     orchestrator: Orchestrator
     retention: timedelta

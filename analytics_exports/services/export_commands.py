@@ -15,7 +15,7 @@ from analytics_exports.domain.errors import ExportConflict, ExportNotFound, Unav
 from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, IdempotencyKey, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.ports import ArtifactStore, Orchestrator, OwnerJobs
 from analytics_exports.services.datasets import DatasetReader
 from analytics_exports.services.production import artifact_key
 
@@ -44,7 +44,7 @@ class ExportCommands:
 
     datasets: DatasetReader
     check_options: CheckOptions
-    jobs: JobStore
+    jobs: OwnerJobs
     artifacts: ArtifactStore
     orchestrator: Orchestrator
     max_unfinished: int

@@ -8,7 +8,7 @@ from uuid import UUID
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.errors import ExportNotFound, FieldProblem, InvalidRequest
 from analytics_exports.domain.export import ExportFilter, ExportJob, JobId, Status
-from analytics_exports.ports import JobStore
+from analytics_exports.ports import OwnerJobs
 from analytics_exports.services.signing import Signer
 
 
@@ -32,7 +32,7 @@ class ExportPage:
 class ExportReader:
     """Reads exports of a user. Each method takes the authenticated caller first."""
 
-    jobs: JobStore
+    jobs: OwnerJobs
     signer: Signer
 
     def state(self, principal: Principal, job_id: JobId) -> ExportState:

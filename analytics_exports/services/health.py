@@ -6,7 +6,7 @@ from datetime import datetime
 
 from analytics_exports.domain.dataset import Rejection
 from analytics_exports.domain.errors import ExportError, Unavailable
-from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Orchestrator, Warehouse
+from analytics_exports.ports import ArtifactStore, Catalogue, MaintenanceJobs, Orchestrator, Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Health:
 
     catalogue: Catalogue
     warehouse: Warehouse
-    jobs: JobStore
+    jobs: MaintenanceJobs
     artifacts: ArtifactStore
     orchestrator: Orchestrator
 

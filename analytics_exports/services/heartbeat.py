@@ -17,7 +17,7 @@ from typing import Self
 
 from analytics_exports.domain.errors import DatabaseUnavailable, ExportError
 from analytics_exports.domain.export import Claim
-from analytics_exports.ports import JobStore, OnStart
+from analytics_exports.ports import OnStart, WorkerJobs
 
 PROGRESS_SECONDS = 1.0
 COUNT_STOP_SECONDS = 1.0
@@ -31,7 +31,7 @@ class Heartbeat:
         lost: Whether the claim was lost.
     """
 
-    def __init__(self, jobs: JobStore, claim: Claim, lease: timedelta) -> None:
+    def __init__(self, jobs: WorkerJobs, claim: Claim, lease: timedelta) -> None:
         """Renew ``claim``, which expires when it is not renewed for ``lease``."""
         self.lost = False
         self._jobs = jobs

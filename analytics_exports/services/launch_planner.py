@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from analytics_exports.domain.export import Launch
-from analytics_exports.ports import JobStore, Orchestrator, Signal
+from analytics_exports.ports import Orchestrator, Signal, WorkerJobs
 from analytics_exports.services.launch_queue import LaunchQueue
 
 POLL_SECONDS = 2.0
@@ -50,7 +50,7 @@ class LaunchPlanner:
     """
 
     queue: LaunchQueue
-    jobs: JobStore
+    jobs: WorkerJobs
     orchestrator: Orchestrator
     max_runs: int
     max_single_runs: int

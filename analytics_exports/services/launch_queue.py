@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, Unavailable
 from analytics_exports.domain.export import Launch
-from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.ports import ArtifactStore, Orchestrator, WorkerJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class LaunchQueue:
         ttl: How long a leased export may wait to be claimed before it is leased again.
     """
 
-    jobs: JobStore
+    jobs: WorkerJobs
     artifacts: ArtifactStore
     orchestrator: Orchestrator
     ttl: timedelta

@@ -18,7 +18,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, ExportError, InternalFailure
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import ending
-from analytics_exports.ports import ArtifactStore, Catalogue, JobStore, Scan, Warehouse, Written
+from analytics_exports.ports import ArtifactStore, Catalogue, Scan, Warehouse, WorkerJobs, Written
 from analytics_exports.services.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Producer:
 
     catalogue: Catalogue
     warehouse: Warehouse
-    jobs: JobStore
+    jobs: WorkerJobs
     artifacts: ArtifactStore
     lease: timedelta
     max_attempts: int

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable
 from analytics_exports.domain.export import LIVE, ExportJob, JobId, Status
-from analytics_exports.ports import ArtifactStore, JobStore, Orchestrator
+from analytics_exports.ports import ArtifactStore, MaintenanceJobs, Orchestrator
 
 PAGE = 500
 """Exports expired at a time."""
@@ -30,7 +30,7 @@ class Retention:
         history: How long Dagster's partitions and runs of exports are kept; longer than any file.
     """
 
-    jobs: JobStore
+    jobs: MaintenanceJobs
     artifacts: ArtifactStore
     orchestrator: Orchestrator
     history: timedelta

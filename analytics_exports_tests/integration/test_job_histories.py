@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine, text
 
-from analytics_exports.database import jobs
+from analytics_exports.database import transitions
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, TooManyExports, WarehouseChanged, WorkerLost
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
 from analytics_exports_tests import factories
@@ -170,7 +170,7 @@ def status_of(job: ExportJob | None) -> Status | None:
 
 
 def test_memory_and_postgresql_agree_on_every_life(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "JITTER", 0)
+    monkeypatch.setattr(transitions, "JITTER", 0)
     bounded = settings(max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(type("Here", (Lockstep,), {"engine": engine}), settings=bounded)
     check_histories(engine)

@@ -17,8 +17,8 @@ IMPORTS = (
     "analytics_exports.definitions",
     "analytics_exports.orchestration.storage",
     "analytics_exports.orchestration.warm.launcher",
-    "analytics_exports.database.jobs",
-    "analytics_exports.gateway.dagster_gateway",
+    "analytics_exports.bootstrap.sensor",
+    "analytics_exports.services.batch_production",
     "dagster._core.storage.noop_compute_log_manager",
     "duckdb",
 )
