@@ -4,7 +4,6 @@
     cell_text          values as text in cells of CSV and XLSX
     compression        compressed text files
     counting           counts records of text files
-    duck_types         parses DuckDB's type names
     formats            the base class and the table of all formats
     formula_guard      marks text that a spreadsheet would evaluate
     hashing_writer     the file object that counts, hashes and limits what is written

@@ -20,7 +20,7 @@ def cell_text(field: Field, style: TimeStyle) -> pl.Expr:
     if isinstance(dtype, pl.Binary):
         return value.bin.encode("hex")
     if dtype.is_nested():
-        return pl.when(value.is_not_null()).then(to_json(value, dtype, field.kind))
+        return pl.when(value.is_not_null()).then(to_json(value, dtype, field.type))
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return value.cast(pl.String)
     return value

@@ -15,12 +15,12 @@ from analytics_exports.artifacts.warning_collector import WarningCode, WarningCo
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms count too
 """Characters that can start a formula."""
 
-_TEXT_KINDS = frozenset({"", "enum", "varchar"})
+_TEXT_KINDS = frozenset({"enum", "unknown", "varchar"})
 
 
 def is_free_text(field: Field) -> bool:
     """Whether the cells of a column can contain any text."""
-    return isinstance(field.dtype, pl.String) and field.kind.name in _TEXT_KINDS
+    return isinstance(field.dtype, pl.String) and field.type.kind in _TEXT_KINDS
 
 
 class FormulaGuard:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from analytics_exports.artifacts.duck_types import Kind, parse_type
+from analytics_exports.domain.column_type import UNKNOWN, ColumnType
 from analytics_exports.domain.dataset import Column
 
 
@@ -15,12 +15,12 @@ class Field:
 
     Attributes:
         dtype: The type in the frame.
-        kind: What DuckDB's type name adds to it.
+        type: In the warehouse: it distinguishes JSON from other text, and maps from lists.
     """
 
     column: Column
     dtype: pl.DataType
-    kind: Kind
+    type: ColumnType
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Layout:
         if [column.name for column in known] != schema.names():
             raise ValueError("The columns are not those of the frame.")
         fields = (
-            Field(column, dtype, parse_type(column.type) if columns else Kind())
+            Field(column, dtype, column.parsed_type if columns else UNKNOWN)
             for column, dtype in zip(known, schema.dtypes(), strict=True)
         )
         return cls(tuple(fields), facts or {})

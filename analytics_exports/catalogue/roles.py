@@ -4,30 +4,10 @@ Owners, accounts and tags are only compared exactly: with a collation ``alice`` 
 number 1.0 can be spelled in several ways. The types of each use are exactly those that the warehouse can compare.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
-)
-IDS = INTEGERS | {"UUID", "VARCHAR"}
-NUMBERS = INTEGERS | {"FLOAT", "DOUBLE"}
-DATES = frozenset(
-    {
-        "DATE",
-        "TIMESTAMP",
-        "TIMESTAMP_S",
-        "TIMESTAMP_MS",
-        "TIMESTAMP_NS",
-        "TIMESTAMP WITH TIME ZONE",
-        "TIMESTAMPTZ_NS",
-    }
-)
-
-_LIST = re.compile(r"(\w+)\[\d*\]")
-_DECIMAL = re.compile(r"DECIMAL(\(\d+,\s*\d+\))?")
-_COLLATED = re.compile(r"VARCHAR COLLATE [\w.]+", re.IGNORECASE)
+from analytics_exports.domain.column_type import DATES, EXACT, LISTS, NUMBERS, ColumnType, parse_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +15,36 @@ class Role:
     """A use of a column.
 
     Attributes:
-        fits: Whether a type, by its name in upper case, is allowed for this use.
+        fits: Whether a type is allowed for this use.
         wanted: The allowed types, for operators.
     """
 
-    fits: Callable[[str], bool]
+    fits: Callable[[ColumnType], bool]
     wanted: str
 
     def accepts(self, type_name: str) -> bool:
-        """Whether a column of this type is allowed."""
-        return self.fits(type_name.upper())
+        """Whether a column of the type with this name is allowed."""
+        return self.fits(parse_type(type_name))
 
 
-def _is_id(name: str) -> bool:
-    return name in IDS
+def _is_id(of: ColumnType) -> bool:
+    return of.kind in EXACT and not of.collation
 
 
-def _is_id_or_list(name: str) -> bool:
-    found = _LIST.fullmatch(name)
-    return _is_id(found[1] if found else name)
+def _is_id_or_list(of: ColumnType) -> bool:
+    return _is_id(of.child if of.kind in LISTS else of)
 
 
-def _is_date(name: str) -> bool:
-    return name in DATES
+def _is_date(of: ColumnType) -> bool:
+    return of.kind in DATES
 
 
-def _is_number(name: str) -> bool:
-    return name in NUMBERS or _DECIMAL.fullmatch(name) is not None
+def _is_number(of: ColumnType) -> bool:
+    return of.kind in NUMBERS
 
 
-def _is_choice(name: str) -> bool:
-    return name in IDS or name == "BOOLEAN" or name.startswith("ENUM(")
+def _is_choice(of: ColumnType) -> bool:
+    return _is_id(of) or of.kind in {"boolean", "enum"}
 
 
 OWNER = ACCOUNT = Role(_is_id, "UUID, an integer type, or VARCHAR without a collation")
@@ -73,8 +52,3 @@ TAG = Role(_is_id_or_list, "UUID, an integer type, VARCHAR without a collation, 
 DATE = Role(_is_date, "DATE or a TIMESTAMP type")
 CHOICE = Role(_is_choice, "VARCHAR without a collation, an ENUM, BOOLEAN, UUID or an integer type")
 NUMBER = Role(_is_number, "an integer type, DECIMAL, FLOAT or DOUBLE")
-
-
-def without_collation(type_name: str) -> str:
-    """The name of the type without its collation."""
-    return "VARCHAR" if _COLLATED.fullmatch(type_name) else type_name

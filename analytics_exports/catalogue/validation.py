@@ -155,7 +155,7 @@ def _type_problem(column: Column, role: roles.Role) -> str:
 
 def _described(column: Column, model: Model) -> Column:
     description = model.descriptions.get(column.name.lower(), "")
-    return Column(column.name, roles.without_collation(column.type), description)
+    return Column(column.name, column.parsed_type.name, description)
 
 
 def _filters(meta: DatasetMeta, columns: ByName) -> FilterSet:

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import NewType
 from uuid import UUID, uuid5
 
+from analytics_exports.domain.column_type import ColumnType, parse_type
+
 DatasetId = NewType("DatasetId", UUID)
 
 NAMESPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
@@ -37,6 +39,11 @@ class Column:
     name: str
     type: str
     description: str = ""
+
+    @property
+    def parsed_type(self) -> ColumnType:
+        """The type as a value."""
+        return parse_type(self.type)
 
 
 @dataclass(frozen=True, slots=True)

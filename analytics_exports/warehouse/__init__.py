@@ -22,7 +22,6 @@
     sources           a DuckDB file, or a folder of Parquet files
     spill             folders for data that does not fit into memory
     table_sizes       row counts of all tables
-    types             DuckDB's types as values
     values            ids and numbers as parameters of a column's type
 
 Only the composition root imports it: it loads duckdb, polars and pyarrow, and ``postgres`` loads psycopg and sqlglot.

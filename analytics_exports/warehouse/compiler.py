@@ -23,7 +23,6 @@ from analytics_exports.warehouse.identifiers import ROWS, column, quote, table_n
 from analytics_exports.warehouse.json_values import row_json_sql
 from analytics_exports.warehouse.paging import Position, rows_after, sort_keys
 from analytics_exports.warehouse.ranges import BLOCK_ROWS, ORDERED, Range
-from analytics_exports.warehouse.types import parse_type
 
 OWNER = "<owner>"
 """The alias of the owner; no column of a checked dataset can have this name."""
@@ -64,7 +63,7 @@ class Compiler:
         names = selection.columns or tuple(known)
         if not known.keys() >= {*names, dataset.owner_column}:
             raise DatasetChanged
-        types = {name: parse_type(column.type) for name, column in known.items()}
+        types = {name: column.parsed_type for name, column in known.items()}
         self.columns = tuple(known[name] for name in names)
         self.keys = sort_keys(dataset, types, names)
         self._hashed = dataset.filters.date_column is None and not dataset.unique_key
@@ -85,15 +84,15 @@ class Compiler:
         """The rows whose first sort key is in ``range``."""
         key = self.keys[0]
         bounds = {
-            f"{key.sql} >= CAST($range_begin AS {key.type})": ("range_begin", range.begin),
-            f"{key.sql} < CAST($range_end AS {key.type})": ("range_end", range.end),
+            f"{key.sql} >= CAST($range_begin AS {key.type.name})": ("range_begin", range.begin),
+            f"{key.sql} < CAST($range_end AS {key.type.name})": ("range_end", range.end),
         }
         given = [Condition(sql, {name: text}) for sql, (name, text) in bounds.items() if text is not None]
         return self._rows(*(given or [Condition(f"{key.sql} IS NULL")]))
 
     def extents(self) -> Query | None:
         """The owner and the fields of ``ranges.Extent`` for each block; ``None`` when the key cannot bound a range."""
-        if parse_type(self.keys[0].type).kind not in ORDERED or self._hashed:
+        if self.keys[0].type.kind not in ORDERED or self._hashed:
             return None
         key = self.keys[0].sql
         query = self._select(

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.column_type import EXACT, FLOATS, LISTS, NUMBERS, VARCHAR, ColumnType
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import NumericRange, Selection
 from analytics_exports.warehouse.identifiers import column
-from analytics_exports.warehouse.types import VARCHAR, DuckDBType
-from analytics_exports.warehouse.values import EXACT, FLOATS, INTEGERS, at_least, at_most, parse_id, parse_ids
+from analytics_exports.warehouse.values import at_least, at_most, parse_id, parse_ids
 
-Types = Mapping[str, DuckDBType]
+Types = Mapping[str, ColumnType]
 
 _MIDNIGHTS = {
     "date": "DATE",
@@ -30,8 +30,6 @@ _MIDNIGHTS = {
 """For each type of a date column: the type in which its values are compared with the midnights of days (UTC)."""
 
 _NANOSECONDS = frozenset({"timestamp_ns", "timestamptz_ns"})
-_NUMBERS = frozenset({"decimal", *INTEGERS, *FLOATS})
-_LISTS = frozenset({"array", "list"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Condition:
     params: Mapping[str, object] = field(default_factory=dict)
 
 
-def typed_column(types: Types, name: str | None) -> tuple[str, DuckDBType]:
+def typed_column(types: Types, name: str | None) -> tuple[str, ColumnType]:
     """SQL for a column, comparing text by its bytes whatever its collation, and the column's type.
 
     Raises:
@@ -99,7 +97,7 @@ def _days(name: str | None, types: Types, selection: Selection) -> Iterator[Cond
 def _any_of(name: str | None, types: Types, texts: Sequence[str], parameter: str) -> Condition:
     """Rows whose value is one of ``texts``, or whose list contains one of them."""
     text, of = typed_column(types, name)
-    has_list = of.kind in _LISTS
+    has_list = of.kind in LISTS
     element = of.child if has_list else of
     if element.kind not in EXACT:
         element = VARCHAR
@@ -111,7 +109,7 @@ def _any_of(name: str | None, types: Types, texts: Sequence[str], parameter: str
 
 def _between(bounds: NumericRange, types: Types, number: int) -> Iterator[Condition]:
     text, of = typed_column(types, bounds.name)
-    if of.kind not in _NUMBERS:
+    if of.kind not in NUMBERS:
         raise DatasetChanged
     if bounds.minimum is not None:
         low = f"min_{number}"

@@ -19,8 +19,8 @@ handle them.
 counterpart for the JSON API.
 """
 
+from analytics_exports.domain.column_type import ColumnType
 from analytics_exports.warehouse.identifiers import field, quote
-from analytics_exports.warehouse.types import DuckDBType
 
 _FAITHFUL = frozenset(
     {
@@ -32,7 +32,7 @@ _FAITHFUL = frozenset(
 _AS_JSON = frozenset({"union", "variant"})
 
 
-def to_transport(expression: str, of: DuckDBType) -> str:
+def to_transport(expression: str, of: ColumnType) -> str:
     """SQL that converts ``expression``, of type ``of``, to its representation; unchanged if it is that already."""
     if of.kind in _FAITHFUL:
         return expression
@@ -44,26 +44,26 @@ def to_transport(expression: str, of: DuckDBType) -> str:
     return f"CAST({text} AS VARCHAR)"
 
 
-def _list(expression: str, of: DuckDBType) -> str:
+def _list(expression: str, of: ColumnType) -> str:
     carried = to_transport("e", of.child)
     return expression if carried == "e" else f"list_transform({expression}, lambda e: {carried})"
 
 
-def _array(expression: str, of: DuckDBType) -> str:
+def _array(expression: str, of: ColumnType) -> str:
     return _list(f"CAST({expression} AS {of.child.name}[])", of)
 
 
-def _map(expression: str, of: DuckDBType) -> str:
+def _map(expression: str, of: ColumnType) -> str:
     return f"list_transform(map_entries({expression}), lambda e: {_pack('e', of)})"
 
 
-def _struct(expression: str, of: DuckDBType) -> str:
+def _struct(expression: str, of: ColumnType) -> str:
     if all(to_transport("f", inner) == "f" for _, inner in of.fields):
         return expression
     return f"CASE WHEN {expression} IS NOT NULL THEN {_pack(expression, of)} END"
 
 
-def _pack(expression: str, of: DuckDBType) -> str:
+def _pack(expression: str, of: ColumnType) -> str:
     fields = (f"{quote(name)} := {to_transport(field(expression, name), inner)}" for name, inner in of.fields)
     return f"struct_pack({', '.join(fields)})"
 

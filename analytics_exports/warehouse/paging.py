@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.column_type import ColumnType, parse_type
 from analytics_exports.domain.dataset import Dataset
 from analytics_exports.domain.errors import FieldProblem, InvalidRequest
 from analytics_exports.domain.selection import Selection
@@ -29,10 +30,10 @@ _MAX_ROWS_TAKEN = 2**40
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """An expression by which rows are sorted, and its type in SQL."""
+    """An expression by which rows are sorted, and its type."""
 
     sql: str
-    type: str
+    type: ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class Position:
 def sort_keys(dataset: Dataset, types: Types, names: Sequence[str]) -> tuple[SortKey, ...]:
     """The sort keys when the columns ``names`` are read."""
     named = dict.fromkeys(name for name in (dataset.filters.date_column, *dataset.unique_key) if name is not None)
-    cells = (typed_column(types, name) for name in named)
-    keys = tuple(SortKey(sql, of.name) for sql, of in cells)
-    return keys if dataset.unique_key else (*keys, SortKey(f"hash({', '.join(map(column, names))})", "UBIGINT"))
+    keys = tuple(SortKey(*typed_column(types, name)) for name in named)
+    if dataset.unique_key:
+        return keys
+    return (*keys, SortKey(f"hash({', '.join(map(column, names))})", parse_type("UBIGINT")))
 
 
 def rows_after(position: Position, keys: Sequence[SortKey]) -> Condition:
@@ -64,7 +66,7 @@ def _from(place: SortValues, keys: Sequence[SortKey], number: int) -> str:
     sql, rest = keys[number].sql, _from(place, keys, number + 1)
     if place[number] is None:
         return f"({sql} IS NULL AND {rest})"
-    value = f"TRY_CAST($after_{number} AS {keys[number].type})"
+    value = f"TRY_CAST($after_{number} AS {keys[number].type.name})"
     return f"({sql} > {value} OR {sql} IS NULL OR ({sql} = {value} AND {rest}))"
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.column_type import EXACT
 from analytics_exports.domain.errors import IsolationViolation
-from analytics_exports.warehouse.values import EXACT
 
 BLOCK_ROWS = 122_880
 """Rows that DuckDB stores, and skips, together."""

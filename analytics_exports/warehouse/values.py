@@ -11,27 +11,24 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from uuid import UUID
 
-from analytics_exports.warehouse.types import DuckDBType
+from analytics_exports.domain.column_type import FLOATS, INTEGERS, ColumnType
 
 _SIGNED = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64, "hugeint": 128}
 _UNSIGNED = {"utinyint": 8, "usmallint": 16, "uinteger": 32, "ubigint": 64, "uhugeint": 128}
 
-INTEGERS = {name: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in _SIGNED.items()} | {
+INTEGER_LIMITS = {name: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for name, bits in _SIGNED.items()} | {
     name: (0, 2**bits - 1) for name, bits in _UNSIGNED.items()
 }
 """The smallest and largest value of each integer type."""
 
-EXACT = frozenset({"uuid", "varchar", *INTEGERS})
-"""Types whose values are equal exactly when their text is equal. An owner column has one of them."""
-
-FLOATS = {"float": Decimal(struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]), "double": Decimal(sys.float_info.max)}
+FLOAT_LIMITS = {"float": Decimal(struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]), "double": Decimal(sys.float_info.max)}
 """The largest finite value of each floating-point type."""
 
 _ENOUGH_DIGITS = Context(prec=100)
 _MAX_INTEGER_LENGTH = 40
 
 
-def parse_id(text: str, of: DuckDBType) -> str | int | None:
+def parse_id(text: str, of: ColumnType) -> str | int | None:
     """The value of an exact type written as ``text``; ``None`` when there is none.
 
     Only the canonical spelling is accepted: ``7`` but not ``07``, a UUID in lower case with hyphens.
@@ -40,17 +37,17 @@ def parse_id(text: str, of: DuckDBType) -> str | int | None:
         return text if _is_unicode(text) else None
     if of.kind == "uuid":
         return text if _is_canonical_uuid(text) else None
-    low, high = INTEGERS[of.kind]
+    low, high = INTEGER_LIMITS[of.kind]
     number = _canonical_integer(text)
     return number if number is not None and low <= number <= high else None
 
 
-def parse_ids(texts: Sequence[str], of: DuckDBType) -> list[str | int]:
+def parse_ids(texts: Sequence[str], of: ColumnType) -> list[str | int]:
     """Those of ``texts`` that are values of an exact type."""
     return [value for value in (parse_id(text, of) for text in texts) if value is not None]
 
 
-def at_least(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
+def at_least(bound: Decimal, of: ColumnType) -> Decimal | int | float | None:
     """The smallest value of a numeric type that is not below ``bound``; ``None`` when there is none.
 
     For floating-point types it is the value nearest to ``bound``.
@@ -61,7 +58,7 @@ def at_least(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
     return _fit(max(bound, low), of, ROUND_CEILING)
 
 
-def at_most(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
+def at_most(bound: Decimal, of: ColumnType) -> Decimal | int | float | None:
     """The largest value of a numeric type that is not above ``bound``; ``None`` when there is none.
 
     For floating-point types it is the value nearest to ``bound``.
@@ -72,17 +69,17 @@ def at_most(bound: Decimal, of: DuckDBType) -> Decimal | int | float | None:
     return _fit(min(bound, high), of, ROUND_FLOOR)
 
 
-def _limits(of: DuckDBType) -> tuple[Decimal, Decimal]:
+def _limits(of: ColumnType) -> tuple[Decimal, Decimal]:
     if of.kind in INTEGERS:
-        low, high = INTEGERS[of.kind]
+        low, high = INTEGER_LIMITS[of.kind]
         return Decimal(low), Decimal(high)
     if of.kind in FLOATS:
-        return FLOATS[of.kind].copy_negate(), FLOATS[of.kind]
+        return FLOAT_LIMITS[of.kind].copy_negate(), FLOAT_LIMITS[of.kind]
     high = Decimal((0, (9,) * of.precision, -of.scale))
     return high.copy_negate(), high
 
 
-def _fit(bound: Decimal, of: DuckDBType, rounding: str) -> Decimal | int | float:
+def _fit(bound: Decimal, of: ColumnType, rounding: str) -> Decimal | int | float:
     if of.kind in INTEGERS:
         return int(bound.to_integral_value(rounding))
     if of.kind == "double":

@@ -45,7 +45,9 @@ class Case:
 CASES = {
     "days": Case(DAY, "DATE", "number", 3),
     "days, the last unknown": Case(f"CASE WHEN number < {ROWS} - 9 THEN {DAY} END", "DATE", "number", 4),
-    "moments": Case("TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_seconds(number)", "TIMESTAMPTZ", "number", 3),
+    "moments": Case(
+        "TIMESTAMPTZ '2020-01-01 00:00:00+00' + to_seconds(number)", "TIMESTAMP WITH TIME ZONE", "number", 3
+    ),
     "texts": Case("printf('%09d', number)", "VARCHAR", "number", 3),
     "one day": Case("DATE '2020-01-01'", "DATE", "number", 0),
     "unordered": Case(DAY, "DATE", "hash(number)", 0),

@@ -33,6 +33,7 @@ from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
 from analytics_exports.artifacts.writing import Content, count_file, write_file
 from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.column_type import parse_type
 from analytics_exports.domain.dataset import Column, FilterSet, Relation
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
@@ -40,7 +41,6 @@ from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import literal, quote
 from analytics_exports.warehouse.json_values import row_json_sql
-from analytics_exports.warehouse.types import parse_type
 from analytics_exports_tests import factories
 
 often = settings(

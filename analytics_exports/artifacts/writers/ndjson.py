@@ -46,7 +46,7 @@ class NdjsonWriter:
 
     def __init__(self, file: BinaryIO, layout: Layout, style: TimeStyle) -> None:
         """Begin a file; it is closed at the end."""
-        members = [(field.name, pl.col(field.name), field.dtype, field.kind) for field in layout.fields]
+        members = [(field.name, pl.col(field.name), field.dtype, field.type) for field in layout.fields]
         self._line = to_object(members, style).alias("line")
         self._file = file
 

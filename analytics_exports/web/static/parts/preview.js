@@ -36,15 +36,20 @@ export class Preview {
 function table({ columns, rows }) {
   const head = columns.map(({ name, type, description }) =>
     h("th", { scope: "col", title: description }, name, h("code", {}, type.toLowerCase())));
-  const body = rows.map((row) => h("tr", {}, columns.map((column) => cell(row[column.name], column))));
+  const numeric = new Set(columns.map(({ name }) => name).filter((name) => rows.every((row) => isNumber(row[name]))));
+  const body = rows.map((row) => h("tr", {}, columns.map(({ name }) => cell(row[name], numeric.has(name)))));
   return h("div", { class: "scroll", role: "region", "aria-label": "The first rows", tabindex: "0" },
     h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
 }
 
-function cell(value, { type }) {
+/** Long numbers are texts in JSON. */
+function isNumber(value) {
+  return value === null || typeof value === "number" || (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value));
+}
+
+function cell(value, number) {
   if (value === null) return h("td", { class: "quiet" }, "NULL");
   const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  const number = /^(DECIMAL|DOUBLE|FLOAT|REAL|U?(BIG|HUGE|SMALL|TINY)?INT)/.test(type) && !type.endsWith("]");
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
   return h("td", { class: number ? "number" : null, title: shown === text ? null : text }, shown);
 }
