@@ -13,7 +13,9 @@ event log and serves the file to its owner.
     catalogue, warehouse, artifacts, database, gateway, identity, client, web
                                        dbt, DuckDB, files, PostgreSQL, Dagster, JSON Web Tokens; the Python client;
                                        the web page
-    reconnecting | parent_death        retries after a lost connection; child processes that end with their parent
+    encoding | reconnecting | parent_death
+                                       values as JSON and text; retries after a lost connection; child processes that
+                                       end with their parent
     ports | contract                   interfaces of the adapters; models of the HTTP interface
     domain                             types and rules of exports, on the standard library alone
 

@@ -7,7 +7,6 @@
     formats            the base class and the table of all formats
     formula_guard      marks text that a spreadsheet would evaluate
     hashing_writer     the file object that counts, hashes and limits what is written
-    json_values        values as JSON, as Polars expressions
     keys               keys of files
     layout             the columns and facts that a writer knows in advance
     local              the store in a folder
@@ -16,7 +15,6 @@
     owner_check        counts rows of other owners in a file
     parts              exports split into several files in a zip
     staging            writing and publishing a file in a folder
-    times              dates and times as text
     warning_collector  warnings about a file
     writers            the formats
     writing            the loop that writes a frame to a file

@@ -7,9 +7,9 @@ spells them. NULL stays NULL.
 
 import polars as pl
 
-from analytics_exports.artifacts.json_values import to_json
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import TEMPORAL, TimeStyle
+from analytics_exports.encoding.json_values import to_json
+from analytics_exports.encoding.times import TEMPORAL, TimeStyle
 
 
 def cell_text(field: Field, style: TimeStyle) -> pl.Expr:

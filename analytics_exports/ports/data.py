@@ -99,7 +99,7 @@ class Page:
 
     Attributes:
         columns: With DuckDB's type names.
-        rows: Each the text of one JSON object; values as ``warehouse.json_values`` defines.
+        rows: Each the text of one JSON object; values as ``encoding.json_values`` defines.
         next: Cursor of the following page; ``None`` on the last.
         data_as_of: When the version of the warehouse that was read was built.
     """

@@ -12,7 +12,6 @@
     file_identity     detects whether a file was overwritten
     frames            how each DuckDB type is represented in a frame
     identifiers       quoting
-    json_values       how each DuckDB type is represented in JSON
     paging            the order of rows, and cursors
     postgres          the port ``Warehouse`` on PostgreSQL
     ranges            reading a large table in ranges

@@ -2,11 +2,16 @@
 
 from typing import Any
 
+import polars as pl
+
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.encoding.json_values import to_object
 from analytics_exports.ports import Estimate
+from analytics_exports.warehouse.batches import to_frame
 from analytics_exports.warehouse.compiler import Compiler, Query
 from analytics_exports.warehouse.paging import Position, position_after
+from analytics_exports.warehouse.scan import check_owner
 from analytics_exports.warehouse.session import Session
 
 _BATCH_ROWS = 4_096
@@ -30,11 +35,12 @@ class CheckedQueries:
         position, more = begin, True
         while more and len(rows) < limit:
             piece = min(limit - len(rows), _BATCH_ROWS)
-            found = self._read(self._compiler.page(piece + 1, offset, position))
-            more = len(found) > piece
-            rows += (row for row, *_ in found[:piece])
+            found = self._frame(self._compiler.page(piece + 1, offset, position))
+            more = found.height > piece
+            rows += self._encoded(found.head(piece))
             if more:
-                position, offset = position_after([tuple(place) for _, *place in found[:piece]], position), 0
+                places = found.head(piece).select(self._compiler.key_names).rows()
+                position, offset = position_after(places, position), 0
         return rows, position if more else None
 
     def count(self) -> int:
@@ -46,6 +52,23 @@ class CheckedQueries:
         rows = self.count()
         sizes = [size for (size,) in self._read(self._compiler.sizes(_SAMPLE_ROWS))]
         return Estimate(row_count=rows, text_bytes=round(rows * sum(sizes) / max(len(sizes), 1)))
+
+    def _encoded(self, frame: pl.DataFrame) -> list[str]:
+        """Each row as a JSON object."""
+        if frame.is_empty():
+            return []
+        members = [
+            (item.name, pl.col(item.name), frame.schema[item.name], item.parsed_type) for item in self._compiler.columns
+        ]
+        return frame.select(to_object(members)).to_series().to_list()
+
+    def _frame(self, query: Query) -> pl.DataFrame:
+        """The rows of ``query``, without the owner; no columns when there are no rows. Raises as ``_read``."""
+        with self._connection.domain_errors():
+            batches = [to_frame(batch) for batch in self._connection.reader(query, _BATCH_ROWS)]
+        frame = check_owner(pl.concat(batches), self._scope) if batches else pl.DataFrame()
+        self._connection.verify()
+        return frame
 
     def _read(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of ``query``, without the owner in the first column.

@@ -20,7 +20,6 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse.conditions import Condition, filter_conditions, owner_condition
 from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import ROWS, column, quote, table_name
-from analytics_exports.warehouse.json_values import row_json_sql
 from analytics_exports.warehouse.paging import Position, rows_after, sort_keys
 from analytics_exports.warehouse.ranges import BLOCK_ROWS, ORDERED, Range
 
@@ -119,19 +118,23 @@ class Compiler:
         return _wrap(query, f"*, {owner}")
 
     def page(self, limit: int, offset: int, position: Position | None) -> Query:
-        """Some rows in order: the owner, the row as a JSON object, and its sort values as text.
+        """Some rows in order, as represented in frames: the owner, the columns, and the sort values as text.
 
-        Rendering happens in the wrapping SELECT, on ``limit`` rows only.
+        Conversion happens in the wrapping SELECT, on ``limit`` rows only.
         """
-        keys = {f"<key {number}>": key.sql for number, key in enumerate(self.keys)}
+        keys = dict(zip(self.key_names, (key.sql for key in self.keys), strict=True))
         columns = (*map(column, self._types), self._owner, *(f"{sql} AS {quote(name)}" for name, sql in keys.items()))
         begin = (rows_after(position, self.keys),) if position else ()
         skipped = offset + (position.rows_taken if position else 0)
         query = self._select(columns, f"{self._ordered()} LIMIT {limit:d} OFFSET {skipped:d}", *begin)
-        rendered = ", ".join(
-            [quote(OWNER), row_json_sql(self._types), *(f"CAST({quote(name)} AS VARCHAR)" for name in keys)]
-        )
-        return _wrap(query, rendered)
+        cells = [f"{to_transport(quote(name), of)} AS {quote(name)}" for name, of in self._types.items()]
+        texts = [f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in keys]
+        return _wrap(query, ", ".join([quote(OWNER), *cells, *texts]))
+
+    @property
+    def key_names(self) -> Sequence[str]:
+        """The names of the sort values in the result of ``page``."""
+        return [f"<key {number}>" for number in range(len(self.keys))]
 
     def count(self) -> Query:
         """The owner and the number of rows; no result when there are none."""

@@ -15,8 +15,8 @@ A scan's frame contains
 DuckDB has infinite dates and timestamps, which Polars can store but not format. Writers that format dates have to
 handle them.
 
-``Scan.columns`` keeps DuckDB's own type names. Formatting values as text is done by the writers; ``json_values`` is the
-counterpart for the JSON API.
+``Scan.columns`` keeps DuckDB's own type names. Formatting values as text is done by the writers, and as JSON by
+``encoding.json_values``.
 """
 
 from analytics_exports.domain.column_type import ColumnType

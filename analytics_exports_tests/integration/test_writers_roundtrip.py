@@ -40,8 +40,8 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import literal, quote
-from analytics_exports.warehouse.json_values import row_json_sql
 from analytics_exports_tests import factories
+from analytics_exports_tests.json_oracle import row_json_sql
 
 often = settings(
     max_examples=int(os.environ.get("EXAMPLES", "25")), deadline=None, suppress_health_check=[HealthCheck.too_slow]

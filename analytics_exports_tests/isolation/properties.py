@@ -59,7 +59,7 @@ def pages_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
 def ranges_are_the_rows(engine: Engine, world: World, judged: Compiler) -> None:
     """Ranges of the first key, one for each of its values, put end to end are the rows in their order."""
     wanted = engine.run(judged.rows())
-    keys = [row[2] for row in engine.run(judged.page(len(wanted) + 1, 0, None))]
+    keys = [row[1 + len(judged.columns)] for row in engine.run(judged.page(len(wanted) + 1, 0, None))]
     extents = [Extent(number, RANGE_ROWS, low, keys.count(None), follows=True) for number, low in enumerate(keys)]
     parts = [engine.run(judged.rows_within(part)) for part in ranges(extents)]
     assert not parts or [str(row) for part in parts for row in part] == [str(row) for row in wanted]

@@ -19,9 +19,9 @@ from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.formula_guard import FormulaGuard
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import DateFormat, Options, TimestampFormat, TimeZone
-from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.domain.formats import Format
+from analytics_exports.encoding.times import TimeStyle
 
 _BOM = b"\xef\xbb\xbf"
 _SHEET_ROWS = 1_048_576

@@ -1,4 +1,4 @@
-"""NDJSON: one JSON object per line, UTF-8, values as ``json_values`` defines."""
+"""NDJSON: one JSON object per line, UTF-8, values as ``encoding.json_values`` defines."""
 
 from typing import BinaryIO
 
@@ -9,12 +9,12 @@ from typing_extensions import override
 from analytics_exports.artifacts import counting
 from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
-from analytics_exports.artifacts.json_values import to_object
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import TimeZone
-from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
+from analytics_exports.encoding.json_values import to_object
+from analytics_exports.encoding.times import TimeStyle
 
 
 class Ndjson(FileFormat):

@@ -14,11 +14,11 @@ import polars as pl
 from analytics_exports.artifacts.cell_text import cell_text
 from analytics_exports.artifacts.formula_guard import is_free_text, starts_like_formula
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.artifacts.writers.sheet_numbers import NumberCells, as_number
 from analytics_exports.artifacts.writers.workbook import Style
 from analytics_exports.domain.errors import TooLarge
+from analytics_exports.encoding.times import TimeStyle
 
 ROW = "<row>"
 """The column of a batch with the number of each row, as text."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from analytics_exports.artifacts.layout import Field
-from analytics_exports.artifacts.times import DAY_UNITS, TimeStyle
 from analytics_exports.artifacts.warning_collector import WarningCode
 from analytics_exports.artifacts.writers.workbook import MAX_DECIMALS, Style
+from analytics_exports.encoding.times import DAY_UNITS, TimeStyle
 
 _DIGITS = 15
 _EPOCH = 25_569

@@ -17,7 +17,6 @@ from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.formula_guard import TRIGGERS
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Options, TimeZone
-from analytics_exports.artifacts.times import TimeStyle
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.artifacts.writers import workbook
 from analytics_exports.artifacts.writers.sheet import Sheet, about_sheet
@@ -25,6 +24,7 @@ from analytics_exports.artifacts.writers.sheet_columns import TextOptions, sheet
 from analytics_exports.artifacts.zip_writer import ZipWriter
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
+from analytics_exports.encoding.times import TimeStyle
 
 _MAX_ROWS, _MAX_COLUMNS = 1_048_576, 16_384
 _MAX_BYTES = 2**32 - 2**28

@@ -1,18 +1,4 @@
-"""How each DuckDB type is represented in JSON without loss: SQL that renders rows as JSON text.
-
-The rules are those of I-JSON (RFC 7493) and of the JSON mapping of protocol buffers. The JSON type of a column depends
-on its DuckDB type only, never on the value:
-
-- booleans and integers up to 32 bits are JSON booleans and numbers;
-- longer integers and DECIMAL are strings, because many parsers read JSON numbers as 64-bit floats;
-- floats are numbers with as many digits as are needed to read them back unchanged; those that are not finite are the
-  strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``;
-- DATE, TIME and TIMESTAMP are ISO 8601 strings, TIMESTAMPTZ in UTC with ``Z``;
-- BLOB is a string in Base64; JSON, UNION and VARIANT are their JSON values;
-- lists and arrays are arrays, structs and MAP are objects, with the same rules inside; other types are strings.
-
-``frames`` is the counterpart for files.
-"""
+"""The rules of ``encoding.json_values`` once more, as SQL that DuckDB renders: what the encoder is compared with."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,15 @@
-"""Values as JSON, by the rules of ``warehouse.json_values``, as Polars expressions.
+"""How each type is represented in JSON without loss: in NDJSON, in pages of the query API, in cells with nested values.
 
-A line of an NDJSON export has the same values as the query API, and nested values in CSV and XLSX are the same JSON. In
-short: booleans, integers up to 32 bits and floats are JSON booleans and numbers; longer integers, decimals, dates,
-times, blobs (Base64) and floats that are not finite are strings; maps and structs are objects.
+The rules are those of I-JSON (RFC 7493) and of the JSON mapping of protocol buffers. The JSON type of a column depends
+on its type only, never on the value:
+
+- booleans and integers up to 32 bits are JSON booleans and numbers;
+- longer integers and DECIMAL are strings, because many parsers read JSON numbers as 64-bit floats;
+- floats are numbers with as many digits as are needed to read them back unchanged; those that are not finite are the
+  strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``;
+- DATE, TIME and TIMESTAMP are ISO 8601 strings, TIMESTAMPTZ in UTC with ``Z``;
+- BLOB is a string in Base64; JSON, UNION and VARIANT are their JSON values;
+- lists and arrays are arrays, structs and MAP are objects, with the same rules inside; other types are strings.
 
 Polars encodes values itself where its rules are the same (``_plain``); the rest is concatenated from fragments.
 """
@@ -14,8 +21,8 @@ from dataclasses import replace
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from analytics_exports.artifacts.times import ISO, TEMPORAL, TimeStyle
 from analytics_exports.domain.column_type import UNKNOWN, ColumnType
+from analytics_exports.encoding.times import ISO, TEMPORAL, TimeStyle
 
 Member = tuple[str, pl.Expr, pl.DataType, ColumnType]
 """A member of an object: its name, its value, and the value's types."""
