@@ -19,9 +19,10 @@ LIMIT_MB = 512 if ROWS > 600_000 else 256
 SPACE_BYTES = 6 * 2**30
 """Of addresses, most of which allocators only reserve; the bound on what is used is LIMIT_MB."""
 
-# The peak of getrusage would begin with that of this process.
+# The peak of getrusage would begin with that of this process. It ends as run workers do: a thread of Arrow may still be
+# letting go of the file that was counted, and aborts an interpreter that is being finalised.
 CHILD = f"""
-import pathlib, re, resource, sys
+import os, pathlib, re, resource, sys
 import polars as pl
 from polars.io.plugins import register_io_source
 from analytics_exports.artifacts import LocalArtifactStore
@@ -44,7 +45,8 @@ with store.stage(sys.argv[2], 1) as staging:
     frame = register_io_source(source, schema=SCHEMA)
     written = staging.write(frame, Format(sys.argv[3]), {{}}, lambda rows, size: None)
 status = pathlib.Path("/proc/self/status").read_text()
-print(written.row_count, int(re.search(r"VmHWM:\\s*(\\d+)", status)[1]) // 1024)
+print(written.row_count, int(re.search(r"VmHWM:\\s*(\\d+)", status)[1]) // 1024, flush=True)
+os._exit(0)
 """
 
 
