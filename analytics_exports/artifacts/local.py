@@ -66,7 +66,7 @@ class LocalArtifactStore:
             with domain_errors():
                 _make_folder(parsed.folder, exports)
                 folder = held.enter_context(_folder(parsed.folder, exports))
-                staging = LocalStaging(folder, parsed.partial(attempt), parsed.name, self._limits)
+                staging = LocalStaging(folder, parsed.partial(attempt), parsed, self._limits)
             held.callback(staging.close)
             yield staging
 

@@ -6,13 +6,16 @@ The content comes from ``writing``; which claim may publish is decided by ``serv
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter, domain_errors
+from analytics_exports.artifacts.keys import Key
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,17 +29,17 @@ def version_of(status: os.stat_result) -> str:
 class LocalStaging:
     """Implements the port ``Staging`` in an open folder."""
 
-    def __init__(self, folder: int, partial: str, name: str, limits: FileLimits) -> None:
+    def __init__(self, folder: int, partial: str, key: Key, limits: FileLimits) -> None:
         """Create the file ``partial``, replacing a leftover of an earlier process.
 
         Args:
             folder: Descriptor of the folder; the caller closes it.
-            name: The name to publish under.
+            key: What to publish the file under.
 
         Raises:
             OSError: the file cannot be created.
         """
-        self._folder, self._partial, self._name = folder, partial, name
+        self._folder, self._partial, self._key = folder, partial, key
         with suppress(FileNotFoundError):
             os.unlink(partial, dir_fd=folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,29 +56,24 @@ class LocalStaging:
         *,
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
-    ) -> Written:
+        data_as_of: datetime | None = None,
+    ) -> Artifact:
         """Write, sync and read back. The port documents the arguments."""
         from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
 
         chosen = formats.file_format(format, options)
         file = LocalFileWriter(self._descriptor, self._limits)
-        content = writing.write_file(frame, file, chosen, progress, columns=columns, facts=facts or {})
+        written = writing.write_file(
+            frame, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
+        )
         with domain_errors():
             os.fsync(self._descriptor)
             with self._reopened() as finished:
                 found = writing.count_file(finished, chosen)
             status = os.fstat(self._descriptor)
-        if found != content.row_count or status.st_size != file.size:
+        if found != written.row_count or status.st_size != file.size:
             raise InternalFailure
-        return Written(
-            row_count=content.row_count,
-            file_size_bytes=file.size,
-            sha256=file.sha256,
-            version=version_of(status),
-            columns=content.columns,
-            parts=content.parts,
-            warnings=content.warnings,
-        )
+        return replace(written, output_path=self._key.path, version=version_of(status))
 
     def publish(self) -> None:
         """Rename the file, provided that the temporary name still refers to the file that was written."""
@@ -83,7 +81,7 @@ class LocalStaging:
             found = os.stat(self._partial, dir_fd=self._folder, follow_symlinks=False)
             if not os.path.samestat(found, os.fstat(self._descriptor)):
                 raise StorageUnavailable
-            os.rename(self._partial, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.rename(self._partial, self._key.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._published = True
             os.fsync(self._folder)
 

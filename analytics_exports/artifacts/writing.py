@@ -4,9 +4,11 @@ The frame is read in batches, in its order; each batch is counted, written and r
 belongs to ``writers``, the destination to ``hashing_writer``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 import polars as pl
@@ -17,37 +19,10 @@ from analytics_exports.artifacts.hashing_writer import HashingWriter
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.parts import PartsWriter
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure
-from analytics_exports.domain.formats import ColumnFacts, FileWarning, Format, Part
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What was written."""
-
-    row_count: int
-    columns: tuple[ColumnFacts, ...]
-    parts: tuple[Part, ...]
-    warnings: tuple[FileWarning, ...]
-
-    def as_json(self) -> dict[str, object]:
-        """Plain JSON values."""
-        columns = [
-            {
-                "name": item.column.name,
-                "type": item.column.type,
-                "description": item.column.description,
-                "null_count": item.null_count,
-            }
-            for item in self.columns
-        ]
-        return {
-            "row_count": self.row_count,
-            "columns": columns,
-            "parts": [asdict(part) for part in self.parts],
-            "warnings": [asdict(warning) for warning in self.warnings],
-        }
+from analytics_exports.domain.formats import ColumnFacts, Format
 
 
 def write_file(
@@ -58,8 +33,9 @@ def write_file(
     *,
     columns: Sequence[Column] | None,
     facts: Mapping[str, str],
-) -> Content:
-    """Write all rows of ``frame`` to ``file``.
+    data_as_of: datetime | None = None,
+) -> Artifact:
+    """Write all rows of ``frame`` to ``file``. Returns its facts; where the file is, and its version, are left empty.
 
     Raises:
         ExportError: the write error of ``file``.
@@ -68,22 +44,48 @@ def write_file(
     """
     layout = Layout.of(frame.collect_schema(), columns, facts)
     warnings = WarningCollector()
-    rows, nulls = 0, [0] * len(layout.fields)
     with _write_error_first(file):
         writer = _open(chosen, cast("BinaryIO", file), layout, warnings)
-        for batch in frame.collect_batches(maintain_order=True):
-            writer.write(batch)
-            rows += batch.height
-            nulls = [total + more for total, more in zip(nulls, batch.null_count().row(0), strict=True)]
-            progress(rows, file.size)
-        writer.finish()
+        rows, nulls = _write_batches(frame, writer, lambda done: progress(done, file.size))
         warnings.add(WarningCode.NO_ROWS, int(rows == 0))
-        described = (ColumnFacts(field.column, found) for field, found in zip(layout.fields, nulls, strict=True))
-        made = tuple(writer.parts) if isinstance(writer, PartsWriter) else ()
-        content = Content(rows, tuple(described), made, warnings.collected())
+        written = Artifact(
+            output_path="",
+            row_count=rows,
+            file_size_bytes=0,
+            sha256="",
+            columns=tuple(ColumnFacts(field.column, nulls[field.name]) for field in layout.fields),
+            data_as_of=data_as_of or datetime.now(UTC),
+            parts=tuple(writer.parts) if isinstance(writer, PartsWriter) else (),
+            warnings=warnings.collected(),
+        )
         if isinstance(writer, PartsWriter):
-            writer.add_manifest({**facts, **content.as_json()})
-    return content
+            writer.add_manifest({**facts, **_manifest(written)})
+    return replace(written, file_size_bytes=file.size, sha256=file.sha256)
+
+
+def _write_batches(
+    frame: pl.LazyFrame, writer: RowWriter, progress: Callable[[int], None]
+) -> tuple[int, Mapping[str, int]]:
+    """Write the rows in their order, and finish. Returns their number, and the number of NULLs by column."""
+    rows, nulls = 0, Counter[str]()
+    for batch in frame.collect_batches(maintain_order=True):
+        writer.write(batch)
+        rows += batch.height
+        nulls.update(batch.null_count().row(0, named=True))
+        progress(rows)
+    writer.finish()
+    return rows, nulls
+
+
+def _manifest(written: Artifact) -> dict[str, object]:
+    """What the manifest inside a zip of several files says about them."""
+    plain = written.to_plain()
+    return {
+        "row_count": plain["row_count"],
+        "columns": plain["schema"],
+        "parts": plain["parts"],
+        "warnings": plain["warnings"],
+    }
 
 
 def count_file(file: BinaryIO, chosen: FileFormat) -> int:

@@ -24,7 +24,7 @@ from analytics_exports.ports.data import (
     Warehouse,
 )
 from analytics_exports.ports.directory import Directory, TokenStore, UserExists, UserStore
-from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile, Written
+from analytics_exports.ports.files import ArtifactStore, Staging, StoredFile
 from analytics_exports.ports.jobs import JobStore, MaintenanceJobs, Notifications, OwnerJobs, Signal, WorkerJobs
 from analytics_exports.ports.orchestrator import ActiveRuns, LoggedEvent, Materialised, Orchestrator, RunEnded
 from analytics_exports.ports.stats import FinishedExport, QueueSnapshot, Stats
@@ -60,5 +60,4 @@ __all__ = [
     "UserStore",
     "Warehouse",
     "WorkerJobs",
-    "Written",
 ]

@@ -3,36 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 from uuid import UUID
 
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
-from analytics_exports.domain.formats import ColumnFacts, FileWarning, Format, Part
+from analytics_exports.domain.formats import Format
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The facts of a finished but unpublished file.
-
-    Attributes:
-        sha256: Checksum of the whole file, in hex.
-        version: Distinguishes the file from every other under the same key (see ``StoredFile``).
-        columns: Names, types and descriptions, and the number of NULLs.
-        parts: The files inside, when it is a zip of several.
-        warnings: What its reader should know.
-    """
-
-    row_count: int
-    file_size_bytes: int
-    sha256: str
-    version: str = ""
-    columns: tuple[ColumnFacts, ...] = ()
-    parts: tuple[Part, ...] = ()
-    warnings: tuple[FileWarning, ...] = ()
 
 
 class Staging(Protocol):
@@ -47,7 +27,8 @@ class Staging(Protocol):
         *,
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
-    ) -> Written:
+        data_as_of: datetime | None = None,
+    ) -> Artifact:
         """Stream ``frame`` to the file, make it durable and read it back.
 
         Args:
@@ -56,6 +37,7 @@ class Staging(Protocol):
             columns: The columns of ``frame`` in its order, with DuckDB's type names; they distinguish JSON from other
                 text and maps from lists.
             facts: Short texts about the export, by name, for formats that have metadata.
+            data_as_of: When what the rows were read from was last built; by default now.
 
         Raises:
             InvalidRequest: the options are not valid for this format.
@@ -73,7 +55,7 @@ class StoredFile:
     """A published file, open for reading. The receiver closes it.
 
     Attributes:
-        version: That of ``Written``, unless the file was copied to another place since.
+        version: That of the artifact, unless the file was copied to another place since.
     """
 
     content: BinaryIO

@@ -18,7 +18,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, ExportError, InternalFailure
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Status
 from analytics_exports.domain.formats import ending
-from analytics_exports.ports import ArtifactStore, Catalogue, Scan, Warehouse, WorkerJobs, Written
+from analytics_exports.ports import ArtifactStore, Catalogue, Scan, Warehouse, WorkerJobs
 from analytics_exports.services.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
@@ -155,16 +155,16 @@ class Production:
     def _write(self) -> Artifact:
         request, key = self.job.request, artifact_key(self.job)
         with self._services.artifacts.stage(key, self.claim.attempt) as staging:
-            written = staging.write(
+            artifact = staging.write(
                 self.frame,
                 request.format,
                 request.options,
                 self._heartbeat.progress,
                 columns=self.scan.columns,
                 facts=self._facts(),
+                data_as_of=self.scan.data_as_of,
             )
             self.scan.verify()
-            artifact = self._artifact(key, written)
             replacement = artifact if self.job.status is Status.COMPLETED else None
             with self._services.jobs.publishing(self.claim, replacement):
                 staging.publish()
@@ -172,19 +172,6 @@ class Production:
         self.seconds = time.monotonic() - self._begun
         logger.info("export published", extra={**_names(self.job, self.claim), "seconds": round(self.seconds, 3)})
         return artifact
-
-    def _artifact(self, key: str, written: Written) -> Artifact:
-        return Artifact(
-            output_path=key,
-            row_count=written.row_count,
-            file_size_bytes=written.file_size_bytes,
-            sha256=written.sha256,
-            columns=written.columns,
-            data_as_of=self.scan.data_as_of,
-            parts=written.parts,
-            warnings=written.warnings,
-            version=written.version,
-        )
 
     def _facts(self) -> dict[str, str]:
         """Facts about the export for the file's metadata, in formats that have any."""

@@ -3,16 +3,18 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import StoredFile, Written
+from analytics_exports.ports import StoredFile
+from analytics_exports_tests.factories import NOW
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,7 +38,8 @@ class FakeStaging:
         *,
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
-    ) -> Written:
+        data_as_of: datetime | None = None,
+    ) -> Artifact:
         rows = frame.collect()
         content = rows.write_csv().encode()
         if len(content) > self._store.max_bytes:
@@ -44,7 +47,15 @@ class FakeStaging:
         self._store.check(len(content))
         self._store.partials[self._partial] = content
         progress(rows.height, len(content))
-        return Written(rows.height, len(content), hashlib.sha256(content).hexdigest(), str(self._partial[1]))
+        return Artifact(
+            output_path=self._key,
+            row_count=rows.height,
+            file_size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            columns=(),
+            data_as_of=data_as_of or NOW,
+            version=str(self._partial[1]),
+        )
 
     def publish(self) -> None:
         self._store.check()

@@ -56,10 +56,7 @@ class Remaking:
         job, claim = jobs.claim(self.job.id, f"run {number}", LEASE, remake=True)
         with self.store.stage(key, claim.attempt) as staging:
             rows = pl.LazyFrame({"number": [1000 + number] * 1000})
-            written = staging.write(rows, Format.CSV, {}, lambda rows, size: None)
-            artifact = factories.artifact(
-                output_path=key, sha256=written.sha256, file_size_bytes=written.file_size_bytes, version=written.version
-            )
+            artifact = staging.write(rows, Format.CSV, {}, lambda rows, size: None)
             with self.worker.publishing(claim, artifact if job.status is Status.COMPLETED else None):
                 staging.publish()
                 before_commit()

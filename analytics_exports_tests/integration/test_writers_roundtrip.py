@@ -31,8 +31,9 @@ from hypothesis.strategies import SearchStrategy
 
 from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
-from analytics_exports.artifacts.writing import Content, count_file, write_file
+from analytics_exports.artifacts.writing import count_file, write_file
 from analytics_exports.domain.access import OwnerScope
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.column_type import parse_type
 from analytics_exports.domain.dataset import Column, FilterSet, Relation
 from analytics_exports.domain.formats import Format
@@ -206,7 +207,7 @@ class World:
         """The cells of what was read from a file as DuckDB's text."""
         return read.select(", ".join(f"CAST({quote(column.name)} AS VARCHAR)" for column in self.columns)).fetchall()
 
-    def written(self, format: Format, options: dict[str, Any]) -> tuple[Path, Content]:
+    def written(self, format: Format, options: dict[str, Any]) -> tuple[Path, Artifact]:
         path = Path(tempfile.mkstemp(dir=self.folder)[1])
         with path.open("wb") as below:
             file = LocalFileWriter(below.fileno(), FileLimits(2**30, 0))

@@ -10,9 +10,10 @@ import pytest
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.artifacts.objects import ObjectArtifactStore
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import ArtifactStore, Written
+from analytics_exports.ports import ArtifactStore
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.object_store import S3
 
@@ -40,7 +41,7 @@ class World:
         with found.content as file:
             return file.read()
 
-    def publish(self, frame: pl.LazyFrame = ROWS, attempt: int = 1) -> Written:
+    def publish(self, frame: pl.LazyFrame = ROWS, attempt: int = 1) -> Artifact:
         with self.store.stage(self.key, attempt) as staging:
             written = staging.write(frame, Format.CSV, {}, lambda rows, size: None)
             staging.publish()

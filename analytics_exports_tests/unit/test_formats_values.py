@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from analytics_exports.artifacts.formats import file_format
 from analytics_exports.artifacts.formula_guard import TRIGGERS
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
-from analytics_exports.artifacts.writing import Content, write_file
+from analytics_exports.artifacts.writing import write_file
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
@@ -26,7 +27,7 @@ FORMULAS = TEXTS | st.lists(st.sampled_from(["=1+1", "-5", "\uff0b1", "\t", "\0=
 
 def written(
     frame: pl.DataFrame, format: Format, options: dict[str, object] | None = None, types: tuple[str, ...] = ()
-) -> tuple[bytes, Content]:
+) -> tuple[bytes, Artifact]:
     """The bytes of a file of ``frame``, written in memory."""
     descriptor = os.memfd_create("export")
     with os.fdopen(descriptor, "rb") as file:

@@ -6,6 +6,8 @@ At most a few parts are held in memory, and nothing is written to the local disk
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from analytics_exports.artifacts.hashing_writer import FileLimits, HashingWriter
@@ -13,10 +15,10 @@ from analytics_exports.artifacts.keys import Key
 from analytics_exports.artifacts.objects.bucket import Bucket, domain_errors
 from analytics_exports.artifacts.objects.names import file_object_name, key_text, published_attempt
 from analytics_exports.artifacts.objects.reading import open_object
+from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format, media_type
-from analytics_exports.ports import Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +58,8 @@ class ObjectStaging:
         *,
         columns: Sequence[Column] | None = None,
         facts: Mapping[str, str] | None = None,
-    ) -> Written:
+        data_as_of: datetime | None = None,
+    ) -> Artifact:
         """Upload and read back. The port documents the arguments."""
         from analytics_exports.artifacts import formats, writing  # noqa: PLC0415 - Polars is loaded only where rows are
 
@@ -64,21 +67,15 @@ class ObjectStaging:
         attributes = self._attributes(format, options)
         with domain_errors(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
             file = UploadWriter(writer, self._limits)
-            content = writing.write_file(frame, file, chosen, progress, columns=columns, facts=facts or {})
+            written = writing.write_file(
+                frame, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
+            )
         self._uploaded = True
         self._verify(file)
         with self._open() as finished:
-            if writing.count_file(finished, chosen) != content.row_count:
+            if writing.count_file(finished, chosen) != written.row_count:
                 raise InternalFailure
-        return Written(
-            row_count=content.row_count,
-            file_size_bytes=file.size,
-            sha256=file.sha256,
-            version=str(self._attempt),
-            columns=content.columns,
-            parts=content.parts,
-            warnings=content.warnings,
-        )
+        return replace(written, output_path=self._key.path, version=str(self._attempt))
 
     def publish(self) -> None:
         """Point the key at this attempt's file, and delete the previously published file."""
