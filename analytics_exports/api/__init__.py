@@ -6,12 +6,11 @@
     deps                   dependencies of routes: services, caller, scopes
     docs_page              Swagger UI
     errors                 errors of HTTP itself
+    headers                Idempotency-Key, Prefer: wait, Retry-After, Link
     host_check             middleware: the names that the service answers to
-    links                  Link headers
     metrics                Prometheus metrics
     notification_listener  thread: wakes requests that wait for an export
     page                   the web page
-    preferences            Idempotency-Key, Prefer: wait, Retry-After
     problems               errors to HTTP responses
     projection_thread      thread: runs the event log projection
     range_requests         byte ranges and conditional requests (RFC 9110)

@@ -63,6 +63,6 @@ def sensor_services(settings: Settings) -> SensorServices:
 
 
 @cache
-def process_services() -> SensorServices:
+def sensor_services_from_environment() -> SensorServices:
     """The services of sensors in this process, from the environment."""
     return sensor_services(Settings())

@@ -28,7 +28,7 @@ from analytics_exports.services.operator_requests import OperatorRequests
 from analytics_exports.services.production import Producer
 from analytics_exports.services.retention import Retention
 from analytics_exports.settings import Settings
-from analytics_exports.warehouse.table_sizes import table_sizes
+from analytics_exports.warehouse.build import table_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +104,6 @@ def worker_services(settings: Settings) -> WorkerServices:
 
 
 @cache
-def process_services() -> WorkerServices:
+def worker_services_from_environment() -> WorkerServices:
     """The services of run workers in this process, from the environment."""
     return worker_services(Settings())

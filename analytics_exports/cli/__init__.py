@@ -15,7 +15,6 @@
     remote         ``export`` and ``exports``: the commands for users
     selecting      options of a command to options of the client
     serving        ``serve``: the local stack until Ctrl-C
-    text           aligned columns
     tokens         ``tokens``
     users          ``users``
     verification   compares a CSV file with the warehouse

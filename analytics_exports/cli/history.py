@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import typer
 from rich.filesize import decimal
 
-from analytics_exports.cli.text import aligned
+from analytics_exports.cli.records import aligned
 from analytics_exports.contract.responses import DatasetOut, ExportOut
 
 HEADER = ("id", "dataset", "format", "status", "rows", "size", "created", "expires")

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analytics_exports.cli.text import aligned
+from analytics_exports.cli.records import aligned
 from analytics_exports.domain.dataset import CatalogueState, Dataset, FilterSet
 from analytics_exports.settings import PREFIX, Settings
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from analytics_exports.cli.text import aligned
-
 if TYPE_CHECKING:
     from analytics_exports.domain.access import Token, UserRecord
 
@@ -64,3 +62,10 @@ def _time(moment: datetime | None) -> str | None:
 
 def _cell(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value or "")
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows of cells in columns as wide as their widest cell; nothing for no rows."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

@@ -22,14 +22,14 @@ from analytics_exports.orchestration.jobs import (
 )
 from analytics_exports.orchestration.launchpad import request_export
 from analytics_exports.orchestration.lineage import dbt_assets
-from analytics_exports.orchestration.resources import open_productions, sensor_services, worker_services
+from analytics_exports.orchestration.resources import open_productions, sensor_resource, worker_resource
 from analytics_exports.orchestration.sensors import launch_sensor, read_back
 
 logger = logging.getLogger(__name__)
 
 RESOURCES: Mapping[str, object] = {
-    "sensor": sensor_services,
-    "worker": worker_services,
+    "sensor": sensor_resource,
+    "worker": worker_resource,
     "open_productions": open_productions,
     "export_io_manager": export_io_manager,
 }

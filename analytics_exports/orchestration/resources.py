@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 @resource(description="The services of sensors; they last as long as the process.")
-def sensor_services() -> "SensorServices":
+def sensor_resource() -> "SensorServices":
     """The services of sensors in this process, made for the first tick."""
-    from analytics_exports.bootstrap import sensor  # loads psycopg and the artifact store
+    from analytics_exports.bootstrap.sensor import sensor_services_from_environment  # loads psycopg
 
-    return sensor.process_services()
+    return sensor_services_from_environment()
 
 
 @resource(description="The services of run workers; they last as long as the process.")
-def worker_services() -> "WorkerServices":
+def worker_resource() -> "WorkerServices":
     """The services of run workers in this process, made for the first run."""
-    from analytics_exports.bootstrap import worker  # loads DuckDB and Polars
+    from analytics_exports.bootstrap.worker import worker_services_from_environment  # loads DuckDB and Polars
 
-    return worker.process_services()
+    return worker_services_from_environment()
 
 
 @resource(description="Closes the productions that an interrupted run leaves open.", required_resource_keys={"worker"})
@@ -38,9 +38,9 @@ def open_productions(context: InitResourceContext) -> Iterator[ExitStack]:
 
 def warm_up() -> None:
     """Load what the first run of a process would otherwise wait for: the catalogue, connections, the artifact store."""
-    from analytics_exports.bootstrap import worker
+    from analytics_exports.bootstrap.worker import worker_services_from_environment
 
-    services = worker.process_services()
+    services = worker_services_from_environment()
     with suppress(ExportError):
         services.catalogue.state()
         services.artifacts.check()

@@ -2,7 +2,7 @@
 
     adapter           the port ``Warehouse``, for any engine and for DuckDB
     batches           Arrow batches as Polars frames
-    build             builds the warehouse with dbt
+    build             builds the warehouse with dbt, and counts the rows of its tables
     checked_queries   pages, counts and estimates, each row verified
     collations        finds columns with a collation
     compiler          a selection to one SELECT, restricted to one owner
@@ -20,7 +20,6 @@
     session           what an engine has to provide
     sources           a DuckDB file, or a folder of Parquet files
     spill             folders for data that does not fit into memory
-    table_sizes       row counts of all tables
     values            ids and numbers as parameters of a column's type
 
 Only the composition root imports it: it loads duckdb, polars and pyarrow, and ``postgres`` loads psycopg and sqlglot.

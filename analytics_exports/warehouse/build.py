@@ -19,11 +19,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from analytics_exports.parent_death import bound_to_this_process
 from analytics_exports.ports import SOURCES_VARIABLE, BuildFailed, BuildReport
+from analytics_exports.warehouse.identifiers import literal
 
 PATH_VARIABLE = "ANALYTICS_EXPORTS_BUILD_PATH"
 """Environment variable from which the dbt profile takes the path of the DuckDB file."""
+
+_TABLES = """
+    SELECT schema_name, table_name, estimated_size FROM duckdb_tables()
+    WHERE database_name = 'warehouse' ORDER BY schema_name, table_name
+"""
 
 BUILD_TIME = timedelta(hours=1)
 
@@ -153,3 +161,14 @@ def _report(target: Path, built: Path, seconds: float) -> BuildReport:
         warehouse_bytes=status.st_size,
         data_as_of=datetime.fromtimestamp(status.st_mtime, UTC),
     )
+
+
+def table_sizes(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, int]:
+    """Rows of each table of the file at ``path``, by ``schema.table``.
+
+    Args:
+        connection: Any connection without a database named ``warehouse``; the file is attached to it read-only, so that
+            neither a build nor an export meets a lock.
+    """
+    connection.execute(f"ATTACH {literal(str(path))} AS warehouse (READ_ONLY)")
+    return {f"{schema}.{table}": rows for schema, table, rows in connection.execute(_TABLES).fetchall()}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from analytics_exports.api.errors import RangeNotSatisfiable
-from analytics_exports.api.preferences import WAIT, retry_after
+from analytics_exports.api.headers import WAIT, retry_after
 from analytics_exports.api.range_requests import (
     MAX_RANGES,
     if_match_fails,

@@ -18,7 +18,7 @@ from dagster import (
     sensor,
 )
 
-from analytics_exports.bootstrap.sensor import process_services
+from analytics_exports.bootstrap.sensor import sensor_services_from_environment
 from analytics_exports.orchestration.assets import dataset_export, warehouse_asset
 from analytics_exports.orchestration.build import RESOURCES
 
@@ -29,7 +29,7 @@ LAUNCH_TTL = timedelta(hours=1)
 @sensor(job=export_job, minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def poll() -> SensorResult:
     """Launch whatever is pending."""
-    launches = replace(process_services().launch_queue, ttl=LAUNCH_TTL).lease(100)
+    launches = replace(sensor_services_from_environment().launch_queue, ttl=LAUNCH_TTL).lease(100)
     return SensorResult(
         run_requests=[RunRequest(launch.run_key, partition_key=str(launch.job_id)) for launch in launches]
     )
@@ -38,7 +38,7 @@ def poll() -> SensorResult:
 @sensor(minimum_interval_seconds=1, default_status=DefaultSensorStatus.RUNNING)
 def read_back() -> Iterator[RunRequest]:
     """Complete what was published; the API does so too, every two seconds, since there is no notification here."""
-    process_services().event_log_projection.catch_up()
+    sensor_services_from_environment().event_log_projection.catch_up()
     yield from ()
 
 

@@ -8,7 +8,7 @@ import orjson
 from fastapi import Query, Request, Response
 
 from analytics_exports.api.deps import ApiStateDep, CallerDep, ServicesDep
-from analytics_exports.api.links import next_link
+from analytics_exports.api.headers import next_link
 from analytics_exports.contract.lists import FormatList, FormatOut
 from analytics_exports.contract.requests import PageQuery, PreviewQuery
 from analytics_exports.contract.responses import ColumnOut, DatasetList, DatasetOut, DatasetSchemaOut

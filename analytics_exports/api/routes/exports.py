@@ -10,8 +10,7 @@ from fastapi import Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from analytics_exports.api.deps import ApiStateDep, CallerDep, ServicesDep
-from analytics_exports.api.links import next_link
-from analytics_exports.api.preferences import IdempotencyKeyDep, WaitDep, retry_after, wait_for_export
+from analytics_exports.api.headers import IdempotencyKeyDep, WaitDep, next_link, retry_after, wait_for_export
 from analytics_exports.api.problems import request_id
 from analytics_exports.api.range_requests import if_none_match_matches
 from analytics_exports.api.state import ApiState

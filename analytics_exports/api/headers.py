@@ -1,10 +1,11 @@
-"""Request headers that control processing: Idempotency-Key, and Prefer (RFC 7240); and the Retry-After of responses."""
+"""Headers of requests: Idempotency-Key, and Prefer (RFC 7240); and of responses: Retry-After, and Link (RFC 8288)."""
 
 import re
 import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
@@ -74,3 +75,11 @@ async def wait_for_export(services: ApiServices, caller: Principal, job_id: JobI
             if await subscription.wait(left):
                 export = await read()
     return export
+
+
+def next_link(request: Request, cursor: str | None) -> dict[str, str]:
+    """The Link header for the next page of a list; none on the last page."""
+    if cursor is None:
+        return {}
+    kept = [(name, value) for name, value in parse_qsl(request.url.query) if name not in ("cursor", "offset")]
+    return {"Link": f'<{request.url.path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'}
