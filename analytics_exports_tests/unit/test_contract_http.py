@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
+from werkzeug.http import parse_etags, parse_range_header
 
 from analytics_exports.api.errors import RangeNotSatisfiable
 from analytics_exports.api.headers import WAIT, retry_after
@@ -70,6 +71,24 @@ def test_parts_are_the_bytes_that_were_asked_for(specifications: list[str], size
     parts = parse_range(f"bytes={','.join(specifications)}", size)
     assert parts is not None
     assert {at for part in parts for at in part} == wanted
+
+
+@given(SPECIFICATIONS, st.integers(1, 100))
+def test_parts_are_those_that_werkzeug_finds(specifications: list[str], size: int) -> None:
+    """It takes the last 0 bytes for all, and more bytes than there are for none; the standard says the opposite."""
+    assume(all(0 < int(text[1:]) <= size for text in specifications if text[0] == "-" and text != "-"))
+    read = [parse_range_header(f"bytes={text}") for text in specifications]
+    header = f"bytes={','.join(specifications)}"
+    if not specifications or None in read:
+        assert parse_range(header, size) is None
+        return
+    known = [found.range_for_length(size) for found in read if found]
+    wanted = {at for found in known if found for at in range(*found)}
+    if not wanted:
+        with pytest.raises(RangeNotSatisfiable):
+            parse_range(header, size)
+        return
+    assert {at for part in parse_range(header, size) or [] for at in part} == wanted
 
 
 @pytest.mark.parametrize(
@@ -145,6 +164,15 @@ def test_if_match_compares_strongly(value: str, kept: bool) -> None:
 )
 def test_if_range_needs_this_very_version(value: str, applies: bool) -> None:
     assert range_applies(headers(if_range=value), ETAG) is applies
+
+
+@given(st.lists(st.sampled_from([ETAG, f"W/{ETAG}", '"x"', 'W/"x"', '"a,b"', '""']), min_size=1), st.booleans())
+def test_entity_tags_are_understood_as_werkzeug_understands_them(tags: list[str], star: bool) -> None:
+    value = ", ".join([*tags, "*"] if star else tags)
+    known = parse_etags(value)
+
+    assert if_none_match_matches(headers(if_none_match=value), ETAG) is known.contains_weak("abc")
+    assert if_match_fails(headers(if_match=value), ETAG) is not known.contains("abc")
 
 
 def test_without_conditions_there_are_none() -> None:
