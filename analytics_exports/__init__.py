@@ -10,9 +10,9 @@ event log and serves the file to its owner.
     bootstrap                          makes the adapters from the settings, and wires the services
     settings | observability           environment variables; logs
     services                           the use cases
-    catalogue, warehouse, artifacts, database, gateway, identity, client, web
-                                       dbt, DuckDB, files, PostgreSQL, Dagster, JSON Web Tokens; the Python client;
-                                       the web page
+    catalogue, warehouse, artifacts, database, gateway, identity, worker_pool, client, web
+                                       dbt, DuckDB, files, PostgreSQL, Dagster, JSON Web Tokens; processes that
+                                       make runs; the Python client; the web page
     encoding | reconnecting | parent_death
                                        values as JSON and text; retries after a lost connection; child processes that
                                        end with their parent

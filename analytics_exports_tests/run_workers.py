@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[1]
 MAIN = """
 import sys
 from analytics_exports.orchestration.warm.__main__ import main
-from analytics_exports.orchestration.warm.pool_server import GracePeriods
+from analytics_exports.worker_pool.pool_server import GracePeriods
 imports = ["analytics_exports.orchestration.storage", sys.argv[1]]
 main(imports, warm_up="", packages=sys.argv[1:], grace=GracePeriods(cancel=1.0, stop=0.5))
 """

@@ -75,7 +75,8 @@ class Nemesis:
         return [process for process in found if text in " ".join(_command(process))]
 
     def _kill(self, kind: str) -> None:
-        for process in self._processes(KINDS[kind]):
+        family = self._workers() if kind == "run_pool" else []  # with the fork server
+        for process in [*self._processes(KINDS[kind]), *family]:
             _send(process, signal.SIGKILL)
         if kind == "run_pool":
             self.workers_killed_at = time.monotonic()

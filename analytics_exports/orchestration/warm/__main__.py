@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from types import FrameType
 
 from analytics_exports.observability import configure_logging
-from analytics_exports.orchestration.warm.fork_server import ForkServerOptions
-from analytics_exports.orchestration.warm.pool_server import GracePeriods, PoolServer
-from analytics_exports.orchestration.warm.protocol import socket_path
-from analytics_exports.orchestration.warm.source_fingerprint import SourceFingerprint
-from analytics_exports.orchestration.warm.worker_pool import WorkerPool
 from analytics_exports.settings import Settings
+from analytics_exports.worker_pool.fork_server import ForkServerOptions
+from analytics_exports.worker_pool.pool import WorkerPool
+from analytics_exports.worker_pool.pool_server import GracePeriods, PoolServer
+from analytics_exports.worker_pool.protocol import socket_path
+from analytics_exports.worker_pool.source_fingerprint import SourceFingerprint
 
 IMPORTS = (
     "analytics_exports.definitions",
@@ -24,8 +24,8 @@ IMPORTS = (
 )
 """Modules imported once, before the fork. Modules that start threads when imported are left to ``WARM_UP``."""
 
+EXECUTOR = "analytics_exports.orchestration.warm.runs:dagster_runs"
 WARM_UP = "analytics_exports.orchestration.resources:warm_up"
-
 
 EVENTS_IN_A_BATCH = "100"
 """Value of Dagster's setting for storing the events of a batch in one transaction; it is off by default."""
@@ -47,7 +47,7 @@ def main(
     configure_logging()
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENTS_IN_A_BATCH)
     settings = Settings()
-    options = ForkServerOptions(imports, warm_up, settings.runs_per_worker, settings.run_worker_bytes)
+    options = ForkServerOptions(imports, EXECUTOR, warm_up, settings.runs_per_worker, settings.run_worker_bytes)
     workers = WorkerPool(settings.run_workers, options, SourceFingerprint(packages))
     grace = grace or GracePeriods(stop=settings.run_drain_seconds)
     pool = PoolServer(socket_path(settings.state_dir), workers, grace)

@@ -15,7 +15,7 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLa
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from analytics_exports.orchestration.warm.protocol import send_request, socket_path
+from analytics_exports.worker_pool.protocol import send_request, socket_path
 
 LAUNCH_SECONDS = 20.0
 """How long a launch waits for a pool that is restarting, in seconds."""

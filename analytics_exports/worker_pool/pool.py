@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from analytics_exports.orchestration.warm.fork_server import FORK, REAP, REQUEST, RESPONSE, ForkServerOptions
-from analytics_exports.orchestration.warm.protocol import Message, receive, send
-from analytics_exports.orchestration.warm.source_fingerprint import SourceFingerprint
+from analytics_exports.worker_pool.fork_server import FORK, REAP, REQUEST, RESPONSE, ForkServerOptions
+from analytics_exports.worker_pool.protocol import Message, receive, send
+from analytics_exports.worker_pool.source_fingerprint import SourceFingerprint
 
 logger = logging.getLogger(__name__)
 
-FORK_SERVER_MODULE = "analytics_exports.orchestration.warm.fork_server"
+FORK_SERVER_MODULE = "analytics_exports.worker_pool.fork_server"
 CHECK_SOURCE_SECONDS = 1.0
 """Interval between checks for changed source, in seconds."""
 

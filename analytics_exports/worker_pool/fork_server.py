@@ -1,6 +1,6 @@
 """The fork server: a process without threads that imports the code once and forks a worker for each request.
 
-    python -m analytics_exports.orchestration.warm.fork_server CHANNEL PARENT_PID OPTIONS
+    python -m analytics_exports.worker_pool.fork_server CHANNEL PARENT_PID OPTIONS
 
 ``fork`` copies only the calling thread, so this process must never start another one, nor open a connection. Modules
 that start threads when imported (Polars does) are imported by each worker. The channel carries ``REQUEST`` and
@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from analytics_exports.parent_death import exit_with_parent
+from analytics_exports.worker_pool.worker import WorkerLimits, run_worker
 
 FORK, REAP = b"F", b"R"
 REQUEST, RESPONSE = struct.Struct("!ci"), struct.Struct("!i")
@@ -34,11 +35,13 @@ class ForkServerOptions:
 
     Attributes:
         imports: Modules imported before the fork. They must not start threads.
+        executor: ``module:function`` of the ``worker.Executor``; its module is imported before the fork too.
         warm_up: ``module:function`` that each worker calls before its first run; empty for none.
         runs, memory: Limits of a worker (see ``worker.WorkerLimits``).
     """
 
     imports: Sequence[str]
+    executor: str
     warm_up: str
     runs: int
     memory: int
@@ -50,8 +53,9 @@ def main(channel: str, parent: str, options: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig()
     chosen = ForkServerOptions(**json.loads(options))
-    for name in (*chosen.imports, "analytics_exports.orchestration.warm.worker"):
+    for name in chosen.imports:
         import_module(name)
+    _load(chosen.executor)
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(channel)) as pool:
@@ -89,11 +93,14 @@ def _run_worker(fork_server: int, connection: Connection, options: ForkServerOpt
 
 
 def _serve_runs(connection: Connection, options: ForkServerOptions) -> None:
-    from analytics_exports.orchestration.warm.worker import WorkerLimits, run_worker
+    warm_up = _load(options.warm_up) if options.warm_up else lambda: None
+    run_worker(connection, _load(options.executor), warm_up, WorkerLimits(options.runs, options.memory))
 
-    module, _, function = options.warm_up.partition(":")
-    warm_up = getattr(import_module(module), function) if module else lambda: None
-    run_worker(connection, warm_up, WorkerLimits(options.runs, options.memory))
+
+def _load(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    """The object that ``module:name`` stands for."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _exit(code: int) -> NoReturn:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from analytics_exports.orchestration.warm.journal import BACKFILL, ENDED, STARTED, WAITING, Journal
-from analytics_exports.orchestration.warm.protocol import Message, listen, receive, send
-from analytics_exports.orchestration.warm.task_queue import Task, TaskQueue, failure_task, is_failure, run_task
-from analytics_exports.orchestration.warm.worker_pool import Worker, WorkerPool
+from analytics_exports.worker_pool.journal import BACKFILL, ENDED, STARTED, WAITING, Journal
+from analytics_exports.worker_pool.pool import Worker, WorkerPool
+from analytics_exports.worker_pool.protocol import Message, listen, receive, send
+from analytics_exports.worker_pool.task_queue import Task, TaskQueue, failure_task, is_failure, run_task
 
 logger = logging.getLogger(__name__)
 

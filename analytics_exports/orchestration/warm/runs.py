@@ -1,23 +1,21 @@
-"""A run worker: one process that executes one Dagster run after another, and exits when it reaches a limit.
+"""Executes Dagster runs in a worker of the pool.
 
-It executes runs as Dagster's own containers do (``_execute_run_command_body``), so that events, failures and
-cancellation are Dagster's. Interrupts are captured for the whole life of the process: one that arrives just before a
-run is not lost, and the pool never reuses a worker that it has interrupted.
+As Dagster's own containers do (``_execute_run_command_body``), so that events, failures and cancellation are Dagster's.
+Interrupts are captured for the whole life of the process: one that arrives just before a run is not lost, and the pool
+never reuses a worker that it has interrupted.
 """
 
 import logging
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import count
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts
 
-from analytics_exports.orchestration.warm.protocol import Message, receive, send
+from analytics_exports.worker_pool.protocol import Message
 
 logger = logging.getLogger(__name__)
 
@@ -25,39 +23,11 @@ NOT_STARTED_STATUSES = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED)
 MARK_FAILED_ATTEMPTS, MARK_FAILED_PAUSE_SECONDS = 30, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
-    """When a worker is replaced: after so many runs, or with more than ``memory`` resident bytes after a run."""
-
-    runs: int
-    memory: int
-
-
-def run_worker(connection: Connection, warm_up: Callable[[], object], limits: WorkerLimits) -> None:
-    """Execute tasks until the pool closes the connection, asks the worker to exit, or a limit is reached."""
+@contextmanager
+def dagster_runs() -> Iterator[Callable[[Message], None]]:
+    """The Dagster instance of a worker, and the function that executes a run of it, or marks it as failed."""
     with capture_interrupts(), DagsterInstance.get() as instance:
-        _warm(warm_up)
-        send(connection, {"ready": os.getpid()})
-        for number in count(1):
-            try:
-                message = receive(connection)
-            except ConnectionError:
-                return
-            if message["do"] == "exit":
-                return
-            _perform_task(instance, message)
-            last = number >= limits.runs or resident_bytes() > limits.memory
-            send(connection, {"done": message["run_id"], "last": last})
-            if last:
-                return
-
-
-def _warm(warm_up: Callable[[], object]) -> None:
-    """Call ``warm_up``. A failure is only logged: its cause shows in the runs themselves."""
-    try:
-        warm_up()
-    except Exception:
-        logger.exception("A run worker could not be warmed up")
+        yield partial(_perform_task, instance)
 
 
 def _perform_task(instance: DagsterInstance, message: Message) -> None:
@@ -104,12 +74,3 @@ def _mark_run_failed(instance: DagsterInstance, run_id: str, reason: str, *, can
             time.sleep(MARK_FAILED_PAUSE_SECONDS)
         else:
             return
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process in bytes; 0 where the system does not report it."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - the quickest way
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
