@@ -1,8 +1,9 @@
 """Dates and times as text.
 
 ISO 8601 unless a request asks for another format: ``2024-01-31``, ``23:59:59.500``, ``2024-01-31T23:59:59``, and for
-TIMESTAMPTZ ``Z`` or an offset. A fraction has three, six or nine digits, or is omitted when it is zero. Values outside
-the calendar, such as DuckDB's infinite dates, are ``infinity`` and ``-infinity``. Times of day go up to ``24:00:00``.
+TIMESTAMPTZ ``Z`` or an offset. A fraction has three, six or nine digits, or is omitted when it is zero. Years after
+9999 have a ``+``; 1 BC is the year 0, as in astronomy. DuckDB's infinite dates are ``infinity`` and ``-infinity``.
+Times of day go up to ``24:00:00``.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ _DAYS = 95_000_000
 DAY_UNITS = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 """Length of a day, by time unit."""
 
-_LARGEST = 2**63 - 1
+_CYCLE_YEARS, _CYCLE_DAYS = 400, 146_097
+"""After so many years the Gregorian calendar repeats itself, days of the week included."""
+
+_YEAR = "\x1f"
+"""In place of a year; no format that a request may ask for contains it."""
 
 TEMPORAL = pl.Date | pl.Datetime | pl.Duration
 """The types of dates and times; a time of day is the duration since midnight."""
@@ -41,15 +46,11 @@ class TimeStyle:
     def text(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         """``value``, of a temporal type, as text."""
         if isinstance(dtype, pl.Date):
-            return _bounded(value, value.to_physical(), _DAYS, self.date)
+            return _formatted(value, dtype, self.date)
         if not isinstance(dtype, pl.Datetime):
             return _time_of_day(value, cast("pl.Duration", dtype))
-        limit = min(_DAYS * DAY_UNITS[dtype.time_unit], _LARGEST - 1)
-        return _bounded(self._zoned(value, dtype), value.to_physical(), limit, self.timestamp + self._suffix(dtype))
-
-    def _zoned(self, value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
-        moved = dtype.time_zone is not None and dtype.time_zone != self.timezone
-        return value.dt.convert_time_zone(self.timezone) if moved else value
+        zone = None if dtype.time_zone in (None, self.timezone) else self.timezone
+        return _formatted(value, dtype, self.timestamp + self._suffix(dtype), zone)
 
     def _suffix(self, dtype: pl.Datetime) -> str:
         if dtype.time_zone is None or not self.offset:
@@ -66,8 +67,32 @@ def _time_of_day(value: pl.Expr, dtype: pl.Duration) -> pl.Expr:
     return pl.when(number == day).then(pl.lit("24:00:00")).otherwise(named)
 
 
-def _bounded(value: pl.Expr, number: pl.Expr, limit: int, format: str) -> pl.Expr:
-    """``value`` in this format where ``number`` is within the limit, infinity beyond it."""
-    inside = pl.when(number.is_between(-limit, limit)).then(value).dt.strftime(format)
-    beyond = pl.when(number > limit).then(pl.lit("infinity")).when(number < -limit).then(pl.lit("-infinity"))
-    return beyond.otherwise(inside)
+def _formatted(value: pl.Expr, dtype: pl.Date | pl.Datetime, format: str, zone: str | None = None) -> pl.Expr:
+    """``value`` in this format, in the time zone ``zone`` if one is given."""
+    number, infinity = value.to_physical(), 2**63 - 1 if isinstance(dtype, pl.Datetime) else 2**31 - 1
+    limit = min(_DAYS * _day(dtype), infinity - 1)
+    near = number.is_between(-limit, limit)
+    text = _zoned(pl.when(near).then(value), zone).dt.strftime(format)
+    if limit < infinity - 1:
+        text = pl.when(near).then(text).otherwise(_far(pl.when(~near).then(number), dtype, format, zone))
+    infinite = pl.when(number >= infinity).then(pl.lit("infinity")).when(number <= -infinity).then(pl.lit("-infinity"))
+    return infinite.otherwise(text)
+
+
+def _far(number: pl.Expr, dtype: pl.Date | pl.Datetime, format: str, zone: str | None) -> pl.Expr:
+    """Text of stored numbers that Polars cannot format: that of the same day in another cycle, with the right year."""
+    cycle = _CYCLE_DAYS * _day(dtype)
+    moment = _zoned((number % cycle).cast(dtype), zone)
+    year = moment.dt.year() + number // cycle * _CYCLE_YEARS
+    spelled = pl.when(year > 0).then(pl.lit("+")).otherwise(pl.lit("")) + year.cast(pl.String)
+    text = moment.dt.strftime(format.replace("%F", "%Y-%m-%d").replace("%Y", _YEAR))
+    return text.str.replace_all(_YEAR, spelled.fill_null(""), literal=True)
+
+
+def _day(dtype: pl.Date | pl.Datetime) -> int:
+    """Length of a day in the unit of the stored number."""
+    return DAY_UNITS[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
+
+
+def _zoned(moment: pl.Expr, zone: str | None) -> pl.Expr:
+    return moment if zone is None else moment.dt.convert_time_zone(zone)

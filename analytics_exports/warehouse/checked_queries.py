@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from analytics_exports.domain.access import OwnerScope
-from analytics_exports.domain.errors import IsolationViolation
+from analytics_exports.domain.errors import InternalFailure, IsolationViolation
 from analytics_exports.encoding.json_values import to_object
 from analytics_exports.ports import Estimate
 from analytics_exports.warehouse.batches import to_frame
@@ -54,13 +54,16 @@ class CheckedQueries:
         return Estimate(row_count=rows, text_bytes=round(rows * sum(sizes) / max(len(sizes), 1)))
 
     def _encoded(self, frame: pl.DataFrame) -> list[str]:
-        """Each row as a JSON object."""
+        """Each row as a JSON object. Raises InternalFailure for a value that Polars cannot represent."""
         if frame.is_empty():
             return []
         members = [
             (item.name, pl.col(item.name), frame.schema[item.name], item.parsed_type) for item in self._compiler.columns
         ]
-        return frame.select(to_object(members)).to_series().to_list()
+        try:
+            return frame.select(to_object(members)).to_series().to_list()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the latter is no Exception
+            raise InternalFailure from None
 
     def _frame(self, query: Query) -> pl.DataFrame:
         """The rows of ``query``, without the owner; no columns when there are no rows. Raises as ``_read``."""

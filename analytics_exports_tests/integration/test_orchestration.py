@@ -104,6 +104,7 @@ def test_a_partition_becomes_a_file_and_the_file_completes_the_export(world: Wor
 
     found = world.deployment.api.downloads.open(world.caller, job.id)
     done, artifact = found.job, found.artifact
+    assert artifact.data_as_of == world.deployment.worker.warehouse.data_as_of()
     with found.file:
         found.file.seek(0)
         content = found.file.read()

@@ -370,6 +370,25 @@ def test_a_look_that_was_aborted_is_asked_again_as_long_as_it_is_wanted(
         assert visit.page.evaluate("aborted")
 
 
+def test_numbers_stand_to_the_right_in_the_preview(visit: Visit) -> None:
+    preview = compose(visit.page).locator(".preview")
+    preview.locator("td").first.wait_for()
+    preview.scroll_into_view_if_needed()
+    visit.shoot("preview")
+    names = [cell.split("\n")[0] for cell in preview.locator("th").all_inner_texts()]
+
+    def aligned(name: str) -> str:
+        cell = (
+            preview.locator("tbody tr")
+            .first.locator("td")
+            .nth(next(number for number, text in enumerate(names) if text.startswith(name)))
+        )
+        return str(cell.evaluate("cell => getComputedStyle(cell).textAlign"))
+
+    assert aligned("amount") == "right"  # a DECIMAL, which JSON has as text
+    assert aligned("currency") != "right"
+
+
 PREVIEW = re.compile(r"/preview\b")
 TEN_TIMES_SOONER = """
 const wait = AbortSignal.timeout.bind(AbortSignal);

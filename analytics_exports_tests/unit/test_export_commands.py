@@ -403,7 +403,18 @@ def test_while_a_file_is_replaced_nothing_is_concluded_from_what_is_there(
     assert world.export_reader.state(world.caller, job.id).job.status is Status.COMPLETED
 
     world.artifacts.files[str(job.id)] = CONTENT
-    assert world.downloads.open(world.caller, job.id).file.read() == CONTENT
+    found = world.downloads.open(world.caller, job.id)
+    assert found.file.read() == CONTENT
+    assert world.downloads.store_address(found) is None  # another file could be there when it is followed
+
+
+def test_the_store_may_send_a_file_that_stays(world: World) -> None:
+    job = world.submit()
+    world.complete(job)
+
+    assert world.downloads.store_address(world.downloads.open(world.caller, job.id)) == (
+        f"memory:///{job.id}?seconds=300"
+    )
 
 
 def test_a_file_that_was_copied_to_another_place_is_known_by_its_checksum(world: World) -> None:

@@ -20,6 +20,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
+from analytics_exports.encoding.times import DAY_UNITS, TimeStyle
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=8)
 FORMULAS = TEXTS | st.lists(st.sampled_from(["=1+1", "-5", "\uff0b1", "\t", "\0=", "'=1", "a=", " =1", ""]), min_size=1)
@@ -197,3 +198,23 @@ def test_the_same_rows_make_the_same_bytes(format: Format) -> None:
     frame = pl.DataFrame({"number": [1, None], "text": ["=x", None]})
 
     assert written(frame, format)[0] == written(frame, format)[0]
+
+
+def test_dates_that_polars_cannot_format_stand_beside_those_that_it_can() -> None:
+    days = pl.Series("day", [None, 0, 95_739_615, -2_147_483_646, 2**31 - 1, 1 - 2**31], pl.Int32).cast(pl.Date)
+    moments = (days.head(3).cast(pl.Int64) * DAY_UNITS["us"]).cast(pl.Datetime("us", "UTC"))
+    german = TimeStyle(date="%d.%m.%Y", timestamp="%F %T", timezone="Europe/Berlin")
+
+    assert days.to_frame().select(german.text(pl.col("day"), pl.Date())).to_series().to_list() == [
+        None,
+        "01.01.1970",
+        "29.02.+264096",
+        "25.06.-5877641",
+        "infinity",
+        "-infinity",
+    ]
+    assert moments.to_frame().select(german.text(pl.col("day"), moments.dtype)).to_series().to_list() == [
+        None,
+        "1970-01-01 01:00:00+01:00",
+        "+264096-02-29 01:00:00+01:00",
+    ]
