@@ -40,7 +40,7 @@ check: setup ## Lint, format, types, import contracts, conventions, generated do
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n 0 --quiet analytics_exports_tests/conventions
 	$(BIN)/python -m analytics_exports.cli.reference --check
-	$(BIN)/python -m analytics_exports.stack.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
+	$(BIN)/python -m analytics_exports_tests.scratch -- sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 
 docs: reference ## Build the site of the documents in build/site.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -6,6 +6,7 @@ event log and serves the file to its owner.
 
     __main__                           ``python -m analytics_exports``
     cli | definitions                  the command line; what Dagster loads
+    development                        the embedded PostgreSQL and the demonstration
     api | orchestration | stack        HTTP; assets, sensors and run workers; the processes of one machine
     bootstrap                          makes the adapters from the settings, and wires the services
     settings | observability           environment variables; logs
@@ -13,7 +14,7 @@ event log and serves the file to its owner.
     catalogue, warehouse, artifacts, database, gateway, identity, worker_pool, client, web
                                        dbt, DuckDB, files, PostgreSQL, Dagster, JSON Web Tokens; processes that
                                        make runs; the Python client; the web page
-    encoding | reconnecting | parent_death
+    encoding | reconnecting | child_process
                                        values as JSON and text; retries after a lost connection; child processes that
                                        end with their parent
     ports | contract                   interfaces of the adapters; models of the HTTP interface

@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from analytics_exports.database import migrations
 from analytics_exports.database.engine import make_engine
+from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports.settings import PREFIX
-from analytics_exports.stack.postgres import EmbeddedPostgres
-from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports_tests.object_store import S3, s3_server
+from analytics_exports_tests.scratch import scratch_postgres
 from analytics_exports_tests.waiting import TEST_SECONDS
 
 TEMPLATE = "template_migrated"

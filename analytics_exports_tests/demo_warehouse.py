@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from analytics_exports.stack.demo import DEMO, STAMP, project_version
+from analytics_exports.development.demo import DEMO, STAMP, project_version
 from analytics_exports.warehouse.build import build_warehouse
 from demo import generate
 

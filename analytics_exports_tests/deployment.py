@@ -3,8 +3,10 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from dagster import (
@@ -14,18 +16,28 @@ from dagster import (
     RepositoryDefinition,
     RunRequest,
     build_sensor_context,
+    materialize,
 )
 from dagster._core.definitions.partitions.context import partition_loading_context
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, text
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.bootstrap.api import ApiAdapters, ApiServices, api_adapters, api_services
 from analytics_exports.bootstrap.sensor import SensorServices, sensor_services
 from analytics_exports.bootstrap.worker import WorkerServices, worker_services
 from analytics_exports.database.engine import make_engine
+from analytics_exports.database.models import User
+from analytics_exports.domain.access import Principal
+from analytics_exports.domain.dataset import dataset_id
+from analytics_exports.domain.export import ExportJob, JobId, Launch
+from analytics_exports.domain.selection import Selection
+from analytics_exports.orchestration.assets import dataset_export
+from analytics_exports.orchestration.batch import batch_job
+from analytics_exports.orchestration.build import RESOURCES
 from analytics_exports.ports import JobStore
 from analytics_exports.settings import Settings
 from analytics_exports.stack.environment import child_environment
+from analytics_exports_tests import factories
 from analytics_exports_tests.demo_warehouse import built_demo
 
 
@@ -45,6 +57,50 @@ class Deployment:
     def jobs(self) -> JobStore:
         """The jobs table."""
         return self.adapters.jobs
+
+    def user(self, user_id: UUID | None = None) -> Principal:
+        """A new user."""
+        user = factories.principal(user_id)
+        with self.engine.begin() as connection:
+            connection.execute(insert(User).values(id=user.user_id, label="user", owner_key=user.owner_key))
+        return user
+
+    def pending(self, user: Principal, dataset: str = "dim_accounts") -> JobId:
+        """A new export of all rows."""
+        request = factories.request(
+            dataset_id=dataset_id(dataset), dataset_name=dataset, selection=Selection(), options={}
+        )
+        return self.jobs.create(user, request).id
+
+    def job(self, job_id: JobId) -> ExportJob:
+        """An export as the jobs table has it."""
+        job = self.jobs.load(job_id)
+        assert job is not None
+        return job
+
+    def execute_sql(self, statement: str, **values: object) -> None:
+        """Change the database behind the service's back."""
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def scalar(self, statement: str) -> int:
+        """A number from the database."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text(statement)).scalar_one())
+
+    def export_batch(self, share: Sequence[Launch] = ()) -> ExecuteInProcessResult:
+        """A run that makes this share, and what else is pending."""
+        return self.execute(batch_job, {"run_keys": [launch.run_key for launch in share]})
+
+    def materialise(self, job: ExportJob, **changes: Any) -> ExecuteInProcessResult:
+        """Materialise one partition as a run would; ``changes`` replace services of its worker."""
+        return materialize(
+            [dataset_export],
+            partition_key=str(job.id),
+            instance=self.instance,
+            resources={**RESOURCES, "worker": replace(self.worker, **changes)},
+            raise_on_error=False,
+        )
 
     def project_events(self) -> None:
         """Run the event log projection once."""

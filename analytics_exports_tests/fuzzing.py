@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.stack.demo import running_demo
-from analytics_exports.stack.scratch import scratch_folder
+from analytics_exports.development.demo import running_demo
 from analytics_exports_tests.integration.operations import OPERATIONS
 from analytics_exports_tests.journeys.conftest import settings_of
+from analytics_exports_tests.scratch import scratch_folder
 
 CONFIGURATION = """
 [auth.wfc]

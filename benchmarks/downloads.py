@@ -27,8 +27,8 @@ import httpx
 
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database import migrations
-from analytics_exports.stack.scratch import scratch_postgres
-from analytics_exports_tests.live import live
+from analytics_exports_tests.live_service import live_service
+from analytics_exports_tests.scratch import scratch_postgres
 
 FILE_BYTES = 2**28
 PIECE = 2**14
@@ -36,10 +36,13 @@ PIECE = 2**14
 
 def serve(database_url: str) -> None:
     """The API with one large file, until standard input ends; says where to find it."""
-    with tempfile.TemporaryDirectory() as folder, live(Path(folder), database_url, downloads_per_user=2000) as world:
-        user = world.user()
-        job_id = world.make(user.asked(), FILE_BYTES)
-        print(json.dumps({"url": world.base_url, "token": user.token, "job_id": str(job_id)}), flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        live_service(Path(folder), database_url, downloads_per_user=2000) as service,
+    ):
+        user = service.user()
+        job_id = service.make(user.asked(), FILE_BYTES)
+        print(json.dumps({"url": service.base_url, "token": user.token, "job_id": str(job_id)}), flush=True)
         sys.stdin.read()
 
 

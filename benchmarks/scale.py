@@ -32,9 +32,9 @@ from analytics_exports.database.stats import PostgresStats
 from analytics_exports.database.token_store import PostgresTokenStore
 from analytics_exports.domain.access import USER_SCOPES, Principal
 from analytics_exports.domain.export import ExportFilter, JobId
-from analytics_exports.stack.scratch import scratch_postgres
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests import factories
+from analytics_exports_tests.scratch import scratch_postgres
 
 USERS = 1_000
 MEBIBYTE = 2**20
@@ -114,7 +114,7 @@ def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repe
     from analytics_exports.api.app import create_app
     from analytics_exports.bootstrap.api import api_adapters, api_services
     from analytics_exports.settings import Settings
-    from analytics_exports_tests.live import serving
+    from analytics_exports_tests.live_service import serving
 
     token, _ = PostgresTokenStore(engine).issue(owner.user_id, "benchmark", timedelta(days=1), USER_SCOPES)
     settings = Settings(state_dir=folder, database_url=engine.url.render_as_string(hide_password=False))

@@ -2,7 +2,7 @@
 
     access_log             middleware: request ids, access log, standard headers
     app                    the application and its background threads
-    authentication         API tokens and JWTs to Principals
+    authentication         API tokens, JWTs and the cookie of the web page to Principals
     deps                   dependencies of routes: services, caller, scopes
     docs_page              Swagger UI
     errors                 errors of HTTP itself
@@ -18,7 +18,6 @@
     route_docs             scopes and errors of routes, for the OpenAPI document
     router                 the table of all routes
     routes                 the endpoints
-    session                sign-in of the web page
     state                  state that a process keeps between requests, and the rate limit for invalid tokens
     strict                 strict parsing of request bodies
     transfer               sending files

@@ -1,24 +1,21 @@
 """Writing frames to files, and the artifact store: the port ``ArtifactStore``.
 
     arrow_tables       rows as Arrow tables, for formats that keep types
-    cell_text          values as text in cells of CSV and XLSX
-    compression        compressed text files
-    counting           counts records of text files
+    cells              values in cells of CSV and XLSX: as text, and guarded against formulas
+    compression        compressed text files, and zip files
+    counting           counts records, and rows of other owners, in finished files
     formats            the base class and the table of all formats
-    formula_guard      marks text that a spreadsheet would evaluate
     hashing_writer     the file object that counts, hashes and limits what is written
     keys               keys of files
     layout             the columns and facts that a writer knows in advance
     local              the store in a folder
     objects            the store in an object store
     options            the base class of format options
-    owner_check        counts rows of other owners in a file
     parts              exports split into several files in a zip
     staging            writing and publishing a file in a folder
     warning_collector  warnings about a file
     writers            the formats
     writing            the loop that writes a frame to a file
-    zip_writer         zip files written sequentially
 
 Which rows are in a frame belongs to ``warehouse``; when a file is published, to ``services``.
 """

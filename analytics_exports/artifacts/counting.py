@@ -1,9 +1,17 @@
-"""Counts the records of text files when they are read back, independently of the writer."""
+"""Counts in finished files, read back independently of the writer: records of text files, and rows of other owners."""
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, BinaryIO
+
+import polars as pl
+
+from analytics_exports.domain.errors import StorageUnavailable
+from analytics_exports.domain.formats import Format
 
 _CHUNK = 2**20
+_MAGIC = {Format.PARQUET: b"PAR1", Format.ARROW: b"ARROW1"}
+"""First bytes of files that keep types and are not a zip of several."""
+
 _NEITHER_QUOTE_NOR_NEWLINE = bytes(set(range(256)) - set(b'"\n'))
 
 
@@ -37,3 +45,30 @@ def count_occurrences(file: IO[bytes], mark: bytes) -> int:
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK):
         yield chunk
+
+
+def count_foreign_rows(file: BinaryIO, format: Format, column: str, owner_key: str) -> int | None:
+    """Count the rows of a published file whose ``column`` is not ``owner_key``, for asset checks.
+
+    Returns ``None`` for a file without the column or types.
+
+    Raises:
+        StorageUnavailable: the file is damaged.
+    """
+    magic = _MAGIC.get(format)
+    if magic is None or file.read(len(magic)) != magic:
+        return None
+    file.seek(0)
+    try:
+        return _foreign(file, format, column, owner_key)
+    except pl.exceptions.PolarsError:
+        raise StorageUnavailable("The file is not whole.") from None
+
+
+def _foreign(file: BinaryIO, format: Format, column: str, owner_key: str) -> int | None:
+    scan = pl.scan_parquet if format is Format.PARQUET else pl.scan_ipc
+    rows = scan(file)
+    if column not in rows.collect_schema():
+        return None
+    foreign = pl.col(column).cast(pl.String).ne_missing(pl.lit(owner_key)).sum()
+    return int(rows.select(foreign).collect().item())

@@ -14,12 +14,11 @@ from typing import IO, BinaryIO, cast
 import polars as pl
 from typing_extensions import Buffer
 
-from analytics_exports.artifacts.compression import NonClosingWriter
+from analytics_exports.artifacts.compression import NonClosingWriter, ZipWriter
 from analytics_exports.artifacts.formats import FileFormat
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Split
 from analytics_exports.artifacts.warning_collector import WarningCollector
-from analytics_exports.artifacts.zip_writer import ZipWriter
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Part
 

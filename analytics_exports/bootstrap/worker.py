@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dagster import DagsterInstance
 
+from analytics_exports.artifacts.counting import count_foreign_rows
 from analytics_exports.artifacts.formats import check_options
-from analytics_exports.artifacts.owner_check import count_foreign_rows
 from analytics_exports.artifacts.writing import read_file
 from analytics_exports.bootstrap.adapters import database_url, make_artifact_store, pending_signal
 from analytics_exports.bootstrap.warehouse import build, export_warehouse, make_catalogue
@@ -22,9 +22,8 @@ from analytics_exports.ports import ArtifactStore, BuildReport, Catalogue, JobSt
 from analytics_exports.services.artifact_inspector import ArtifactInspector
 from analytics_exports.services.batch_production import BatchProduction
 from analytics_exports.services.datasets import DatasetReader
-from analytics_exports.services.export_commands import ExportCommands
+from analytics_exports.services.export_commands import ExportCommands, OperatorRequests
 from analytics_exports.services.launch_queue import LaunchQueue
-from analytics_exports.services.operator_requests import OperatorRequests
 from analytics_exports.services.production import Producer
 from analytics_exports.services.retention import Retention
 from analytics_exports.settings import Settings

@@ -3,9 +3,8 @@
     artifact_models  base of the models of dbt's files, and formatting of their errors
     catalogue        the adapter: the newest state that could be read completely
     lineage          ancestors of datasets, for the asset graph
-    manifest         reads manifest.json and catalog.json
+    manifest         reads manifest.json and catalog.json; one model for each name
     meta             the strict model of ``meta``
-    name_resolution  which model a name refers to when several have it
     nodes            one model as dbt writes it
     roles            which types a column may have for each use
     table_columns    the columns of a model's table

@@ -2,10 +2,15 @@
 
 The schema version is checked; then the models that are marked as datasets are extracted and the rest is discarded. A
 marked model that cannot be parsed is rejected without affecting the others.
+
+A dataset's id is derived from its model's name, so a name refers to one model or to none. For a versioned model it
+refers to the latest version, as ``ref('name')`` does in dbt; other versions are not offered. Models of two packages
+with the same name are both rejected, because a choice between them could change unnoticed.
 """
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +20,6 @@ import orjson
 from pydantic import AfterValidator, Field, ValidationError
 
 from analytics_exports.catalogue.artifact_models import ArtifactModel, UnreadableArtifact, format_errors, sanitize
-from analytics_exports.catalogue.name_resolution import resolve_names
 from analytics_exports.catalogue.nodes import Model, is_marked, model_of
 from analytics_exports.domain.dataset import Rejection
 
@@ -88,7 +92,7 @@ def read_artifacts(manifest: Path, catalog: Path | None) -> Artifacts:
     described = (_load(catalog, "catalog.json", CatalogFile) if catalog else None) or CatalogFile()
     described_at = described.metadata.generated_at
     understood, rejected = _models(project.nodes, described.nodes)
-    models, ambiguous = resolve_names(understood)
+    models, ambiguous = _resolve_names(understood)
     return Artifacts(
         generated_at=written.generated_at,
         invocation_id=written.invocation_id,
@@ -132,3 +136,22 @@ def _models(nodes: Mapping[str, Any], described: Mapping[str, Any]) -> tuple[lis
                 reason = f"Its entry in manifest.json or catalog.json is not what dbt writes ({format_errors(error)})."
                 rejected.append(Rejection(sanitize(name if isinstance(name, str) else unique_id), reason))
     return understood, rejected
+
+
+def _resolve_names(models: Iterable[Model]) -> tuple[list[Model], list[Rejection]]:
+    """The models with unambiguous names, and rejections of the others."""
+    sharing: dict[str, list[Model]] = defaultdict(list)
+    for model in models:
+        sharing[model.name].append(model)
+    latest = {name: [model for model in group if model.is_latest] for name, group in sharing.items()}
+    return (
+        [group[0] for group in latest.values() if len(group) == 1],
+        [Rejection(sanitize(name), _reason(group)) for name, group in latest.items() if len(group) != 1],
+    )
+
+
+def _reason(latest: Sequence[Model]) -> str:
+    if not latest:
+        return "Only an older or a preview version is marked; mark the latest version of the model."
+    packages = ", ".join(sorted(sanitize(model.package) for model in latest))
+    return f"Several models have this name (packages: {packages}); rename one, or mark only one as a dataset."

@@ -5,7 +5,7 @@
     checks         what ``doctor`` checks besides the parts of the service
     configuration  settings and database of the commands for operators
     connection     connecting to a service, and exit codes
-    demonstration  ``demo``: one export, verified
+    demonstration  ``demo``: one export, verified; ``serve --demo``
     doctor         ``doctor``: problems and remedies
     fetching       waiting for an export and downloading its file
     history        formats exports and datasets of a service
@@ -14,7 +14,7 @@
     reference      generates the documents in docs/reference
     remote         ``export`` and ``exports``: the commands for users
     selecting      options of a command to options of the client
-    serving        ``serve``: the local stack until Ctrl-C
+    serving        ``serve``: the service on this machine until Ctrl-C
     tokens         ``tokens``
     users          ``users``
     verification   compares a CSV file with the warehouse

@@ -36,9 +36,14 @@ def serve(
     *, demo: Annotated[bool, typer.Option("--demo", help="On the demonstration's data, with tokens to try.")] = False
 ) -> None:
     """Run the whole service on this machine until Ctrl-C."""
-    from analytics_exports.cli.serving import serve, serve_demo
+    if demo:
+        from analytics_exports.cli.demonstration import serve_demo
 
-    (serve_demo if demo else serve)(read_settings())
+        serve_demo(read_settings())
+    else:
+        from analytics_exports.cli.serving import serve
+
+        serve(read_settings())
 
 
 @app.command()

@@ -55,19 +55,7 @@ def _database_url(settings: "Settings") -> Iterator[str]:
         yield settings.database_url
         return
 
-    from analytics_exports.stack.errors import AlreadyRunning  # its dependencies are in the demo extra
-    from analytics_exports.stack.postgres import DATABASE, USER, EmbeddedPostgres
-    from analytics_exports.stack.tcp import LOOPBACK
+    from analytics_exports.development.postgres import joined_or_started
 
-    folder = settings.state_dir / "postgres"
-    server = EmbeddedPostgres(folder, settings.postgres_port)
-    try:
-        server.start()
-    except AlreadyRunning:
-        password = (folder / "password").read_text(encoding="ascii").strip()
-        yield f"postgresql://{USER}:{password}@{LOOPBACK}:{settings.postgres_port}/{DATABASE}"
-        return
-    try:
-        yield server.url
-    finally:
-        server.stop()
+    with joined_or_started(settings) as url:
+        yield url

@@ -1,6 +1,7 @@
-"""``demo``: one export from request to file, over HTTP like any other client, and verified.
+"""``demo``: one export from request to file, over HTTP like any other client, and verified; and ``serve --demo``.
 
-The service belongs to ``stack``, comparing the file with the warehouse to ``verification``.
+The service belongs to ``stack``, its data to ``development.demo``, and comparing the file with the warehouse to
+``verification``.
 """
 
 import hashlib
@@ -16,14 +17,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from analytics_exports.cli.serving import DEMO_DATASET, EXIT_INTERRUPTED, foreground, say
+from analytics_exports.cli.serving import EXIT_INTERRUPTED, addresses, foreground, say
 from analytics_exports.cli.verification import differences, expected_rows
 from analytics_exports.contract import BASE_PATH
+from analytics_exports.development.demo import DemoFailed, running_demo
 from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import DemoFailed, running_demo
 from analytics_exports.stack.stack import Stack
 
+DEMO_DATASET = "fct_transactions"
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2024, 12, 31)
 EXPORT_SECONDS = 120.0
 POLL_SECONDS = 0.2
@@ -50,6 +52,25 @@ def demonstrate(settings: Settings, *, as_json: bool = False) -> None:
         verify_file(file, export, stack.settings.warehouse, str(user.id))
         typer.echo(json.dumps({**export, "path": str(file)}, indent=2) if as_json else summary(stack, export, file))
     say("Everything is stopped again.")
+
+
+def serve_demo(settings: Settings) -> None:
+    """Run the service on the demonstration's data until Ctrl-C or SIGTERM."""
+    with foreground(interrupted=0), running_demo(settings, say) as (stack, users):
+        say(f"{addresses(stack)}\n\nThis is the token of {users[0].label} for the web page:\n\n{users[0].token}\n")
+        say("To ask for an export without it, paste this:\n")
+        say(request_to_paste(stack, users[0].token))
+        stack.supervisor.run()
+
+
+def request_to_paste(stack: Stack, token: str) -> str:
+    """A curl command that requests an export."""
+    body = f'{{"dataset_id": "{dataset_id(DEMO_DATASET)}", "format": "csv", "start_date": "2024-01-01"}}'
+    return (
+        f"curl -X POST {stack.api_url}{BASE_PATH}/exports \\\n"
+        f"  -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\\n"
+        f"  -d '{body}'\n"
+    )
 
 
 def create(client: httpx.Client) -> str:

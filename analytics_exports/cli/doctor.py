@@ -123,6 +123,6 @@ def _check_database(database: Administration | None) -> None:
     if database is not None:
         database.users.all()
     else:
-        from analytics_exports.stack.binaries import executables  # its dependencies are in the demo extra
+        from analytics_exports.development.binaries import executables  # its dependencies are in the demo extra
 
         executables(None)

@@ -1,4 +1,4 @@
-"""``serve``: the local stack in the foreground, and what is printed once it is up.
+"""``serve``: the service on this machine in the foreground, and what is printed once it is up.
 
 Processes and their order belong to ``stack``.
 """
@@ -10,13 +10,10 @@ from contextlib import contextmanager
 import typer
 
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.domain.dataset import dataset_id
 from analytics_exports.settings import PREFIX, Settings
-from analytics_exports.stack.demo import running_demo
 from analytics_exports.stack.stack import Stack, running_stack
-from analytics_exports.stack.supervisor import stopping_on_signals
+from analytics_exports.stack.supervisor import DatabaseServer, stopping_on_signals
 
-DEMO_DATASET = "fct_transactions"
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -40,18 +37,18 @@ def serve(settings: Settings) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
     if not settings.dbt_manifest.exists():
         say(f"There is no {settings.dbt_manifest} yet: set {PREFIX}DBT_MANIFEST, or try --demo.")
-    with foreground(interrupted=0), running_stack(settings, say) as stack:
+    with foreground(interrupted=0), running_stack(settings, say, embedded_database(settings)) as stack:
         say(addresses(stack))
         stack.supervisor.run()
 
 
-def serve_demo(settings: Settings) -> None:
-    """Run the service on the demonstration's data until Ctrl-C or SIGTERM."""
-    with foreground(interrupted=0), running_demo(settings, say) as (stack, users):
-        say(f"{addresses(stack)}\n\nThis is the token of {users[0].label} for the web page:\n\n{users[0].token}\n")
-        say("To ask for an export without it, paste this:\n")
-        say(request_to_paste(stack, users[0].token))
-        stack.supervisor.run()
+def embedded_database(settings: Settings) -> DatabaseServer | None:
+    """The embedded PostgreSQL; ``None`` when the settings name a server, which needs nothing of ``development``."""
+    if settings.database_url:
+        return None
+    from analytics_exports.development.postgres import embedded_postgres
+
+    return embedded_postgres(settings)
 
 
 def addresses(stack: Stack) -> str:
@@ -64,14 +61,4 @@ def addresses(stack: Stack) -> str:
             f"  Logs               {stack.logs}",
             "  Ctrl-C stops everything.",
         ]
-    )
-
-
-def request_to_paste(stack: Stack, token: str) -> str:
-    """A curl command that requests an export."""
-    body = f'{{"dataset_id": "{dataset_id(DEMO_DATASET)}", "format": "csv", "start_date": "2024-01-01"}}'
-    return (
-        f"curl -X POST {stack.api_url}{BASE_PATH}/exports \\\n"
-        f"  -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \\\n"
-        f"  -d '{body}'\n"
     )

@@ -2,7 +2,7 @@
 
     codec             rows and JSONB to domain values and back
     directory         the port ``Directory``
-    engine            connection pools
+    engine            connection pools, and transactions
     jobs              the port ``JobStore``, in its three roles
     maintenance_jobs  the jobs table for the event log projection and the end of exports
     migrations        upgrading the schema from code
@@ -15,7 +15,6 @@
     seeding           users, accounts and tags from Parquet files
     stats             the port ``Stats``
     token_store       the port ``TokenStore``, and the format of API tokens
-    transactions      the base of the three roles
     transitions       the state transitions of exports
     users             the port ``UserStore``
     worker_jobs       the jobs table for workers

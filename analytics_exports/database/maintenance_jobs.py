@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from analytics_exports.database import transitions
 from analytics_exports.database.codec import job_from_row, skip_malformed
+from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Cursor, Job, SkippedEvent
-from analytics_exports.database.transactions import Transactions
 from analytics_exports.database.transitions import lease_is_over
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Status

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from analytics_exports.database import transitions
 from analytics_exports.database.codec import job_from_row, skip_malformed
+from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
-from analytics_exports.database.transactions import Transactions
 from analytics_exports.domain.access import Principal, UserId
 from analytics_exports.domain.errors import IdempotencyKeyInUse, IdempotencyKeyReused, TooManyExports
 from analytics_exports.domain.export import LIVE, ExportFilter, ExportJob, ExportRequest, IdempotencyKey, JobId, Status

@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_, update
 
+from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Job
 from analytics_exports.database.notifications import PENDING
-from analytics_exports.database.transactions import Transactions
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.export import JobId, Launch, Status
 from analytics_exports.reconnecting import retry_while_away

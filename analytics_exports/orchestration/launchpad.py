@@ -27,7 +27,7 @@ from analytics_exports.gateway import REQUEST_JOB
 
 if TYPE_CHECKING:
     from analytics_exports.bootstrap.worker import WorkerServices
-    from analytics_exports.services.operator_requests import OperatorRequests
+    from analytics_exports.services.export_commands import OperatorRequests
 
 OP = "request"
 EXAMPLE_CONFIG = {

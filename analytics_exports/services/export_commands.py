@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from analytics_exports.domain.access import Principal
+from analytics_exports.domain.access import USER_SCOPES, Principal
 from analytics_exports.domain.dataset import DatasetId
-from analytics_exports.domain.errors import ExportConflict, ExportNotFound, Unavailable
+from analytics_exports.domain.errors import ExportConflict, ExportNotFound, Unavailable, UserNotFound
 from analytics_exports.domain.export import LIVE, ExportJob, ExportRequest, IdempotencyKey, JobId, Status
 from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
-from analytics_exports.ports import ArtifactStore, Orchestrator, OwnerJobs
+from analytics_exports.ports import ArtifactStore, Orchestrator, OwnerJobs, UserStore
 from analytics_exports.services.datasets import DatasetReader
 from analytics_exports.services.production import artifact_key
 
@@ -164,3 +164,26 @@ def _digest(text: str) -> bytes:
 
 def _idempotency_key(key: str | None, *asked: object) -> IdempotencyKey | None:
     return None if key is None else IdempotencyKey(_digest(key), _digest(repr(asked)))
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequests:
+    """Submits exports for a user whom an operator names."""
+
+    users: UserStore
+    export_commands: ExportCommands
+
+    def submit(
+        self, who: str, dataset_id: DatasetId, format: Format, selection: Selection, options: Mapping[str, object]
+    ) -> ExportJob:
+        """Submit an export for the user with this id, owner key or label.
+
+        Raises:
+            UserNotFound: there is no such user, there are several, or the user is disabled.
+            ExportError: as ``ExportCommands.submit``.
+        """
+        user = self.users.find(who)
+        if user.disabled_at is not None:
+            raise UserNotFound("This user is disabled.")
+        principal = Principal(user.id, user.owner_key, USER_SCOPES, actor="operator")
+        return self.export_commands.submit(principal, dataset_id, format, selection, options).job

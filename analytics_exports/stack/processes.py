@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from analytics_exports.child_process import CURRENT_ACCOUNT, bound_to_this_process
 from analytics_exports.stack.tcp import require_free
-
-LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +98,9 @@ class Child:
 
 @contextmanager
 def blocked(number: signal.Signals) -> Iterator[None]:
-    """Block a signal. A child started inside begins with it blocked, and receives it once ``launch.py`` unblocks it.
+    """Block a signal. A child started inside begins with it blocked; ``child_process`` unblocks it and it is received.
 
-    Without this, the child of a parent that ignores the signal loses it until ``launch.py`` has reset it.
+    Without this, the child of a parent that ignores the signal loses it until ``child_process`` has reset it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -112,10 +110,9 @@ def blocked(number: signal.Signals) -> Iterator[None]:
 
 
 def launched(program: Program) -> list[str]:
-    """The command line that runs ``program`` through ``launch.py``."""
-    account = f"{program.account.uid}:{program.account.gid}" if program.account else "-"
-    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(program.stop_signal)), account]
-    return launcher + [str(argument) for argument in program.arguments]
+    """The command line that runs ``program`` bound to this process, with default signals, under its account."""
+    account = f"{program.account.uid}:{program.account.gid}" if program.account else CURRENT_ACCOUNT
+    return bound_to_this_process([str(argument) for argument in program.arguments], program.stop_signal, account)
 
 
 def rotated(log: Path) -> Path:

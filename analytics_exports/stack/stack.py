@@ -1,9 +1,9 @@
-"""The whole service on this machine: PostgreSQL, the API, and Dagster's processes.
+"""The whole service on this machine: the API, Dagster's processes, and PostgreSQL unless the settings name a server.
 
     with running_stack(settings, say) as stack:
         stack.supervisor.run()
 
-Keeping a process alive belongs to ``supervisor``, the demonstration's data to ``demo``.
+Keeping a process alive belongs to ``supervisor``, the demonstration's data to ``development.demo``.
 """
 
 import shutil
@@ -22,9 +22,8 @@ from analytics_exports.settings import PREFIX, Settings
 from analytics_exports.stack.environment import CODE_SERVER_STOP_SECONDS, MARK, child_environment, dagster_home
 from analytics_exports.stack.leftovers import marked, stop_processes
 from analytics_exports.stack.locks import FolderLock
-from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.processes import ManagedProcess, Program
-from analytics_exports.stack.supervisor import Supervisor
+from analytics_exports.stack.supervisor import DatabaseServer, Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, answers, require_free
 
 REMOTE_RUNS = Path("deploy") / "dagster" / "celery.yaml"
@@ -46,13 +45,18 @@ class Stack:
     """The processes of the service, in one state folder."""
 
     def __init__(
-        self, settings: Settings, say: Callable[[str], None], extra_environment: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        database: DatabaseServer | None = None,
+        extra_environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the stack; nothing is touched before ``start_database``.
 
         Args:
             settings: Ports, folders and the rest.
             say: Called with messages for people.
+            database: A server to start and stop with the rest; ``None`` for the one that the settings name.
             extra_environment: Variables for every process besides the settings.
         """
         self.settings = settings
@@ -60,6 +64,7 @@ class Stack:
         self.logs = self.state / "logs"
         self.supervisor = Supervisor(say)
         self.database_url = settings.database_url or ""
+        self._database = database
         self._extra_environment = dict(extra_environment or {})
         self._lock = FolderLock(self.state)
 
@@ -74,24 +79,21 @@ class Stack:
         return f"http://{LOOPBACK}:{self.settings.dagster_ui_port}"
 
     def start_database(self) -> None:
-        """Lock the state folder, stop what a killed stack left, start PostgreSQL if it is embedded, and migrate.
+        """Lock the state folder, stop what a killed stack left, start PostgreSQL if it is ours, and migrate.
 
         Raises:
             AlreadyRunning: Another stack uses the state folder.
             PortBusy: One of the ports is in use.
-            PostgresFailed: The embedded PostgreSQL did not start.
+            PostgresFailed: PostgreSQL did not start.
         """
         self.state.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._lock.acquire()
         stop_processes(marked(MARK, str(self.state)))
         for port, setting in self._ports().items():
             require_free(port, f"{PREFIX}{setting}")
-        if not self.settings.database_url:
-            postgres = EmbeddedPostgres(
-                self.state / "postgres", self.settings.postgres_port, log=self.logs / "postgres.log"
-            )
-            self.supervisor.start(postgres)
-            self.database_url = postgres.url
+        if self._database is not None:
+            self.supervisor.start(self._database)
+            self.database_url = self._database.url
         upgrade_schema(self.database_url)
 
     def start_services(self) -> None:
@@ -184,9 +186,11 @@ class Stack:
 
 
 @contextmanager
-def running_stack(settings: Settings, say: Callable[[str], None]) -> Iterator[Stack]:
+def running_stack(
+    settings: Settings, say: Callable[[str], None], database: DatabaseServer | None = None
+) -> Iterator[Stack]:
     """The running stack; stopped at the end of the block, however it is left."""
-    stack = Stack(settings, say)
+    stack = Stack(settings, say, database)
     try:
         stack.start_database()
         stack.start_services()

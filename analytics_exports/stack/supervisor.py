@@ -50,6 +50,14 @@ class Service(Protocol):
         """Stop it with its process group, by force if it takes too long. Does nothing when it is not running."""
 
 
+class DatabaseServer(Service, Protocol):
+    """A PostgreSQL server that runs as long as the services that use it."""
+
+    @property
+    def url(self) -> str:
+        """URL of the application's database, including the password. Known once the server is started."""
+
+
 class Supervisor:
     """Keeps services running, without a thread of its own: everything happens in the calls."""
 

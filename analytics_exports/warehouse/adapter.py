@@ -14,8 +14,7 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.ports import Estimate, OnStart, Page
 from analytics_exports.warehouse.checked_queries import CheckedQueries
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import QueryLimits
-from analytics_exports.warehouse.connection_cache import ConnectionCache
+from analytics_exports.warehouse.connection import ConnectionCache, QueryLimits
 from analytics_exports.warehouse.paging import decode, encode, request_digest
 from analytics_exports.warehouse.scan import SessionScan
 from analytics_exports.warehouse.session import Session

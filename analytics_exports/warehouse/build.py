@@ -21,7 +21,7 @@ from pathlib import Path
 
 import duckdb
 
-from analytics_exports.parent_death import bound_to_this_process
+from analytics_exports.child_process import bound_to_this_process
 from analytics_exports.ports import SOURCES_VARIABLE, BuildFailed, BuildReport
 from analytics_exports.warehouse.identifiers import literal
 

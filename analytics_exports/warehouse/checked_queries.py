@@ -8,8 +8,8 @@ from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import InternalFailure, IsolationViolation
 from analytics_exports.encoding.json_values import to_object
 from analytics_exports.ports import Estimate
-from analytics_exports.warehouse.batches import to_frame
 from analytics_exports.warehouse.compiler import Compiler, Query
+from analytics_exports.warehouse.frames import to_frame
 from analytics_exports.warehouse.paging import Position, position_after
 from analytics_exports.warehouse.scan import check_owner
 from analytics_exports.warehouse.session import Session

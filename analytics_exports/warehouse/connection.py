@@ -1,40 +1,29 @@
-"""Opening the warehouse: a private, hardened, read-only DuckDB for each reading, and the meaning of its errors.
+"""Opening the warehouse: a private, hardened, read-only DuckDB, kept open between readings where that is wanted.
 
 Each connection is an in-memory DuckDB of its own that attaches the source, so it sees the newest version even while
 older readings of the same process continue. It can access that one file, or the folders of one table, and nothing else;
-its configuration is locked, and its memory, threads and time are limited. SQL belongs to ``compiler``.
+its configuration is locked, and its memory, threads and time are limited.
+
+Opening one takes longer than reading a small export. Inside ``ConnectionCache.keep_alive`` it is kept for the next
+reading; only there, because an open file keeps writers away. Each reading uses a connection exclusively; one that had
+an error, or that reads another version than the current one, is not reused.
 """
 
 import logging
-import math
-import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
-from typing import Any
+from threading import Lock
 
 import duckdb
-import pyarrow as pa
 
-from analytics_exports.domain.dataset import Column, Relation
-from analytics_exports.domain.errors import (
-    DatasetChanged,
-    ExportError,
-    InternalFailure,
-    OutOfMemory,
-    RunCancelled,
-    TimedOut,
-    WarehouseBusy,
-    WarehouseChanged,
-    WarehouseUnavailable,
-)
-from analytics_exports.warehouse.collations import collations
-from analytics_exports.warehouse.compiler import Query
-from analytics_exports.warehouse.identifiers import literal, table_name
-from analytics_exports.warehouse.sources import Source, Version
+from analytics_exports.domain.dataset import Relation
+from analytics_exports.domain.errors import DatasetChanged, ExportError, WarehouseBusy, WarehouseUnavailable
+from analytics_exports.warehouse.duckdb_session import DuckDBSession, error_kind, interruptible
+from analytics_exports.warehouse.identifiers import literal
+from analytics_exports.warehouse.sources import Source, Version, source_of
 from analytics_exports.warehouse.spill import spill_folder
 
 logger = logging.getLogger(__name__)
@@ -53,9 +42,6 @@ _HARDENING = {
 _RESERVED = frozenset({"main", "memory", "system", "temp"})
 _FIRST_PAUSE, _MAX_PAUSE = 0.02, 0.5
 
-INTERRUPTED = "Query interrupted"
-"""DuckDB's message when a signal handler raised an exception."""
-
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
@@ -66,110 +52,88 @@ class QueryLimits:
     seconds: float
 
 
-class Connection:
-    """An open connection to one version of the warehouse: DuckDB's ``Session``, which documents the methods.
+@dataclass(frozen=True, slots=True)
+class _CachedConnection:
+    """An open connection, what it can read, and what closes it."""
 
-    Attributes:
-        duckdb: For queries, one at a time and inside ``domain_errors``.
-        version: The version that is read.
-        seconds: Time limit of a query.
-        stopped: Set once ``interrupt`` was called.
-        failed: Whether DuckDB reported an error.
-        metadata_cache: What readings have found out about tables and queries of this version.
-    """
+    scope_key: Relation | str
+    session: DuckDBSession
+    closing: ExitStack
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        version: Version,
-        *,
-        seconds: float = math.inf,
-        metadata_cache: dict[Relation | str, Any] | None = None,
-    ) -> None:
-        """Wrap ``connection``, which reads ``version``."""
-        self.duckdb = connection
-        self.version = version
-        self.seconds = seconds
-        self.stopped = Event()
-        self.failed = False
-        self.metadata_cache = {} if metadata_cache is None else metadata_cache
 
-    def renew(self) -> "Connection":
-        """A new Connection object for another reading over the same DuckDB connection."""
-        return Connection(self.duckdb, self.version, seconds=self.seconds, metadata_cache=self.metadata_cache)
+class ConnectionCache:
+    """Connections to one file or folder, for one reading each. Thread-safe."""
 
-    def columns(self, relation: Relation) -> tuple[Column, ...]:
-        """The columns of ``relation``. Raises DatasetChanged when it does not exist."""
-        with self.domain_errors():
-            found = self.duckdb.sql(f"FROM {table_name(relation)}")
-            return tuple(Column(name, str(of)) for name, of in zip(found.columns, found.types, strict=True))
-
-    def columns_with_collations(self, relation: Relation) -> tuple[Column, ...]:
-        """The columns of ``relation``; the type of one with a collation includes it: ``VARCHAR COLLATE NOCASE``."""
-        columns = self.columns(relation)
-        texts = [column.name for column in columns if column.type == "VARCHAR"]
-        with self.domain_errors():
-            found = collations(self.duckdb, relation, texts)
-        return tuple(
-            replace(column, type=f"VARCHAR COLLATE {found[column.name]}") if column.name in found else column
-            for column in columns
-        )
-
-    def fetch(self, query: Query) -> list[tuple[Any, ...]]:
-        """All rows of a query with a small result."""
-        return self._relation(query).fetchall()
-
-    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks of a table; none where it has no blocks."""
-        try:
-            return self.fetch(query)
-        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none; a column may shadow rowid
-            return []
-
-    def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
-        """The rows of a query in batches of ``rows``."""
-        return self._relation(query).to_arrow_reader(rows)
-
-    def schema(self, query: Query) -> pa.Schema:
-        """The schema of ``reader``, without reading."""
-        return self._relation(query).limit(0).to_arrow_reader(1).schema
-
-    def _relation(self, query: Query) -> duckdb.DuckDBPyRelation:
-        return self.duckdb.sql(query.sql, params=query.params)
-
-    def interrupt(self) -> None:
-        """Stop the running query and refuse later ones, from any thread."""
-        self.stopped.set()
-        self.stop_query()
-
-    def stop_query(self) -> None:
-        """Stop the running query, if any; safe after the connection was closed."""
-        with suppress(duckdb.Error):
-            self.duckdb.interrupt()
-
-    def verify(self) -> None:
-        """Raise WarehouseChanged when what is read was overwritten since it was opened."""
-        if self.version.overwritten():
-            raise WarehouseChanged
+    def __init__(self, path: Path, limits: QueryLimits, spill_root: Path, lock_timeout: float) -> None:
+        """Open nothing yet. ``connect`` documents the arguments."""
+        self._path = path
+        self._arguments = limits, spill_root, lock_timeout
+        self._lock = Lock()
+        self._users = 0
+        self._cached: _CachedConnection | None = None
 
     @contextmanager
-    def domain_errors(self) -> Iterator[None]:
-        """Raise the domain error for an error of DuckDB. Overwriting and interrupting look like other errors."""
-        if self.stopped.is_set():
-            raise RunCancelled
+    def keep_alive(self) -> Iterator[None]:
+        """Keep a connection open between the readings inside the block."""
+        with self._lock:
+            self._users += 1
         try:
-            with _interruptible():
-                yield
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            self.failed = True
-            self.verify()
-            raise (RunCancelled() if self.stopped.is_set() else to_domain_error(error)) from None
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+            self._put(None)
+
+    @contextmanager
+    def connect(self, relation: Relation) -> Iterator[DuckDBSession]:
+        """A connection for one reading. Raises as the function ``connect``."""
+        opened = self._reuse(relation) or self._opened(relation)
+        reading = opened.session.renew()
+        try:
+            yield reading
+        finally:
+            if reading.failed:
+                opened.closing.close()
+            else:
+                self._put(opened)
+
+    def _opened(self, relation: Relation) -> _CachedConnection:
+        with ExitStack() as held:
+            source = source_of(self._path)
+            opening: AbstractContextManager[DuckDBSession] = connect(source, relation, *self._arguments)
+            session = held.enter_context(opening)
+            return _CachedConnection(source.scope_key(relation), session, held.pop_all())
+
+    def _reuse(self, relation: Relation) -> _CachedConnection | None:
+        """The cached connection if it can be used; otherwise it is closed."""
+        with self._lock:
+            cached, self._cached = self._cached, None
+        if cached is None:
+            return None
+        with ExitStack() as closing:
+            closing.push(cached.closing)
+            source = source_of(self._path)
+            if cached.scope_key == source.scope_key(relation) and cached.session.version == source.version(relation):
+                closing.pop_all()
+                return cached
+        return None
+
+    def _put(self, opened: _CachedConnection | None) -> None:
+        """Cache a connection if that is wanted and none is cached; close it otherwise."""
+        with self._lock:
+            keep = self._users > 0 and self._cached is None
+            if keep:
+                self._cached, opened = opened, None
+            elif not self._users and opened is None:
+                self._cached, opened = None, self._cached
+        if opened:
+            opened.closing.close()
 
 
 @contextmanager
 def connect(
     source: Source, relation: Relation, limits: QueryLimits, spill_root: Path, lock_timeout: float
-) -> Iterator[Connection]:
+) -> Iterator[DuckDBSession]:
     """A connection to one table of the warehouse.
 
     Args:
@@ -185,33 +149,7 @@ def connect(
     with spill_folder(spill_root) as folder:
         connection, version = _open_when_unlocked(source, relation, limits, folder, lock_timeout)
         with connection:
-            yield Connection(connection, version, seconds=limits.seconds)
-
-
-def to_domain_error(error: Exception) -> ExportError:
-    """The domain error for an error of DuckDB. Its text is discarded: it can contain paths and values of other owners.
-
-    Args:
-        error: From DuckDB itself, or the OSError that an Arrow reader raises for it; both begin with the error's kind.
-    """
-    kind = _kind(error)
-    logger.warning("DuckDB failed: %s", kind)
-    return _DOMAIN_ERRORS.get(kind, InternalFailure)()
-
-
-def _kind(error: Exception) -> str:
-    begins = re.match(r"([A-Za-z ]{1,40}) Error:", str(error))
-    return begins[1] if begins else type(error).__name__
-
-
-_DOMAIN_ERRORS: Mapping[str, type[ExportError]] = {
-    "Binder": DatasetChanged,
-    "Catalog": DatasetChanged,
-    "INTERRUPT": TimedOut,
-    "IO": WarehouseUnavailable,
-    "Out of Memory": OutOfMemory,
-    "Serialization": WarehouseUnavailable,
-}
+            yield DuckDBSession(connection, version, seconds=limits.seconds)
 
 
 def _open_when_unlocked(
@@ -251,7 +189,7 @@ def _open(source: Source, relation: Relation, limits: QueryLimits, folder: Path)
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        with _interruptible():
+        with interruptible():
             folders = ", ".join(literal(f"{folder}/") for folder in source.attach(connection, relation))
             connection.execute(f"SET GLOBAL allowed_directories = [{folders}]")
             for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
@@ -262,24 +200,10 @@ def _open(source: Source, relation: Relation, limits: QueryLimits, folder: Path)
     return connection
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt for a signal that arrived during a statement in the main thread.
-
-    DuckDB replaces the exception of the signal handler by a RuntimeError, which would look like a defect.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if str(error) == INTERRUPTED:
-            raise KeyboardInterrupt from None
-        raise
-
-
 def _opening_error(error: duckdb.Error) -> ExportError:
     """Why the file could not be opened. DuckDB distinguishes a lock from other errors only in its message."""
     busy = isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
     if busy:
         return WarehouseBusy()
-    logger.warning("DuckDB cannot open the warehouse: %s", _kind(error))
+    logger.warning("DuckDB cannot open the warehouse: %s", error_kind(error))
     return WarehouseUnavailable()

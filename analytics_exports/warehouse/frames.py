@@ -19,6 +19,9 @@ handle them.
 ``encoding.json_values``.
 """
 
+import polars as pl
+import pyarrow as pa
+
 from analytics_exports.domain.column_type import ColumnType
 from analytics_exports.warehouse.identifiers import field, quote
 
@@ -69,3 +72,29 @@ def _pack(expression: str, of: ColumnType) -> str:
 
 
 _NESTED = {"array": _array, "list": _list, "map": _map, "struct": _struct}
+
+
+def to_frame(batch: pa.RecordBatch) -> pl.DataFrame:
+    """``batch`` as a frame; nested columns are converted too."""
+    columns = [_times_as_durations(column) for column in batch.columns]
+    return pl.DataFrame(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+
+
+def _times_as_durations(column: pa.Array) -> pa.Array:
+    wanted = _since_midnight(column.type)
+    return column if wanted == column.type else column.view(wanted)
+
+
+def _since_midnight(known: pa.DataType) -> pa.DataType:
+    """The type ``known`` with durations in place of times of day."""
+    if pa.types.is_time(known):
+        return pa.duration(known.unit)
+    if pa.types.is_list(known):
+        return pa.list_(_field(known.value_field))
+    if pa.types.is_struct(known):
+        return pa.struct([_field(field) for field in known])
+    return known
+
+
+def _field(field: pa.Field) -> pa.Field:
+    return field.with_type(_since_midnight(field.type))

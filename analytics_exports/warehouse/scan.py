@@ -17,8 +17,8 @@ from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.errors import IsolationViolation, RunCancelled, TimedOut
-from analytics_exports.warehouse.batches import to_frame
 from analytics_exports.warehouse.compiler import OWNER, Compiler, Query
+from analytics_exports.warehouse.frames import to_frame
 from analytics_exports.warehouse.ranges import extents, ranges
 from analytics_exports.warehouse.session import Session
 

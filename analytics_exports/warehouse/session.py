@@ -1,6 +1,6 @@
 """What an engine has to provide: one reading of one table, in one version, with a time limit.
 
-The rest of the package is the same for every engine. DuckDB's is in ``connection``, PostgreSQL's in ``postgres``.
+The rest of the package is the same for every engine. DuckDB's is in ``duckdb_session``, PostgreSQL's in ``postgres``.
 """
 
 from contextlib import AbstractContextManager

@@ -22,7 +22,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from analytics_exports.parent_death import exit_with_parent
+from analytics_exports.child_process import exit_with_parent
 from analytics_exports.worker_pool.worker import WorkerLimits, run_worker
 
 FORK, REAP = b"F", b"R"

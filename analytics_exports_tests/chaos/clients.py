@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from analytics_exports.contract import BASE_PATH
-from analytics_exports.stack.demo import DemoUser
+from analytics_exports.development.demo import DemoUser
 from analytics_exports_tests.chaos.truth import COLUMNS
 
 FORMATS = ("csv", "parquet", "ndjson")

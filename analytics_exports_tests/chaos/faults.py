@@ -14,9 +14,9 @@ from random import Random
 import psutil
 
 from analytics_exports import PROJECT
+from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports.stack.environment import MARK, child_environment
 from analytics_exports.stack.leftovers import marked
-from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.chaos.truth import Truth
 

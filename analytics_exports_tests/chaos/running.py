@@ -15,8 +15,7 @@ from sqlalchemy import Engine
 
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
-from analytics_exports.stack.demo import DemoUser, running_demo
-from analytics_exports.stack.scratch import scratch_folder
+from analytics_exports.development.demo import DemoUser, running_demo
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.chaos.checking import KINDS, Checker
 from analytics_exports_tests.chaos.clients import Ask, Client, Seen
@@ -25,6 +24,7 @@ from analytics_exports_tests.chaos.faults import Nemesis, small_disk
 from analytics_exports_tests.chaos.truth import TABLE, Truth
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import settings_of
+from analytics_exports_tests.scratch import scratch_folder
 from analytics_exports_tests.waiting import PATIENCE
 
 SETTINGS = {"lease_seconds": 6, "launch_seconds": 10, "disk_reserve_bytes": 2**20, "max_attempts": 5}

@@ -16,7 +16,7 @@ from analytics_exports.api.routes.downloads import content_disposition
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import Scope
 from analytics_exports.domain.export import JobId
-from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.live_service import Caller, LiveService, live_service
 from analytics_exports_tests.waiting import until
 
 LARGE = 64 * 2**20
@@ -25,10 +25,10 @@ LARGE = 64 * 2**20
 class File:
     """A finished export and its bytes."""
 
-    def __init__(self, world: Live) -> None:
-        self.world = world
-        self.owner: Caller = world.user()
-        self.job_id: JobId = world.made(
+    def __init__(self, service: LiveService) -> None:
+        self.service = service
+        self.owner: Caller = service.user()
+        self.job_id: JobId = service.made(
             self.owner, format="csv", csv={"bom": False}, start_date="2024-01-01", end_date="2024-12-31"
         )
         self.path = f"/exports/{self.job_id}/download"
@@ -43,8 +43,8 @@ class File:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[File]:
     folder = tmp_path_factory.mktemp("state")
-    with live(folder, module_database_url, downloads_per_user=2) as world:
-        yield File(world)
+    with live_service(folder, module_database_url, downloads_per_user=2) as service:
+        yield File(service)
 
 
 def test_a_download_says_what_it_is(file: File) -> None:
@@ -144,7 +144,7 @@ def test_conditions_are_kept(file: File) -> None:
 def test_what_has_no_file_says_why(file: File) -> None:
     pending, cancelled, expired = (file.owner.asked() for _ in range(3))
     file.owner.http.delete(f"/exports/{cancelled}")
-    file.world.make(expired)
+    file.service.make(expired)
     file.owner.http.delete(f"/exports/{expired}")
     found = []
     for job_id in (pending, cancelled, expired):
@@ -155,18 +155,18 @@ def test_what_has_no_file_says_why(file: File) -> None:
 
 
 def test_a_file_that_is_gone_before_its_time_is_gone(file: File) -> None:
-    job_id = file.world.made(file.owner)
-    job = file.world.jobs.load(job_id)
+    job_id = file.service.made(file.owner)
+    job = file.service.jobs.load(job_id)
     assert job
     assert job.artifact
-    file.world.artifacts.remove(job.artifact.output_path)
+    file.service.artifacts.remove(job.artifact.output_path)
 
     assert file.owner.http.get(f"/exports/{job_id}/download").status_code == 410
     assert file.owner.status(job_id)["status"] == "expired"
 
 
 def test_expiry_does_not_break_a_download_in_progress(file: File) -> None:
-    job_id = file.world.made(file.owner, format="csv")
+    job_id = file.service.made(file.owner, format="csv")
     with file.owner.http.stream("GET", f"/exports/{job_id}/download") as answer:
         assert file.owner.http.delete(f"/exports/{job_id}").status_code == 204
         content = answer.read()
@@ -176,39 +176,39 @@ def test_expiry_does_not_break_a_download_in_progress(file: File) -> None:
 
 def test_a_link_needs_no_token_and_is_good_for_one_file(file: File) -> None:
     made = file.owner.http.post(f"/exports/{file.job_id}/link").json()
-    stranger = file.world.http()
-    url = f"{file.world.base_url}{made['url']}"
+    stranger = file.service.http()
+    url = f"{file.service.base_url}{made['url']}"
     altered = f"{url[:-2]}{'A' if url[-2] != 'A' else 'B'}{url[-1]}"  # not the last one, which Base64 does not fill
 
     assert stranger.get(url).content == file.content
     assert stranger.get(url, headers={"Range": "bytes=0-3"}).content == file.content[:4]
     refused = stranger.get(altered)
     assert (refused.status_code, refused.json()["code"]) == (403, "invalid_link")
-    assert file.world.user().http.post(f"/exports/{file.job_id}/link").status_code == 404
+    assert file.service.user().http.post(f"/exports/{file.job_id}/link").status_code == 404
 
 
 def test_a_link_ends(file: File) -> None:
-    job = file.world.jobs.load(file.job_id)
+    job = file.service.jobs.load(file.job_id)
     assert job
-    late = replace(file.world.services.downloads, clock=lambda: time.time() - 600)
+    late = replace(file.service.services.downloads, clock=lambda: time.time() - 600)
     link = late.create_link(file.owner.principal, file.job_id)
 
-    assert file.world.http().get(f"/downloads/{link.secret}").status_code == 403
+    assert file.service.http().get(f"/downloads/{link.secret}").status_code == 403
 
 
 def test_each_transfer_is_noted(file: File) -> None:
-    job_id = file.world.made(file.owner, format="csv")
+    job_id = file.service.made(file.owner, format="csv")
     size = len(file.owner.http.get(f"/exports/{job_id}/download").content)
     file.owner.http.get(f"/exports/{job_id}/download", headers={"Range": "bytes=2-5"})
     made = file.owner.http.post(f"/exports/{job_id}/link").json()
-    file.world.http().get(f"{file.world.base_url}{made['url']}")
+    file.service.http().get(f"{file.service.base_url}{made['url']}")
     noted = "SELECT string_agg(first_byte || '+' || byte_count || ' ' || by_link, ', ' ORDER BY id) FROM downloads"
 
-    assert file.world.scalar(f"{noted} WHERE job_id = :id", id=job_id) == f"0+{size} false, 2+4 false, 0+{size} true"
+    assert file.service.scalar(f"{noted} WHERE job_id = :id", id=job_id) == f"0+{size} false, 2+4 false, 0+{size} true"
 
 
 def test_a_scope_is_needed(file: File) -> None:
-    refused = file.world.user(Scope.EXPORTS_READ).http.get(file.path)
+    refused = file.service.user(Scope.EXPORTS_READ).http.get(file.path)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
@@ -225,32 +225,32 @@ def stalled(url: str, owner: Caller, job_id: JobId) -> socket.socket:
     return client
 
 
-def everywhere(world: Live, holds: Callable[[], bool]) -> bool:
+def everywhere(service: LiveService, holds: Callable[[], bool]) -> bool:
     """Whether it holds on each replica: they answer in turn."""
-    return all(holds() for _ in world.base_urls)
+    return all(holds() for _ in service.base_urls)
 
 
 def test_a_user_has_only_so_many_downloads_at_once(file: File) -> None:
-    job_id = large_file(file.world, file.owner)
-    clients = [stalled(url, file.owner, job_id) for url in file.world.base_urls for _ in range(2)]
-    until(lambda: everywhere(file.world, lambda: file.get(Range="bytes=0-0").status_code == 429))
+    job_id = large_file(file.service, file.owner)
+    clients = [stalled(url, file.owner, job_id) for url in file.service.base_urls for _ in range(2)]
+    until(lambda: everywhere(file.service, lambda: file.get(Range="bytes=0-0").status_code == 429))
     refused = file.get()
     assert refused.json()["code"] == "too_many_downloads"
     assert refused.headers["Retry-After"]
-    assert file.world.user().http.get("/exports").status_code == 200
+    assert file.service.user().http.get("/exports").status_code == 200
 
     for client in clients:
         client.close()
-    until(lambda: everywhere(file.world, lambda: file.get().status_code == 200))
+    until(lambda: everywhere(file.service, lambda: file.get().status_code == 200))
 
 
 def test_a_client_that_takes_nothing_is_hung_up_on(tmp_path: Path, database_url: str) -> None:
-    with live(tmp_path, database_url, downloads_per_user=1, download_stall_seconds=0.2) as world:
-        owner = world.user()
-        small = world.made(owner)
-        with stalled(world.base_url, owner, large_file(world, owner)) as client:
+    with live_service(tmp_path, database_url, downloads_per_user=1, download_stall_seconds=0.2) as service:
+        owner = service.user()
+        small = service.made(owner)
+        with stalled(service.base_url, owner, large_file(service, owner)) as client:
             path = f"/exports/{small}/download"
-            until(lambda: everywhere(world, lambda: owner.http.get(path).status_code == 200))
+            until(lambda: everywhere(service, lambda: owner.http.get(path).status_code == 200))
             received = 0
             while chunk := client.recv(2**20):
                 received += len(chunk)
@@ -258,15 +258,15 @@ def test_a_client_that_takes_nothing_is_hung_up_on(tmp_path: Path, database_url:
     assert 0 < received < LARGE
 
 
-def large_file(world: Live, owner: Caller) -> JobId:
+def large_file(service: LiveService, owner: Caller) -> JobId:
     """An export whose file is too large for the buffers of a connection."""
-    return world.make(owner.asked(format="csv"), size=LARGE)
+    return service.make(owner.asked(format="csv"), size=LARGE)
 
 
 def test_nginx_can_send_the_file(tmp_path: Path, database_url: str) -> None:
-    with live(tmp_path, database_url, accel_redirect="/artifacts/") as world:
-        owner = world.user()
-        job_id = world.made(owner, format="csv")
+    with live_service(tmp_path, database_url, accel_redirect="/artifacts/") as service:
+        owner = service.user()
+        job_id = service.made(owner, format="csv")
         answer = owner.http.get(f"/exports/{job_id}/download")
 
         assert answer.headers["X-Accel-Redirect"] == f"/artifacts/exports/{owner.principal.user_id}/{job_id}.csv"

@@ -13,33 +13,33 @@ from sqlalchemy import func, select, text
 from analytics_exports.database.owner_jobs import key_lock
 from analytics_exports.domain.export import IdempotencyKey
 from analytics_exports.services.retention import KEY_RETENTION
-from analytics_exports_tests.live import DATASET, Caller, Live, live
+from analytics_exports_tests.live_service import DATASET, Caller, LiveService, live_service
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("state"), module_database_url) as world:
-        yield world
+def service(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[LiveService]:
+    with live_service(tmp_path_factory.mktemp("state"), module_database_url) as service:
+        yield service
 
 
-def exports_of(world: Live, *callers: Caller) -> int:
+def exports_of(service: LiveService, *callers: Caller) -> int:
     ids = [caller.principal.user_id for caller in callers]
-    count: int = world.scalar("SELECT count(*) FROM jobs WHERE user_id = ANY(:ids)", ids=ids)
+    count: int = service.scalar("SELECT count(*) FROM jobs WHERE user_id = ANY(:ids)", ids=ids)
     return count
 
 
-def test_an_export_is_asked_for_followed_and_completed(world: Live) -> None:
-    owner = world.user()
+def test_an_export_is_asked_for_followed_and_completed(service: LiveService) -> None:
+    owner = service.user()
     accepted = owner.ask(format="csv", start_date="2024-01-01", end_date="2024-12-31")
 
     assert (accepted.status_code, accepted.json()["status"]) == (202, "pending")
     assert accepted.json()["message"] == "Export job created"
     assert accepted.headers["Retry-After"] == "1"
-    followed = owner.http.get(f"{world.base_url}{accepted.headers['Location']}")
+    followed = owner.http.get(f"{service.base_url}{accepted.headers['Location']}")
     assert followed.json()["progress"]["queue_position"] >= 1
     job_id = followed.json()["job_id"]
 
-    world.make(job_id)
+    service.make(job_id)
     done = owner.status(job_id)
     assert (done["status"], done["row_count"], done["progress"]) == ("completed", 2, None)
     assert done["filters"] == {"start_date": "2024-01-01", "end_date": "2024-12-31"}
@@ -47,9 +47,9 @@ def test_an_export_is_asked_for_followed_and_completed(world: Live) -> None:
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet", "ndjson", "arrow", "xlsx"])
-def test_every_format_can_be_asked_for_and_downloaded(world: Live, format: str) -> None:
-    owner = world.user()
-    job_id = world.made(owner, format=format)
+def test_every_format_can_be_asked_for_and_downloaded(service: LiveService, format: str) -> None:
+    owner = service.user()
+    job_id = service.made(owner, format=format)
     file = owner.http.get(f"/exports/{job_id}/download")
 
     assert file.status_code == 200
@@ -59,8 +59,8 @@ def test_every_format_can_be_asked_for_and_downloaded(world: Live, format: str) 
     assert len(file.content) == owner.status(job_id)["file_size_bytes"]
 
 
-def test_options_of_a_format_are_checked_by_the_format(world: Live) -> None:
-    owner = world.user()
+def test_options_of_a_format_are_checked_by_the_format(service: LiveService) -> None:
+    owner = service.user()
     kept = owner.status(owner.asked(format="csv", csv={"delimiter": ";"}, compression="gzip"))
     refused = owner.ask(format="parquet", csv={"delimiter": ";"})
 
@@ -69,8 +69,8 @@ def test_options_of_a_format_are_checked_by_the_format(world: Live) -> None:
     assert refused.json()["errors"][0]["pointer"].startswith("/csv")
 
 
-def test_the_same_key_makes_one_export(world: Live) -> None:
-    owner, other = world.user(), world.user()
+def test_the_same_key_makes_one_export(service: LiveService) -> None:
+    owner, other = service.user(), service.user()
     key = {"Idempotency-Key": "one"}
     first, again = owner.ask(headers=key), owner.ask(headers=key)
     others = other.ask(headers=key)
@@ -79,21 +79,21 @@ def test_the_same_key_makes_one_export(world: Live) -> None:
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert owner.ask(headers=key, format="parquet").json()["code"] == "idempotency_key_reused"
-    assert exports_of(world, owner, other) == 2
+    assert exports_of(service, owner, other) == 2
 
 
-def test_a_key_is_replayed_also_after_its_export_has_ended(world: Live) -> None:
-    owner, key = world.user(), {"Idempotency-Key": "one"}
-    job_id = world.made(owner, headers=key)
+def test_a_key_is_replayed_also_after_its_export_has_ended(service: LiveService) -> None:
+    owner, key = service.user(), {"Idempotency-Key": "one"}
+    job_id = service.made(owner, headers=key)
     again = owner.ask(headers=key)
 
     assert (again.json()["job_id"], again.json()["status"]) == (str(job_id), "completed")
 
 
-def test_a_key_whose_request_is_being_answered_conflicts(world: Live) -> None:
-    owner, key = world.user(), {"Idempotency-Key": "one"}
+def test_a_key_whose_request_is_being_answered_conflicts(service: LiveService) -> None:
+    owner, key = service.user(), {"Idempotency-Key": "one"}
     idempotency_key = IdempotencyKey(hashlib.sha256(b"one").digest(), b"")
-    with world.engine.begin() as connection:
+    with service.engine.begin() as connection:
         connection.execute(select(func.pg_advisory_xact_lock(key_lock(owner.principal.user_id, idempotency_key))))
         busy = owner.ask(headers=key)
 
@@ -102,10 +102,10 @@ def test_a_key_whose_request_is_being_answered_conflicts(world: Live) -> None:
     assert owner.ask(headers=key).status_code == 202
 
 
-def test_requests_with_one_key_at_once_make_one_export(world: Live) -> None:
-    owner = world.user()
+def test_requests_with_one_key_at_once_make_one_export(service: LiveService) -> None:
+    owner = service.user()
     answers: list[httpx.Response] = []
-    clients = [world.http(owner.token) for _ in range(8)]
+    clients = [service.http(owner.token) for _ in range(8)]
 
     def ask(number: int) -> None:
         body = {"dataset_id": str(DATASET.id)}
@@ -119,33 +119,33 @@ def test_requests_with_one_key_at_once_make_one_export(world: Live) -> None:
 
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert len({answer.json()["job_id"] for answer in answers if answer.status_code == 202}) == 1
-    assert exports_of(world, owner) == 1
+    assert exports_of(service, owner) == 1
 
 
-def test_a_key_is_forgotten_after_a_day(world: Live) -> None:
-    owner, key = world.user(), {"Idempotency-Key": "one"}
+def test_a_key_is_forgotten_after_a_day(service: LiveService) -> None:
+    owner, key = service.user(), {"Idempotency-Key": "one"}
     first = owner.asked(headers=key)
-    world.expire()
+    service.expire()
     assert owner.asked(headers=key) == first
 
-    assert world.jobs.delete_idempotency_keys(timedelta(0))
+    assert service.jobs.delete_idempotency_keys(timedelta(0))
     assert owner.asked(headers=key) != first
     assert timedelta(hours=24) <= KEY_RETENTION
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, "ünïcode".encode(), b"tab\there"])
-def test_a_key_that_is_none_is_refused(world: Live, key: bytes) -> None:
-    refused = world.user().http.post(
+def test_a_key_that_is_none_is_refused(service: LiveService, key: bytes) -> None:
+    refused = service.user().http.post(
         "/exports", json={"dataset_id": str(DATASET.id)}, headers=[(b"Idempotency-Key", key)]
     )
 
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_idempotency_key")
 
 
-def test_a_caller_who_waits_is_told_as_soon_as_the_export_has_ended(world: Live) -> None:
-    owner = world.user()
+def test_a_caller_who_waits_is_told_as_soon_as_the_export_has_ended(service: LiveService) -> None:
+    owner = service.user()
     job_id = owner.asked()
-    maker = threading.Timer(0.3, world.make, [job_id])
+    maker = threading.Timer(0.3, service.make, [job_id])
     maker.start()
     response = owner.http.get(f"/exports/{job_id}", headers={"Prefer": "respond-async, wait=15"})
     maker.join()
@@ -156,17 +156,19 @@ def test_a_caller_who_waits_is_told_as_soon_as_the_export_has_ended(world: Live)
     assert "Retry-After" not in response.headers
 
 
-def test_a_request_that_waits_for_its_export_is_answered_with_its_status(world: Live) -> None:
-    owner = world.user()
+def test_a_request_that_waits_for_its_export_is_answered_with_its_status(service: LiveService) -> None:
+    owner = service.user()
 
     def make_the_next() -> None:
         while not (jobs := owner.http.get("/exports").json()["exports"]):
             pass
-        world.make(jobs[0]["job_id"])
+        service.make(jobs[0]["job_id"])
 
     maker = threading.Thread(target=make_the_next)
     maker.start()
-    done = world.http(owner.token).post("/exports", json={"dataset_id": str(DATASET.id)}, headers={"Prefer": "wait=15"})
+    done = service.http(owner.token).post(
+        "/exports", json={"dataset_id": str(DATASET.id)}, headers={"Prefer": "wait=15"}
+    )
     maker.join()
 
     assert (done.status_code, done.json()["status"]) == (200, "completed")
@@ -174,19 +176,19 @@ def test_a_request_that_waits_for_its_export_is_answered_with_its_status(world: 
     assert done.headers["Preference-Applied"] == "wait=15"
 
 
-def test_whoever_waited_long_enough_is_told_to_ask_again(world: Live) -> None:
-    waited = world.user().ask(headers={"Prefer": "wait=1"})
+def test_whoever_waited_long_enough_is_told_to_ask_again(service: LiveService) -> None:
+    waited = service.user().ask(headers={"Prefer": "wait=1"})
 
     assert (waited.status_code, waited.headers["Retry-After"]) == (202, "1")
     assert waited.headers["Preference-Applied"] == "wait=1"
     assert timedelta(seconds=0.9) < waited.elapsed < timedelta(seconds=5)
 
 
-def test_the_pause_grows_with_the_age_of_the_export(world: Live) -> None:
-    owner = world.user()
+def test_the_pause_grows_with_the_age_of_the_export(service: LiveService) -> None:
+    owner = service.user()
     job_id, pauses = owner.asked(), []
     for age in (0, 20, 60, 3600):
-        with world.engine.begin() as connection:
+        with service.engine.begin() as connection:
             connection.execute(text("SET LOCAL session_replication_role = replica"))  # without the table's triggers
             older = "UPDATE jobs SET created_at = now() - make_interval(secs => :age) WHERE id = :id"
             connection.execute(text(older), {"age": age, "id": job_id})
@@ -195,12 +197,12 @@ def test_the_pause_grows_with_the_age_of_the_export(world: Live) -> None:
     assert pauses == ["1", "4", "12", "30"]
 
 
-def test_a_status_that_has_not_changed_is_not_sent_again(world: Live) -> None:
-    owner = world.user()
+def test_a_status_that_has_not_changed_is_not_sent_again(service: LiveService) -> None:
+    owner = service.user()
     job_id = owner.asked()
     etag = owner.http.get(f"/exports/{job_id}").headers["ETag"]
     same = owner.http.get(f"/exports/{job_id}", headers={"If-None-Match": f'"other", {etag}'})
-    world.make(job_id)
+    service.make(job_id)
     changed = owner.http.get(f"/exports/{job_id}", headers={"If-None-Match": etag})
 
     assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
@@ -209,19 +211,19 @@ def test_a_status_that_has_not_changed_is_not_sent_again(world: Live) -> None:
     assert changed.headers["ETag"] != etag
 
 
-def test_progress_moves_while_an_export_is_made(world: Live) -> None:
-    owner = world.user()
+def test_progress_moves_while_an_export_is_made(service: LiveService) -> None:
+    owner = service.user()
     first, second = owner.asked(), owner.asked()
     position = owner.status(second)["progress"]["queue_position"]
     assert position > owner.status(first)["progress"]["queue_position"]
 
-    world.jobs.lease_pending(1000, timedelta(seconds=9))
-    _, claim = world.jobs.claim(first, "run", timedelta(seconds=9))
+    service.jobs.lease_pending(1000, timedelta(seconds=9))
+    _, claim = service.jobs.claim(first, "run", timedelta(seconds=9))
     assert owner.status(first)["progress"]["stage"] == "reading"
     seen = []
     for written in (25, 100):
         progress = {"rows_written": written, "bytes_written": 10 * written, "rows_total": 100}
-        assert world.jobs.renew(claim, timedelta(seconds=9), progress)
+        assert service.jobs.renew(claim, timedelta(seconds=9), progress)
         seen.append(owner.status(first)["progress"])
 
     assert [(item["stage"], item["percent"], item["bytes_written"]) for item in seen] == [
@@ -231,22 +233,22 @@ def test_progress_moves_while_an_export_is_made(world: Live) -> None:
     assert owner.status(second)["progress"]["queue_position"] == position - 1
 
 
-def test_the_list_is_paged_by_links_and_holds_only_the_callers(world: Live) -> None:
-    owner, other = world.user(), world.user()
+def test_the_list_is_paged_by_links_and_holds_only_the_callers(service: LiveService) -> None:
+    owner, other = service.user(), service.user()
     made = [str(owner.asked(format=kind)) for kind in ("csv", "parquet", "csv", "csv", "csv")]
     other.asked()
     seen, url = [], "/exports?format=csv&limit=2"
     while url:
         page = owner.http.get(url)
         seen += [item["job_id"] for item in page.json()["exports"]]
-        url = f"{world.base_url}{page.links['next']['url']}" if page.links else ""
+        url = f"{service.base_url}{page.links['next']['url']}" if page.links else ""
         assert bool(url) == (page.json()["next_cursor"] is not None)
 
     assert seen == [made[4], made[3], made[2], made[0]]
 
 
-def test_a_cursor_is_only_good_for_its_user_and_its_filters(world: Live) -> None:
-    owner, other = world.user(), world.user()
+def test_a_cursor_is_only_good_for_its_user_and_its_filters(service: LiveService) -> None:
+    owner, other = service.user(), service.user()
     for _ in range(2):
         owner.asked()
     cursor = owner.http.get("/exports?limit=1").json()["next_cursor"]
@@ -258,8 +260,8 @@ def test_a_cursor_is_only_good_for_its_user_and_its_filters(world: Live) -> None
     assert owner.http.get(f"/exports?limit=1&cursor={cursor}").status_code == 200
 
 
-def test_an_unfinished_export_is_cancelled_and_can_be_asked_for_once_more(world: Live) -> None:
-    owner = world.user()
+def test_an_unfinished_export_is_cancelled_and_can_be_asked_for_once_more(service: LiveService) -> None:
+    owner = service.user()
     job_id = owner.asked(format="csv", columns=["amount"])
     for _ in range(2):
         cancelled = owner.http.delete(f"/exports/{job_id}")
@@ -275,15 +277,15 @@ def test_an_unfinished_export_is_cancelled_and_can_be_asked_for_once_more(world:
     )
 
 
-def test_only_what_has_no_file_can_be_asked_for_once_more(world: Live) -> None:
-    owner = world.user()
-    for job_id in (owner.asked(), world.made(owner)):
+def test_only_what_has_no_file_can_be_asked_for_once_more(service: LiveService) -> None:
+    owner = service.user()
+    for job_id in (owner.asked(), service.made(owner)):
         refused = owner.http.post(f"/exports/{job_id}/retry")
         assert (refused.status_code, refused.json()["code"]) == (409, "export_conflict")
 
 
-def test_a_retry_with_a_key_makes_one_export(world: Live) -> None:
-    owner, key = world.user(), {"Idempotency-Key": "again"}
+def test_a_retry_with_a_key_makes_one_export(service: LiveService) -> None:
+    owner, key = service.user(), {"Idempotency-Key": "again"}
     job_id = owner.asked()
     owner.http.delete(f"/exports/{job_id}")
     first, second = (owner.http.post(f"/exports/{job_id}/retry", headers=key) for _ in range(2))
@@ -292,22 +294,22 @@ def test_a_retry_with_a_key_makes_one_export(world: Live) -> None:
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-def test_the_file_of_a_finished_export_can_be_removed(world: Live) -> None:
-    owner = world.user()
-    job_id = world.made(owner)
-    path = world.jobs.load(job_id)
+def test_the_file_of_a_finished_export_can_be_removed(service: LiveService) -> None:
+    owner = service.user()
+    job_id = service.made(owner)
+    path = service.jobs.load(job_id)
 
     assert owner.http.delete(f"/exports/{job_id}").status_code == 204
     assert owner.status(job_id)["status"] == "expired"
     assert owner.http.get(f"/exports/{job_id}/download").status_code == 410
     assert path
     assert path.artifact
-    assert world.artifacts.open(path.artifact.output_path) is None
+    assert service.artifacts.open(path.artifact.output_path) is None
 
 
-def test_what_is_somebody_elses_is_not_there(world: Live) -> None:
-    owner, other = world.user(), world.user()
-    job_id = world.made(owner)
+def test_what_is_somebody_elses_is_not_there(service: LiveService) -> None:
+    owner, other = service.user(), service.user()
+    job_id = service.made(owner)
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/download"), ("POST", "/retry"), ("POST", "/link")):
         foreign, unknown = (other.http.request(method, f"/exports/{some}{path}") for some in (job_id, uuid4()))
         bodies = [answer.text.replace(answer.headers["X-Request-Id"], "") for answer in (foreign, unknown)]
@@ -317,24 +319,24 @@ def test_what_is_somebody_elses_is_not_there(world: Live) -> None:
     assert owner.status(job_id)["status"] == "completed"
 
 
-def test_an_estimate_stores_nothing(world: Live) -> None:
-    owner = world.user()
+def test_an_estimate_stores_nothing(service: LiveService) -> None:
+    owner = service.user()
     estimate = owner.http.post(
         "/exports/estimate", json={"dataset_id": str(DATASET.id), "format": "csv", "end_date": "2024-12-31"}
     )
 
     assert (estimate.status_code, estimate.json()["row_count"]) == (200, 2)
-    assert exports_of(world, owner) == 0
+    assert exports_of(service, owner) == 0
 
 
-def test_who_did_what_is_kept(world: Live) -> None:
-    owner = world.user()
+def test_who_did_what_is_kept(service: LiveService) -> None:
+    owner = service.user()
     job_id = owner.asked()
     owner.http.delete(f"/exports/{job_id}")
     trail = "SELECT array_agg(actor || ' ' || actor_id || ' ' || to_status ORDER BY id) FROM job_events"
-    user_id = world.scalar("SELECT user_id::text FROM jobs WHERE id = :id", id=job_id)
+    user_id = service.scalar("SELECT user_id::text FROM jobs WHERE id = :id", id=job_id)
 
-    assert world.scalar(f"{trail} WHERE job_id = :id", id=job_id) == [
+    assert service.scalar(f"{trail} WHERE job_id = :id", id=job_id) == [
         f"owner {user_id} pending",
         f"owner {user_id} cancelled",
     ]

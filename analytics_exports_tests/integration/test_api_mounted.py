@@ -8,23 +8,23 @@ import pytest
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import UserId
 from analytics_exports_tests import factories
-from analytics_exports_tests.live import DATASET, Live, live, rows_of, serving
+from analytics_exports_tests.live_service import DATASET, LiveService, live_service, rows_of, serving
 from examples.host_application import SESSIONS, create_app
 
 ONE, TWO = SESSIONS
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Live]:
-    with live(tmp_path_factory.mktemp("state"), module_database_url) as world:
+def service(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[LiveService]:
+    with live_service(tmp_path_factory.mktemp("state"), module_database_url) as service:
         users = [factories.principal(UserId(user_id)) for user_id in SESSIONS.values()]
-        world.warehouse.load(DATASET, [row for user in users for row in rows_of(user)])
-        yield world
+        service.warehouse.load(DATASET, [row for user in users for row in rows_of(user)])
+        yield service
 
 
 @pytest.fixture(scope="module")
-def host(world: Live) -> Iterator[str]:
-    with serving(create_app(world.services)) as address:
+def host(service: LiveService) -> Iterator[str]:
+    with serving(create_app(service.services)) as address:
         yield address
 
 
@@ -32,11 +32,11 @@ def client(host: str, session: str) -> httpx.Client:
     return httpx.Client(base_url=host, headers={"X-Session": session})
 
 
-def test_the_hosts_users_export_their_own_rows(world: Live, host: str) -> None:
+def test_the_hosts_users_export_their_own_rows(service: LiveService, host: str) -> None:
     with client(host, ONE) as one, client(host, TWO) as two:
         accepted = one.post(f"{BASE_PATH}/exports", json={"dataset_id": str(DATASET.id), "format": "csv"})
         where = accepted.headers["Location"]
-        world.make(accepted.json()["job_id"])
+        service.make(accepted.json()["job_id"])
         done = one.get(where).json()
         content = one.get(done["download_url"]).text
 
@@ -46,8 +46,8 @@ def test_the_hosts_users_export_their_own_rows(world: Live, host: str) -> None:
         assert two.get(where).status_code == 404
 
 
-def test_whom_the_host_does_not_know_is_refused(world: Live, host: str) -> None:
-    token = world.user().token
+def test_whom_the_host_does_not_know_is_refused(service: LiveService, host: str) -> None:
+    token = service.user().token
     with client(host, "") as nobody:
         refused = nobody.get(f"{BASE_PATH}/exports", headers={"Authorization": f"Bearer {token}"})
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from analytics_exports.api.app import create_app
-from analytics_exports.api.session import HEADER, SECONDS
+from analytics_exports.api.authentication import HEADER, SECONDS
 from analytics_exports.bootstrap.api import ApiServices, api_adapters, api_services
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import Principal, Scope

@@ -19,7 +19,7 @@ from analytics_exports.domain.access import USER_SCOPES, Scope
 from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.export import Failure, JobId, Status
 from analytics_exports_tests.integration.operations import OPERATIONS, Operation
-from analytics_exports_tests.live import DATASET, Caller, Live, live
+from analytics_exports_tests.live_service import DATASET, Caller, LiveService, live_service
 
 LEASE = timedelta(seconds=60)
 
@@ -80,10 +80,10 @@ PRIVATE = [operation for operation in OPERATIONS if operation.name not in PUBLIC
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Live]:
+def service(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[LiveService]:
     folder = tmp_path_factory.mktemp("state")
-    with live(folder, module_database_url, failed_tokens_per_minute=10_000) as world:
-        yield world
+    with live_service(folder, module_database_url, failed_tokens_per_minute=10_000) as service:
+        yield service
 
 
 def send(http: httpx.Client, operation: Operation, **values: object) -> httpx.Response:
@@ -91,14 +91,14 @@ def send(http: httpx.Client, operation: Operation, **values: object) -> httpx.Re
     return http.request(operation.method, operation.path.format(**known), json=BODIES.get(operation.name))
 
 
-def in_state(world: Live, owner: Caller, status: Status) -> JobId:
+def in_state(service: LiveService, owner: Caller, status: Status) -> JobId:
     """An export of this owner that stands so."""
     if status in {Status.COMPLETED, Status.EXPIRED}:
-        job_id = world.made(owner)
+        job_id = service.made(owner)
         if status is Status.EXPIRED:
             owner.http.delete(f"/exports/{job_id}")
         return job_id
-    jobs, job_id = world.jobs, owner.asked()
+    jobs, job_id = service.jobs, owner.asked()
     if status is Status.CANCELLED:
         jobs.cancel(owner.principal.user_id, job_id)
     elif status is not Status.PENDING:
@@ -108,9 +108,9 @@ def in_state(world: Live, owner: Caller, status: Status) -> JobId:
     return job_id
 
 
-def stored(world: Live) -> Any:
+def stored(service: LiveService) -> Any:
     """All that a caller could have changed."""
-    return world.scalar(
+    return service.scalar(
         "SELECT (SELECT json_agg(row_to_json(e) ORDER BY id) FROM jobs e)::text"
         " || (SELECT count(*) FROM api_tokens) || (SELECT count(*) FROM api_tokens WHERE revoked_at IS NOT NULL)"
     )
@@ -123,16 +123,16 @@ def anonymous(answer: httpx.Response) -> tuple[int, bytes, dict[str, str]]:
     return answer.status_code, answer.content.replace(request_id.encode(), b""), headers
 
 
-def refused(world: Live, scope: Scope) -> dict[str, tuple[httpx.Client, int]]:
+def refused(service: LiveService, scope: Scope) -> dict[str, tuple[httpx.Client, int]]:
     """Callers who are let through nowhere with this scope, and how each is refused."""
-    revoked, expired, disabled = world.user(), world.user(), world.user()
-    narrowed = world.user(*(USER_SCOPES | {Scope.ADMIN}) - {scope})
-    world.execute("UPDATE api_tokens SET revoked_at = now() WHERE user_id = :id", id=revoked.principal.user_id)
-    world.execute("UPDATE api_tokens SET expires_at = now() WHERE user_id = :id", id=expired.principal.user_id)
-    PostgresUserStore(world.engine).disable(disabled.principal.user_id)
+    revoked, expired, disabled = service.user(), service.user(), service.user()
+    narrowed = service.user(*(USER_SCOPES | {Scope.ADMIN}) - {scope})
+    service.execute("UPDATE api_tokens SET revoked_at = now() WHERE user_id = :id", id=revoked.principal.user_id)
+    service.execute("UPDATE api_tokens SET expires_at = now() WHERE user_id = :id", id=expired.principal.user_id)
+    PostgresUserStore(service.engine).disable(disabled.principal.user_id)
     return {
-        "nobody": (world.http(), 401),
-        "nonsense": (world.http("nonsense"), 401),
+        "nobody": (service.http(), 401),
+        "nonsense": (service.http("nonsense"), 401),
         "revoked": (revoked.http, 401),
         "expired": (expired.http, 401),
         "disabled": (disabled.http, 401),
@@ -151,49 +151,49 @@ def test_every_operation_is_in_one_table_and_its_scope_is_known() -> None:
 
 
 @pytest.mark.parametrize("operation", PRIVATE, ids=str)
-def test_nobody_gets_in_without_a_valid_token_of_the_scope(world: Live, operation: Operation) -> None:
+def test_nobody_gets_in_without_a_valid_token_of_the_scope(service: LiveService, operation: Operation) -> None:
     assert operation.scope
-    owner = world.user()
-    values = {"job_id": world.made(owner), "user_id": owner.principal.user_id, "token_id": token_of(world, owner)}
-    callers = refused(world, operation.scope)
-    before = stored(world)
+    owner = service.user()
+    values = {"job_id": service.made(owner), "user_id": owner.principal.user_id, "token_id": token_of(service, owner)}
+    callers = refused(service, operation.scope)
+    before = stored(service)
     answers = {name: send(http, operation, **values).status_code for name, (http, _) in callers.items()}
 
     assert answers == {name: status for name, (_, status) in callers.items()}
-    assert stored(world) == before
+    assert stored(service) == before
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_scope_is_enough(world: Live, name: str) -> None:
+def test_the_scope_is_enough(service: LiveService, name: str) -> None:
     (operation,) = (operation for operation in OPERATIONS if operation.name == name)
     assert operation.scope
-    caller, somebody = world.user(operation.scope), world.user()
-    values = {"user_id": somebody.principal.user_id, "token_id": token_of(world, somebody)}
+    caller, somebody = service.user(operation.scope), service.user()
+    values = {"user_id": somebody.principal.user_id, "token_id": token_of(service, somebody)}
 
     assert send(caller.http, operation, **values).status_code == OTHERS[name]
 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("name", OWNED)
-def test_an_export_is_there_for_its_owner_only(world: Live, name: str, status: Status) -> None:
+def test_an_export_is_there_for_its_owner_only(service: LiveService, name: str, status: Status) -> None:
     (operation,) = (operation for operation in OPERATIONS if operation.name == name)
-    owner, stranger, administrator = world.user(), world.user(), world.user(*USER_SCOPES, Scope.ADMIN)
-    job_id = in_state(world, owner, status)
+    owner, stranger, administrator = service.user(), service.user(), service.user(*USER_SCOPES, Scope.ADMIN)
+    job_id = in_state(service, owner, status)
     assert owner.status(job_id)["status"] == status
-    before = stored(world)
+    before = stored(service)
     for caller in (stranger, administrator):
         foreign, unknown = send(caller.http, operation, job_id=job_id), send(caller.http, operation)
         assert foreign.status_code == 404
         assert anonymous(foreign) == anonymous(unknown)
-    assert stored(world) == before
+    assert stored(service) == before
 
     assert send(owner.http, operation, job_id=job_id).status_code == OWNED[name][status]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_link_opens_its_own_file_only_and_only_while_it_is_there(world: Live, method: str) -> None:
-    owner, nobody = world.user(), world.http()
-    first, second = (owner.http.post(f"/exports/{world.made(owner)}/link").json() for _ in range(2))
+def test_a_link_opens_its_own_file_only_and_only_while_it_is_there(service: LiveService, method: str) -> None:
+    owner, nobody = service.user(), service.http()
+    first, second = (owner.http.post(f"/exports/{service.made(owner)}/link").json() for _ in range(2))
     for link in (first, second):
         assert nobody.request(method, path_of(link)).status_code == 200
     mixed = path_of(first)[:40] + path_of(second)[40:]
@@ -209,6 +209,6 @@ def path_of(link: dict[str, Any]) -> str:
     return str(link["url"]).partition(BASE_PATH)[2]
 
 
-def token_of(world: Live, caller: Caller) -> UUID:
-    found: UUID = world.scalar("SELECT id FROM api_tokens WHERE user_id = :id", id=caller.principal.user_id)
+def token_of(service: LiveService, caller: Caller) -> UUID:
+    found: UUID = service.scalar("SELECT id FROM api_tokens WHERE user_id = :id", id=caller.principal.user_id)
     return found

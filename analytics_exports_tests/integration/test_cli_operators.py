@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from analytics_exports.cli.app import app
 from analytics_exports.database.directory import PostgresDirectory
 from analytics_exports.database.users import PostgresUserStore
+from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports.domain.access import USER_SCOPES, Scope
 from analytics_exports.domain.errors import ExportError, InvalidRequest, TokenNotFound, UserNotFound
 from analytics_exports.ports import UserExists
-from analytics_exports.stack.postgres import EmbeddedPostgres
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
+from analytics_exports_tests.scratch import scratch_folder
 
 Run = Callable[..., str]
 

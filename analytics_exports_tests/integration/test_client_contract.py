@@ -97,7 +97,7 @@ class Cut(httpx.AsyncByteStream):
         raise httpx.ReadError("lost")
 
 
-class World:
+class InProcessService:
     """The application, and what tests reach into."""
 
     def __init__(self, folder: Path, artifacts: ArtifactStore | None = None, **settings: Any) -> None:
@@ -173,11 +173,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def service(tmp_path: Path) -> InProcessService:
+    return InProcessService(tmp_path)
 
 
-def test_datasets_are_described(world: World) -> None:
+def test_datasets_are_described(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         (offered,) = await client.datasets()
         described = await client.dataset(DATASET)
@@ -188,22 +188,22 @@ def test_datasets_are_described(world: World) -> None:
         with pytest.raises(errors.DatasetNotFound):
             await client.dataset("no_such_dataset")
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_rows_come_with_their_types_and_only_the_callers(world: World) -> None:
+def test_rows_come_with_their_types_and_only_the_callers(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET, start_date="2024-01-01", end_date=date(2024, 12, 31))
         frame = await export.to_polars()
 
         assert frame["booking_date"].to_list() == DAYS[:2]
         assert frame["amount"].to_list() == [Decimal("0.00"), Decimal("0.25")]
-        assert frame["user_id"].unique().to_list() == [world.owner.owner_key]
+        assert frame["user_id"].unique().to_list() == [service.owner.owner_key]
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_every_filter_and_option_is_understood(world: World) -> None:
+def test_every_filter_and_option_is_understood(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(
             DATASET,
@@ -213,7 +213,7 @@ def test_every_filter_and_option_is_understood(world: World) -> None:
             columns=["amount", "booking_date"],
             csv={"delimiter": ";"},
         )
-        path = await export.download(world.settings.state_dir / "a.csv")
+        path = await export.download(service.settings.state_dir / "a.csv")
 
         assert path.read_text(encoding="utf-8").splitlines() == [
             "amount;booking_date",
@@ -222,10 +222,10 @@ def test_every_filter_and_option_is_understood(world: World) -> None:
         ]
         assert export.facts.filters["columns"] == ["amount", "booking_date"]
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_previews_and_estimates_agree_with_exports(world: World) -> None:
+def test_previews_and_estimates_agree_with_exports(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         preview = await client.preview(DATASET, limit=2, enum_filters={"status": ["booked"]}, columns=["amount"])
         estimate = await client.estimate(DATASET, enum_filters={"status": ["booked"]})
@@ -233,11 +233,11 @@ def test_previews_and_estimates_agree_with_exports(world: World) -> None:
         assert preview.rows == [{"amount": "0.00"}, {"amount": "0.25"}]
         assert estimate.row_count == 3
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_a_broken_transfer_is_continued_by_the_real_service(world: World, tmp_path: Path) -> None:
-    world.transport.cuts = [100, 50]
+def test_a_broken_transfer_is_continued_by_the_real_service(service: InProcessService, tmp_path: Path) -> None:
+    service.transport.cuts = [100, 50]
 
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
@@ -245,27 +245,27 @@ def test_a_broken_transfer_is_continued_by_the_real_service(world: World, tmp_pa
 
         assert path.name.startswith(DATASET)
         assert pl.read_parquet(path).height == len(DAYS)
-        assert world.transport.ranges == [None, "bytes=100-", "bytes=150-"]
+        assert service.transport.ranges == [None, "bytes=100-", "bytes=150-"]
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_a_file_made_anew_is_fetched_anew(world: World, tmp_path: Path) -> None:
+def test_a_file_made_anew_is_fetched_anew(service: InProcessService, tmp_path: Path) -> None:
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET, format="csv")
-        world.transport.cuts = [20]
+        service.transport.cuts = [20]
         before = export.facts.sha256
-        world.warehouse.load(factories.dataset(), [])
-        world.orchestrator.make(JobId(export.facts.job_id))
+        service.warehouse.load(factories.dataset(), [])
+        service.orchestrator.make(JobId(export.facts.job_id))
         path = await export.download(tmp_path / "a.csv")
 
         assert export.facts.sha256 != before
         assert len(path.read_text(encoding="utf-8").splitlines()) == 1
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_the_history_is_complete_and_in_order(world: World) -> None:
+def test_the_history_is_complete_and_in_order(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         made = [(await client.export(DATASET, format=kind)).facts.job_id for kind in ("csv", "ndjson", "csv")]
         before = factories.NOW - factories.DAY
@@ -276,11 +276,11 @@ def test_the_history_is_complete_and_in_order(world: World) -> None:
         found = [export.facts.job_id async for export in client.exports(dataset=DATASET, created_after=before)]
         assert found == made[::-1]
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_an_export_can_be_cancelled_and_asked_for_anew(world: World) -> None:
-    world.orchestrator.idle = True
+def test_an_export_can_be_cancelled_and_asked_for_anew(service: InProcessService) -> None:
+    service.orchestrator.idle = True
 
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
@@ -290,15 +290,15 @@ def test_an_export_can_be_cancelled_and_asked_for_anew(world: World) -> None:
         with pytest.raises(errors.ExportUnavailable):
             await export.wait()
 
-        world.orchestrator.idle = False
+        service.orchestrator.idle = False
         again = await export.retry()
         await again.wait()
         assert (again.facts.retry_of, again.facts.status) == (export.facts.job_id, Status.COMPLETED)
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_a_removed_file_is_gone(world: World, tmp_path: Path) -> None:
+def test_a_removed_file_is_gone(service: InProcessService, tmp_path: Path) -> None:
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
         await export.cancel()
@@ -307,21 +307,21 @@ def test_a_removed_file_is_gone(world: World, tmp_path: Path) -> None:
         with pytest.raises(errors.ExportExpired):
             await export.download(tmp_path)
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_a_post_whose_answer_is_lost_makes_one_export(world: World) -> None:
-    world.transport.losses = 1
+def test_a_post_whose_answer_is_lost_makes_one_export(service: InProcessService) -> None:
+    service.transport.losses = 1
 
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
 
         assert [item.facts.job_id async for item in client.exports()] == [export.facts.job_id]
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_refusals_are_typed(world: World) -> None:
+def test_refusals_are_typed(service: InProcessService) -> None:
     async def scenario(client: AsyncClient) -> None:
         with pytest.raises(errors.InvalidRequest) as refused:
             await client.export(DATASET, columns=["no_such_column"], account_ids=["not mine"])
@@ -331,10 +331,10 @@ def test_refusals_are_typed(world: World) -> None:
         assert isinstance(missing.value.__cause__, Answered)
         assert missing.value.__cause__.problem
 
-    world.run(scenario)
+    service.run(scenario)
 
 
-def test_strangers_see_nothing(world: World) -> None:
+def test_strangers_see_nothing(service: InProcessService) -> None:
     made: list[UUID] = []
 
     async def owner(client: AsyncClient) -> None:
@@ -349,19 +349,21 @@ def test_strangers_see_nothing(world: World) -> None:
         with pytest.raises(errors.InvalidToken):
             await client.datasets()
 
-    world.run(owner)
-    world.run(stranger, STRANGER)
-    world.run(nobody, "token-of-nobody")
+    service.run(owner)
+    service.run(stranger, STRANGER)
+    service.run(nobody, "token-of-nobody")
 
 
-def test_the_line_of_a_request_names_the_export_it_asked_for(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_line_of_a_request_names_the_export_it_asked_for(
+    service: InProcessService, caplog: pytest.LogCaptureFixture
+) -> None:
     made: list[str] = []
 
     async def scenario(client: AsyncClient) -> None:
         made.append(str((await client.export(DATASET)).facts.job_id))
 
     with caplog.at_level("INFO", logger="analytics_exports.access"):
-        world.run(scenario)
+        service.run(scenario)
     asked = [vars(record) for record in caplog.records if vars(record).get("method") == "POST"]
 
     assert [line["job_id"] for line in asked] == made

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.live_service import Caller, LiveService, live_service
 from analytics_exports_tests.waiting import LIMIT_SECONDS, killed_at_end, until
 
 SIZE = 24 * 2**20
@@ -20,12 +20,12 @@ aria2 = pytest.mark.skipif(shutil.which("aria2c") is None, reason="aria2 is not 
 class Offered:
     """A large file of somebody, its address, and what has to arrive."""
 
-    def __init__(self, world: Live) -> None:
-        self.caller: Caller = world.user()
-        self.job_id = world.make(self.caller.asked(), SIZE)
+    def __init__(self, service: LiveService) -> None:
+        self.caller: Caller = service.user()
+        self.job_id = service.make(self.caller.asked(), SIZE)
         self.url = str(self.caller.http.base_url.join(f"exports/{self.job_id}/download"))
-        key = world.scalar("SELECT metadata->>'output_path' FROM jobs WHERE id = :id", id=self.job_id)
-        path = Path(world.services.settings.artifact_root) / key
+        key = service.scalar("SELECT metadata->>'output_path' FROM jobs WHERE id = :id", id=self.job_id)
+        path = Path(service.services.settings.artifact_root) / key
         content = bytes(range(251)) * (SIZE // 251) + b"." * (SIZE % 251)
         path.chmod(0o600)
         path.write_bytes(content)
@@ -36,8 +36,8 @@ class Offered:
 @pytest.fixture(scope="module")
 def offered(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Offered]:
     folder = tmp_path_factory.mktemp("state")
-    with live(folder, module_database_url) as world:
-        yield Offered(world)
+    with live_service(folder, module_database_url) as service:
+        yield Offered(service)
 
 
 def digest(path: Path) -> str:

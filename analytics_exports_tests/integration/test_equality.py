@@ -37,7 +37,7 @@ FIRST_DAY, LAST_DAY = date(2023, 1, 1), date(2025, 12, 31)
 Rows = list[dict[str, Any]]
 
 
-class World:
+class DemoReader:
     """The demo warehouse behind the real adapters."""
 
     def __init__(self, folder: Path, warehouse: Warehouse) -> None:
@@ -103,15 +103,15 @@ def postgres_copy(file: Path, url: str) -> None:
 
 
 @pytest.fixture(scope="module", params=["duckdb", "parquet", "postgres"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DemoReader:
     folder, file = tmp_path_factory.mktemp("equality"), built_demo().warehouse
     if request.param == "postgres":
         url = request.getfixturevalue("analytics_url")
         postgres_copy(file, url)
-        return World(folder, PostgresWarehouse(url, memory_limit="256MB", seconds=60))
+        return DemoReader(folder, PostgresWarehouse(url, memory_limit="256MB", seconds=60))
     path = file if request.param == "duckdb" else parquet_copy(file, folder / "warehouse")
     spill = folder / "spill"
-    return World(folder, DuckDBWarehouse(path, memory_limit="256MB", threads=2, seconds=60, spill_root=spill))
+    return DemoReader(folder, DuckDBWarehouse(path, memory_limit="256MB", threads=2, seconds=60, spill_root=spill))
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,18 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 )
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
-def test_pages_and_files_are_the_same_rows_in_the_same_order(world: World, name: str, data: st.DataObject) -> None:
-    dataset = world.datasets[name]
+def test_pages_and_files_are_the_same_rows_in_the_same_order(
+    reader: DemoReader, name: str, data: st.DataObject
+) -> None:
+    dataset = reader.datasets[name]
     owner = data.draw(st.sampled_from(OWNERS))
     selection = check_selection(data.draw(selections(dataset, owner)), dataset)
-    with world.warehouse.keep_alive():  # opening takes longer than reading
-        exported = world.file(dataset, owner, selection, Format.PARQUET)
+    with reader.warehouse.keep_alive():  # opening takes longer than reading
+        exported = reader.file(dataset, owner, selection, Format.PARQUET)
         limit = data.draw(st.integers(max(1, len(exported) // 5), 10_000))
 
-        assert world.pages(dataset, owner, selection, limit) == exported
-        assert world.file(dataset, owner, selection, Format.CSV) == exported
+        assert reader.pages(dataset, owner, selection, limit) == exported
+        assert reader.file(dataset, owner, selection, Format.CSV) == exported
 
 
 @st.composite

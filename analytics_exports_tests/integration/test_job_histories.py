@@ -16,9 +16,9 @@ from sqlalchemy import Engine, text
 
 from analytics_exports.database import transitions
 from analytics_exports.domain.errors import ClaimLost, DatasetChanged, TooManyExports, WarehouseChanged, WorkerLost
-from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId, Launch, Status
+from analytics_exports.domain.export import LIVE, Claim, ExportJob, Failure, JobId, Launch, Status
 from analytics_exports_tests import factories
-from analytics_exports_tests.ports.test_jobs import World, in_memory, in_postgresql
+from analytics_exports_tests.ports.test_jobs import JobStoreHarness, in_memory, in_postgresql
 
 LEASE, LAUNCH_TTL, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
 LOST = Failure.of(WorkerLost)
@@ -36,17 +36,17 @@ LEGAL = {
 class Side:
     """Some exports in one store, and the claims that workers ever had on them."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.owner = world.make_user()
-        self.ids: list[JobId] = [world.store.create(self.owner, factories.request()).id for _ in range(SOME)]
+    def __init__(self, harness: JobStoreHarness) -> None:
+        self.harness = harness
+        self.owner = harness.make_user()
+        self.ids: list[JobId] = [harness.store.create(self.owner, factories.request()).id for _ in range(SOME)]
         self.claims: list[list[Claim]] = [[] for _ in range(SOME)]
         self.launches: list[Launch] = []
 
     def claim(self, which: int, *, remake: bool = False) -> bool:
         run_id = self.run(len(self.claims[which]))
         try:
-            claim = self.world.store.claim(self.ids[which], run_id, LEASE, remake=remake)[1]
+            claim = self.harness.store.claim(self.ids[which], run_id, LEASE, remake=remake)[1]
         except ClaimLost:
             return False
         self.claims[which].append(claim)
@@ -54,32 +54,34 @@ class Side:
 
     def take(self, limit: int) -> list[tuple[int, int]]:
         """Which exports a sensor gets, and for which time each. Other tests' exports are given back."""
-        taken = self.world.store.lease_pending(1000, LAUNCH_TTL)
+        taken = self.harness.store.lease_pending(1000, LAUNCH_TTL)
         mine = [launch for launch in taken if launch.job_id in self.ids]
         self.launches += mine[:limit]
-        self.world.store.unlease([launch for launch in taken if launch not in mine[:limit]])
+        self.harness.store.unlease([launch for launch in taken if launch not in mine[:limit]])
         return [(self.ids.index(launch.job_id), launch.number) for launch in mine]
 
     def publish(self, claim: Claim) -> bool:
         try:
-            with self.world.store.publishing(claim):
+            with self.harness.store.publishing(claim):
                 return True
         except ClaimLost:
             return False
 
     def reap(self) -> list[int]:
         """End the attempts whose lease is over, as the projection does."""
-        over = [claim for claim in self.world.store.expired_leases(1000) if claim.job_id in self.ids]
+        over = [claim for claim in self.harness.store.expired_leases(1000) if claim.job_id in self.ids]
         for claim in over:
-            assert self.world.store.fail_attempt(claim, LOST, 3)
+            assert self.harness.store.fail_attempt(claim, LOST, 3)
         return sorted(self.ids.index(claim.job_id) for claim in over)
 
     def run(self, number: int) -> str:
         return f"run {number} of {self.owner.user_id}"
 
+    def jobs(self) -> list[ExportJob]:
+        return [job for job_id in self.ids if (job := self.harness.store.load(job_id))]
+
     def states(self) -> list[tuple[Status, int, str]]:
-        jobs = [self.world.store.load(job_id) for job_id in self.ids]
-        return [(job.status, job.attempt, job.failure.code if job.failure else "") for job in jobs if job]
+        return [(job.status, job.attempt, job.failure.code if job.failure else "") for job in self.jobs()]
 
 
 EXPORTS, OLD = st.integers(0, SOME - 1), st.integers(0, 2)
@@ -105,7 +107,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([15, 30, 90_000]))
     def time_passes(self, seconds: int) -> None:
-        self.both(lambda side: side.world.pass_time(seconds))
+        self.both(lambda side: side.harness.pass_time(seconds))
 
     @rule(limit=st.integers(1, SOME))
     def a_sensor_takes(self, limit: int) -> None:
@@ -113,7 +115,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule()
     def a_sensor_gives_back(self) -> None:
-        self.both(lambda side: side.world.store.unlease(side.launches))
+        self.both(lambda side: side.harness.store.unlease(side.launches))
 
     @rule(which=EXPORTS)
     def a_worker_claims(self, which: int) -> None:
@@ -133,36 +135,44 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(which=EXPORTS, back=OLD)
     def a_heart_beats(self, which: int, back: int) -> None:
-        self.with_claim(which, back, lambda side, claim: side.world.store.renew(claim, LEASE, {}))
+        self.with_claim(which, back, lambda side, claim: side.harness.store.renew(claim, LEASE, {}))
 
     @rule(which=EXPORTS, back=OLD)
     def a_worker_completes(self, which: int, back: int) -> None:
         artifact = factories.artifact()
-        self.with_claim(which, back, lambda side, claim: side.world.store.complete(claim, artifact, DAY))
+        self.with_claim(which, back, lambda side, claim: side.harness.store.complete(claim, artifact, DAY))
 
     @rule(which=EXPORTS, back=OLD, kind=st.sampled_from(sorted(FAILURES)))
     def an_attempt_fails(self, which: int, back: int, kind: str) -> None:
-        self.with_claim(which, back, lambda side, claim: side.world.store.fail_attempt(claim, FAILURES[kind], 3))
+        self.with_claim(which, back, lambda side, claim: side.harness.store.fail_attempt(claim, FAILURES[kind], 3))
 
     @rule(number=OLD)
     def a_run_ends(self, number: int) -> None:
-        self.both(lambda side: len(side.world.store.fail_run(side.run(number), FAILURES["transient"], 3)))
+        self.both(lambda side: len(side.harness.store.fail_run(side.run(number), FAILURES["transient"], 3)))
 
     @rule(which=EXPORTS)
     def the_owner_cancels(self, which: int) -> None:
-        self.both(lambda side: status_of(side.world.store.cancel(side.owner.user_id, side.ids[which])))
+        self.both(lambda side: status_of(side.harness.store.cancel(side.owner.user_id, side.ids[which])))
 
     @rule(which=EXPORTS)
     def the_owner_discards(self, which: int) -> None:
-        self.both(lambda side: status_of(side.world.store.discard(side.owner.user_id, side.ids[which])))
+        self.both(lambda side: status_of(side.harness.store.discard(side.owner.user_id, side.ids[which])))
 
     @rule()
     def the_sweeper_comes(self) -> None:
-        self.both(lambda side: sum(job.id in side.ids for job in side.world.store.expire(1000)))
+        self.both(lambda side: sum(job.id in side.ids for job in side.harness.store.expire(1000)))
 
     @invariant()
     def both_have_the_same_states(self) -> None:
         self.both(Side.states)
+
+    @invariant()
+    def what_ended_says_when_and_what_completed_has_a_file(self) -> None:
+        for job in (job for side in self.sides for job in side.jobs()):
+            assert (job.completed_at is None) == (job.status in LIVE)
+            if job.status in (Status.COMPLETED, Status.EXPIRED):
+                assert job.artifact is not None
+                assert job.expires_at is not None
 
 
 def status_of(job: ExportJob | None) -> Status | None:
@@ -180,7 +190,7 @@ def test_transitions_at_once_are_all_legal_and_each_file_is_published_once(engin
     side = Side(in_postgresql(engine))
 
     def live(seed: int) -> Counter[bool]:
-        random, store, done = Random(seed), side.world.store, Counter[bool]()
+        random, store, done = Random(seed), side.harness.store, Counter[bool]()
         for _ in range(60):
             which = random.randrange(SOME)
             acts: list[Callable[[Claim], Any]] = [

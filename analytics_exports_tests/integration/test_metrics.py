@@ -22,7 +22,7 @@ from analytics_exports_tests import factories
 LEASE = timedelta(minutes=1)
 
 
-class World:
+class MeteredService:
     """The application on a database of its own, and a user who exports."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
@@ -65,40 +65,40 @@ class World:
 
 
 @pytest.fixture
-def world(engine: Engine, tmp_path: Path) -> World:
-    return World(engine, tmp_path)
+def service(engine: Engine, tmp_path: Path) -> MeteredService:
+    return MeteredService(engine, tmp_path)
 
 
-def test_an_idle_service_has_no_queue(world: World) -> None:
-    values = world.values()
+def test_an_idle_service_has_no_queue(service: MeteredService) -> None:
+    values = service.values()
 
     assert values["database_up"] == 1
     assert {values[name] for name in ("pending", "pending_seconds", "running", "files", "overdue_seconds")} == {0}
 
 
-def test_the_queue_and_its_age_are_told(world: World) -> None:
-    oldest = world.ask()
-    world.ask()
-    world.jobs.claim(world.ask().id, "run", LEASE)
-    world.age(oldest, created_at="-90 seconds")
-    world.jobs.skip_event(7, "Damaged")
+def test_the_queue_and_its_age_are_told(service: MeteredService) -> None:
+    oldest = service.ask()
+    service.ask()
+    service.jobs.claim(service.ask().id, "run", LEASE)
+    service.age(oldest, created_at="-90 seconds")
+    service.jobs.skip_event(7, "Damaged")
 
-    values = world.values()
+    values = service.values()
     assert (values["pending"], values["running"], values["skipped_events"]) == (2, 1, 1)
     assert 90 <= values["pending_seconds"] < 100
 
 
-def test_what_ended_is_counted_once(world: World) -> None:
+def test_what_ended_is_counted_once(service: MeteredService) -> None:
     artifact = factories.artifact()
-    _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
-    assert world.jobs.complete(claim, artifact, timedelta(hours=1))
-    _, failed = world.jobs.claim(world.ask().id, "run", LEASE)
-    assert world.jobs.fail_attempt(failed, Failure.of(OutOfMemory), max_attempts=1)
-    assert "ended_total completed" not in world.values(), "a change is read when it has settled"
-    world.settle()
+    _, claim = service.jobs.claim(service.ask().id, "run", LEASE)
+    assert service.jobs.complete(claim, artifact, timedelta(hours=1))
+    _, failed = service.jobs.claim(service.ask().id, "run", LEASE)
+    assert service.jobs.fail_attempt(failed, Failure.of(OutOfMemory), max_attempts=1)
+    assert "ended_total completed" not in service.values(), "a change is read when it has settled"
+    service.settle()
 
     for _ in range(2):
-        values = world.values()
+        values = service.values()
         assert values["ended_total completed"] == 1
         assert values["ended_total out_of_memory failed"] == 1
         assert values["rows_total"] == artifact.row_count
@@ -106,27 +106,27 @@ def test_what_ended_is_counted_once(world: World) -> None:
         assert values["run_seconds_count"] == 2
 
 
-def test_a_file_that_should_be_gone_is_overdue_until_it_is(world: World) -> None:
-    job = world.ask()
-    _, claim = world.jobs.claim(job.id, "run", LEASE)
-    world.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
-    assert world.values()["overdue_seconds"] == 0
-    world.age(job, expires_at="-2 hours")
-    assert 3500 < world.values()["overdue_seconds"] < 3700
-    world.jobs.expire(10)
-    assert 3500 < world.values()["overdue_seconds"] < 3700
-    world.jobs.mark_files_removed([job.id])
-    assert world.values()["overdue_seconds"] == 0
+def test_a_file_that_should_be_gone_is_overdue_until_it_is(service: MeteredService) -> None:
+    job = service.ask()
+    _, claim = service.jobs.claim(job.id, "run", LEASE)
+    service.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
+    assert service.values()["overdue_seconds"] == 0
+    service.age(job, expires_at="-2 hours")
+    assert 3500 < service.values()["overdue_seconds"] < 3700
+    service.jobs.expire(10)
+    assert 3500 < service.values()["overdue_seconds"] < 3700
+    service.jobs.mark_files_removed([job.id])
+    assert service.values()["overdue_seconds"] == 0
 
 
-def test_requests_are_counted_by_route_and_never_by_address(world: World) -> None:
-    client = world.client()
+def test_requests_are_counted_by_route_and_never_by_address(service: MeteredService) -> None:
+    client = service.client()
     client.get("/api/analytics/healthz")
     client.get("/api/analytics/healthz")
     client.get("/secret-of-somebody")
     client.request("BREW", "/api/analytics/healthz")
 
-    values = world.values()
+    values = service.values()
     assert values["http_requests_total GET /healthz 204"] == 2
     assert values["http_request_seconds_count GET /healthz"] == 2
     assert not [name for name in values if "secret" in name or "BREW" in name]
@@ -141,8 +141,8 @@ def test_requests_are_counted_by_route_and_never_by_address(world: World) -> Non
         ("?", {}),
     ],
 )
-def test_others_find_no_metrics(world: World, address: str, headers: dict[str, str]) -> None:
-    assert world.client(address).get("/metrics", headers=headers).status_code == 404
+def test_others_find_no_metrics(service: MeteredService, address: str, headers: dict[str, str]) -> None:
+    assert service.client(address).get("/metrics", headers=headers).status_code == 404
 
 
 def test_a_database_that_is_away_is_told_by_the_metrics_themselves(tmp_path: Path) -> None:
@@ -152,11 +152,11 @@ def test_a_database_that_is_away_is_told_by_the_metrics_themselves(tmp_path: Pat
     assert "analytics_exports_database_up 0.0" in client.get("/metrics").text
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are(world: World, repository: Path) -> None:
-    _, claim = world.jobs.claim(world.ask().id, "run", LEASE)
-    world.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
-    world.settle()
-    exported = {name.partition(" ")[0] for name in world.values()}
+def test_the_dashboard_asks_for_metrics_that_there_are(service: MeteredService, repository: Path) -> None:
+    _, claim = service.jobs.claim(service.ask().id, "run", LEASE)
+    service.jobs.complete(claim, factories.artifact(), timedelta(hours=1))
+    service.settle()
+    exported = {name.partition(" ")[0] for name in service.values()}
     dashboard = json.loads((repository / "deploy/grafana/dashboard.json").read_text(encoding="utf-8"))
     asked = re.findall(
         r"analytics_exports_(\w+)", " ".join(panel["targets"][0]["expr"] for panel in dashboard["panels"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,72 +20,66 @@ from analytics_exports.gateway import EXPORT_ASSET
 from analytics_exports.gateway.materialisation import to_metadata
 from analytics_exports.services.event_log_projection import CURSOR_NAME
 from analytics_exports_tests import factories
-from analytics_exports_tests.integration import test_batch_runs as batch_runs
-from analytics_exports_tests.integration.test_batch_runs import LAUNCH_TTL
+from analytics_exports_tests.deployment import Deployment
 from analytics_exports_tests.lossy_proxy import LossyProxy, lossy_proxy
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
-world = batch_runs.world  # the fixture
+LAUNCH_TTL = timedelta(seconds=60)
 NEVER = 3600.0
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'listens to exports_decided'"
 
 
 @pytest.fixture
-def follow(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
+def follow(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
     """Starts a follower that does not look by itself while a test lasts, and waits until it listens."""
     monkeypatch.setattr(projection_thread, "POLL_SECONDS", NEVER)
     started: list[ProjectionThread] = []
 
     def start(services: ApiServices | None = None) -> ProjectionThread:
-        services = services or world.deployment.api
+        services = services or deployment.api
         started.append(ProjectionThread(services.event_log_projection, services.event_log_signal))
         started[-1].start()
-        until(lambda: scalar(world, LISTENING))
+        until(lambda: deployment.scalar(LISTENING))
         return started[-1]
 
     yield start
     for each in started:
         each._stop.set()
-        with world.engine.begin() as connection:
+        with deployment.engine.begin() as connection:
             connection.execute(text("NOTIFY exports_decided"))
         each._thread.join()  # until its connections are given back
 
 
-def scalar(world: batch_runs.World, statement: str) -> int:
-    with world.engine.connect() as connection:
-        return int(connection.execute(text(statement)).scalar_one())
-
-
-def completed(world: batch_runs.World, *job_ids: JobId) -> bool:
-    return {world.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
+def completed(deployment: Deployment, *job_ids: JobId) -> bool:
+    return {deployment.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
 
 
 def test_an_export_is_completed_when_its_event_is_announced(
-    world: batch_runs.World, follow: Callable[[], ProjectionThread]
+    deployment: Deployment, follow: Callable[[], ProjectionThread]
 ) -> None:
     follow()
-    job_id = world.pending(world.user())
-    world.export_batch()
+    job_id = deployment.pending(deployment.user())
+    deployment.export_batch()
 
-    until(lambda: completed(world, job_id))
+    until(lambda: completed(deployment, job_id))
 
 
 def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_position(
-    world: batch_runs.World, follow: Callable[[], ProjectionThread]
+    deployment: Deployment, follow: Callable[[], ProjectionThread]
 ) -> None:
-    user = world.user()
-    before = world.pending(user)
-    world.export_batch()
-    world.deployment.project_events()
-    position = world.jobs.read_cursor(CURSOR_NAME)
-    assert completed(world, before)
-    missed = [world.pending(user) for _ in range(3)]
-    world.export_batch()
-    assert not completed(world, *missed)
+    user = deployment.user()
+    before = deployment.pending(user)
+    deployment.export_batch()
+    deployment.project_events()
+    position = deployment.jobs.read_cursor(CURSOR_NAME)
+    assert completed(deployment, before)
+    missed = [deployment.pending(user) for _ in range(3)]
+    deployment.export_batch()
+    assert not completed(deployment, *missed)
     follow()
 
-    until(lambda: completed(world, *missed))
-    until(lambda: world.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
+    until(lambda: completed(deployment, *missed))
+    until(lambda: deployment.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
 
 
 def damaged(materialisation: dict[str, MetadataValue], **changes: object) -> dict[str, Any]:
@@ -106,36 +101,38 @@ POISON: Mapping[str, Callable[[dict[str, MetadataValue]], dict[str, Any]]] = {
 DAMAGE = "UPDATE dagster.event_logs SET event = '{}' WHERE id = (SELECT max(id) - 1 FROM dagster.event_logs)"
 
 
-def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(world: batch_runs.World) -> None:
-    user = world.user()
-    poisoned = {kind: world.jobs.claim(world.pending(user), f"run {kind}", LAUNCH_TTL)[1] for kind in POISON}
+def test_poisoned_events_of_every_kind_keep_no_export_from_being_completed(deployment: Deployment) -> None:
+    user = deployment.user()
+    poisoned = {kind: deployment.jobs.claim(deployment.pending(user), f"run {kind}", LAUNCH_TTL)[1] for kind in POISON}
     for kind, claim in poisoned.items():
         metadata = POISON[kind](to_metadata(claim, factories.artifact()))
         event = AssetMaterialization(EXPORT_ASSET, partition=str(claim.job_id), metadata=metadata)
-        world.instance.report_runless_asset_event(event)
-    with world.engine.begin() as connection:  # of another version of Dagster, or damaged
+        deployment.instance.report_runless_asset_event(event)
+    with deployment.engine.begin() as connection:  # of another version of Dagster, or damaged
         connection.execute(text(DAMAGE))
         connection.execute(text("UPDATE jobs SET attempt = 1000000 WHERE id = :id"), {"id": poisoned["nothing"].job_id})
-    job_id = world.pending(user)
-    world.export_batch([launch for launch in world.jobs.lease_pending(10, LAUNCH_TTL) if launch.job_id == job_id])
-    world.deployment.project_events()
+    job_id = deployment.pending(user)
+    deployment.export_batch(
+        [launch for launch in deployment.jobs.lease_pending(10, LAUNCH_TTL) if launch.job_id == job_id]
+    )
+    deployment.project_events()
 
-    assert completed(world, job_id)
-    assert not any(completed(world, claim.job_id) for claim in poisoned.values())
-    assert world.jobs.count_skipped_events() == len(POISON) - 1  # one of the last two was damaged
-    with world.engine.begin() as connection:  # their workers are silent
+    assert completed(deployment, job_id)
+    assert not any(completed(deployment, claim.job_id) for claim in poisoned.values())
+    assert deployment.jobs.count_skipped_events() == len(POISON) - 1  # one of the last two was damaged
+    with deployment.engine.begin() as connection:  # their workers are silent
         connection.execute(text("UPDATE jobs SET lease_until = now() - interval '1 second' WHERE status = 'running'"))
-    world.deployment.project_events()
+    deployment.project_events()
 
-    assert {world.job(claim.job_id).status for claim in poisoned.values()} <= {Status.PENDING, Status.FAILED}
+    assert {deployment.job(claim.job_id).status for claim in poisoned.values()} <= {Status.PENDING, Status.FAILED}
 
 
 @pytest.fixture
-def distant(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ApiServices, LossyProxy]]:
+def distant(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ApiServices, LossyProxy]]:
     """The same service by way of a proxy, and connections that are tried soon."""
     monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.3)
     monkeypatch.setattr(notifications, "PROBE_SECONDS", 0.5)
-    settings = world.deployment.settings
+    settings = deployment.settings
     with lossy_proxy(str(settings.database_url)) as proxy:
         services = api_services(settings.model_copy(update={"database_url": proxy.url}))
         yield services, proxy
@@ -143,32 +140,32 @@ def distant(world: batch_runs.World, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
-    world: batch_runs.World, distant: tuple[ApiServices, LossyProxy], follow: Callable[..., ProjectionThread]
+    deployment: Deployment, distant: tuple[ApiServices, LossyProxy], follow: Callable[..., ProjectionThread]
 ) -> None:
     services, proxy = distant
     follow(services)
-    job_id = world.pending(world.user())
+    job_id = deployment.pending(deployment.user())
     proxy.fall_silent()
-    world.export_batch()
+    deployment.export_batch()
 
-    until(lambda: completed(world, job_id))
+    until(lambda: completed(deployment, job_id))
 
 
 def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
-    world: batch_runs.World, distant: tuple[ApiServices, LossyProxy]
+    deployment: Deployment, distant: tuple[ApiServices, LossyProxy]
 ) -> None:
     services, proxy = distant
-    user = world.user()
-    job_id = world.pending(user)
+    user = deployment.user()
+    job_id = deployment.pending(user)
     listener = NotificationListener(services.change_hub, services.job_notifications)
     listener.start()
-    until(lambda: scalar(world, LISTENING.replace("decided", "changed")))
+    until(lambda: deployment.scalar(LISTENING.replace("decided", "changed")))
 
     async def wait() -> bool:
         with services.change_hub.subscribe(job_id) as watch:
             await watch.wait(0.5)  # it tells everybody once, when it begins to listen
             proxy.fall_silent()
-            world.jobs.cancel(user.user_id, job_id)
+            deployment.jobs.cancel(user.user_id, job_id)
             return await watch.wait(LIMIT_SECONDS)
 
     assert asyncio.run(wait())

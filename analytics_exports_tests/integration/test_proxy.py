@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from analytics_exports import PROJECT
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.stack.tcp import answers, free_port
-from analytics_exports_tests.live import Caller, Live, live
+from analytics_exports_tests.live_service import Caller, LiveService, live_service
 from analytics_exports_tests.waiting import until
 
 DOCUMENT = PROJECT / "docs/how-to/put-a-proxy-in-front.md"
@@ -84,19 +84,19 @@ def certify(folder: Path) -> ssl.SSLContext:
 class Front:
     """nginx in front of one replica, and a user who goes through it."""
 
-    def __init__(self, folder: Path, world: Live, client: httpx.Client) -> None:
+    def __init__(self, folder: Path, service: LiveService, client: httpx.Client) -> None:
         self.folder = folder
-        self.world = world
-        self.owner: Caller = world.user()
+        self.service = service
+        self.owner: Caller = service.user()
         self.client = client
         self.client.headers["Authorization"] = f"Bearer {self.owner.token}"
 
 
 @contextmanager
-def nginx(folder: Path, world: Live) -> Iterator[httpx.Client]:
+def nginx(folder: Path, service: LiveService) -> Iterator[httpx.Client]:
     port, trust = free_port(), certify(folder)
     configuration = folder / "nginx.conf"
-    configuration.write_text(documented(folder, port, world.base_url, str(world.services.settings.artifact_root)))
+    configuration.write_text(documented(folder, port, service.base_url, str(service.services.settings.artifact_root)))
     with subprocess.Popen([str(NGINX), "-p", str(folder), "-c", str(configuration)], stderr=subprocess.PIPE) as process:
         try:
             until(lambda: answers(port) or process.poll() is not None)
@@ -112,10 +112,12 @@ def front(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) ->
     folder = tmp_path_factory.mktemp("nginx")
     state = tmp_path_factory.mktemp("state")
     with (
-        live(state, module_database_url, accel_redirect="/artifacts/", allowed_hosts=f"{NAME},127.0.0.1") as world,
-        nginx(folder, world) as client,
+        live_service(
+            state, module_database_url, accel_redirect="/artifacts/", allowed_hosts=f"{NAME},127.0.0.1"
+        ) as service,
+        nginx(folder, service) as client,
     ):
-        yield Front(folder, world, client)
+        yield Front(folder, service, client)
 
 
 def test_the_page_and_the_interface_are_there_and_the_figures_are_not(front: Front) -> None:
@@ -129,9 +131,9 @@ def test_the_page_and_the_interface_are_there_and_the_figures_are_not(front: Fro
 
 
 def test_nginx_sends_the_file_that_the_service_allows(front: Front) -> None:
-    job_id = front.world.made(front.owner, format="csv")
-    key = front.world.scalar("SELECT metadata->>'output_path' FROM jobs WHERE id = :id", id=job_id)
-    content = (Path(front.world.services.settings.artifact_root) / key).read_bytes()
+    job_id = front.service.made(front.owner, format="csv")
+    key = front.service.scalar("SELECT metadata->>'output_path' FROM jobs WHERE id = :id", id=job_id)
+    content = (Path(front.service.services.settings.artifact_root) / key).read_bytes()
     path = f"{BASE_PATH}/exports/{job_id}/download"
     whole, part = front.client.get(path), front.client.get(path, headers={"Range": "bytes=2-5"})
 
@@ -144,7 +146,7 @@ def test_nginx_sends_the_file_that_the_service_allows(front: Front) -> None:
 
 
 def test_a_link_is_for_https_and_is_not_in_the_log(front: Front) -> None:
-    job_id = front.world.made(front.owner)
+    job_id = front.service.made(front.owner)
     link = front.client.post(f"{BASE_PATH}/exports/{job_id}/link").json()["url"]
     answer = httpx.get(
         front.client.base_url.join(link.replace(f"https://{NAME}", "")),

@@ -36,7 +36,7 @@ def something_else() -> None:
     """A run that has nothing to do with exports."""
 
 
-class World:
+class DagsterHistory:
     """An instance in which exports were made, and how many rows it keeps of them."""
 
     def __init__(self, instance: DagsterInstance, engine: Engine) -> None:
@@ -80,7 +80,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, database_url: str, engine: Engine) -> Iterator[World]:
+def history(tmp_path: Path, database_url: str, engine: Engine) -> Iterator[DagsterHistory]:
     storage = {
         "module": PooledPostgresStorage.__module__,
         "class": PooledPostgresStorage.__name__,
@@ -88,59 +88,59 @@ def world(tmp_path: Path, database_url: str, engine: Engine) -> Iterator[World]:
     }
     (tmp_path / "dagster.yaml").write_text(json.dumps({"storage": {"custom": storage}}))  # JSON is YAML
     with DagsterInstance.from_config(str(tmp_path)) as instance:
-        yield World(instance, engine)
+        yield DagsterHistory(instance, engine)
 
 
-def test_nothing_is_left_of_what_is_forgotten_and_all_of_the_rest(world: World) -> None:
-    world.export()
-    world.instance.create_run_for_job(something_else)
-    kept = world.rows()
-    gone = [world.export() for _ in range(2)]
-    assert world.rows() != kept
-    world.gateway.delete_history(gone)
+def test_nothing_is_left_of_what_is_forgotten_and_all_of_the_rest(history: DagsterHistory) -> None:
+    history.export()
+    history.instance.create_run_for_job(something_else)
+    kept = history.rows()
+    gone = [history.export() for _ in range(2)]
+    assert history.rows() != kept
+    history.gateway.delete_history(gone)
 
-    assert world.rows() == kept
+    assert history.rows() == kept
 
 
-def test_a_run_in_progress_is_not_forgotten(world: World) -> None:
-    job_id = world.export(ended=False)
-    world.gateway.delete_history([job_id])
+def test_a_run_in_progress_is_not_forgotten(history: DagsterHistory) -> None:
+    job_id = history.export(ended=False)
+    history.gateway.delete_history([job_id])
 
-    rows = world.rows()
+    rows = history.rows()
     assert (rows["runs"], rows["dynamic_partitions"]) == (1, 0)
     assert rows["event_logs"] > 0
 
 
-def test_an_export_made_with_others_leaves_the_others(world: World) -> None:
-    made = world.batch_run(3)
-    world.gateway.delete_history(made[:2])
+def test_an_export_made_with_others_leaves_the_others(history: DagsterHistory) -> None:
+    made = history.batch_run(3)
+    history.gateway.delete_history(made[:2])
 
-    assert world.instance.get_materialized_partitions(AssetKey(EXPORT_ASSET)) == {str(made[2])}
-    assert world.instance.get_dynamic_partitions(PARTITIONS) == [str(made[2])]
+    assert history.instance.get_materialized_partitions(AssetKey(EXPORT_ASSET)) == {str(made[2])}
+    assert history.instance.get_dynamic_partitions(PARTITIONS) == [str(made[2])]
 
 
-def test_what_is_old_goes_and_what_is_new_stays(world: World) -> None:
-    world.export()
-    world.batch_run(2)
-    running = world.export(ended=False)
-    other = world.instance.create_run_for_job(something_else)
-    world.instance.report_run_failed(other)
-    world.grow_old()
-    fresh = world.export()
-    world.gateway.prune(timedelta(days=2))
+def test_what_is_old_goes_and_what_is_new_stays(history: DagsterHistory) -> None:
+    history.export()
+    history.batch_run(2)
+    running = history.export(ended=False)
+    other = history.instance.create_run_for_job(something_else)
+    history.instance.report_run_failed(other)
+    history.grow_old()
+    fresh = history.export()
+    history.gateway.prune(timedelta(days=2))
 
-    left = {run.run_id for run in world.instance.get_runs()}
-    tagged = {run.tags.get(PARTITION_NAME_TAG) for run in world.instance.get_runs()}
+    left = {run.run_id for run in history.instance.get_runs()}
+    tagged = {run.tags.get(PARTITION_NAME_TAG) for run in history.instance.get_runs()}
     assert other.run_id in left
     assert tagged == {None, str(running), str(fresh)}
-    assert world.instance.get_dynamic_partitions(PARTITIONS) == [str(fresh)]
+    assert history.instance.get_dynamic_partitions(PARTITIONS) == [str(fresh)]
 
 
-def test_pruning_goes_on_until_nothing_old_is_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pruning_goes_on_until_nothing_old_is_left(history: DagsterHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analytics_exports.gateway.pruning.PAGE", 2)
     for _ in range(5):
-        world.export()
-    world.grow_old()
-    world.gateway.prune(timedelta(days=2))
+        history.export()
+    history.grow_old()
+    history.gateway.prune(timedelta(days=2))
 
-    assert world.instance.get_runs_count() == 0
+    assert history.instance.get_runs_count() == 0

@@ -16,7 +16,7 @@ from analytics_exports.domain.access import UserId
 from analytics_exports.domain.errors import ClaimLost, WarehouseBusy
 from analytics_exports.domain.export import Claim, Failure, JobId, Launch, Status
 from analytics_exports_tests import factories
-from analytics_exports_tests.ports.test_jobs import World, in_memory, in_postgresql
+from analytics_exports_tests.ports.test_jobs import JobStoreHarness, in_memory, in_postgresql
 
 LEASE, LAUNCH_TTL, DAY = timedelta(seconds=20), timedelta(seconds=60), timedelta(hours=24)
 BUSY = Failure.of(WarehouseBusy)
@@ -38,33 +38,33 @@ acts: st.SearchStrategy[list[Act]] = st.lists(
 class Play:
     """Some users who ask, and sensors and workers that take, begin and end what they asked for."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.users = [world.make_user() for _ in range(USERS)]
+    def __init__(self, harness: JobStoreHarness) -> None:
+        self.harness = harness
+        self.users = [harness.make_user() for _ in range(USERS)]
         self.owners: dict[JobId, UserId] = {}
         self.taken: list[Launch] = []
         self.claims: list[Claim] = []
 
     def ask(self, user: int, number: int) -> None:
         for _ in range(number):
-            self.owners[self.world.pending(self.users[user])] = self.users[user].user_id
+            self.owners[self.harness.pending(self.users[user])] = self.users[user].user_id
 
     def take(self, number: int) -> Sequence[Launch]:
-        found = self.world.store.lease_pending(number, LAUNCH_TTL)
+        found = self.harness.store.lease_pending(number, LAUNCH_TTL)
         self.taken += found
         return found
 
     def begin(self, number: int) -> None:
         for launch in self.pop(self.taken, number):
             try:
-                self.claims.append(self.world.store.claim(launch.job_id, "run", LEASE)[1])
+                self.claims.append(self.harness.store.claim(launch.job_id, "run", LEASE)[1])
             except ClaimLost:
-                assert self.world.status(launch.job_id) is not Status.PENDING
+                assert self.harness.status(launch.job_id) is not Status.PENDING
 
     def act(self, act: Act) -> Sequence[Launch]:
         """Do one thing; returns what it leased."""
         what, user, number = act
-        store = self.world.store
+        store = self.harness.store
         if what == "take":
             return self.take(number)
         if what == "ask":
@@ -86,12 +86,12 @@ class Play:
         return ()
 
     def never_begun(self) -> dict[JobId, UserId]:
-        jobs = [self.world.store.load(job_id) for job_id in self.owners]
+        jobs = [self.harness.store.load(job_id) for job_id in self.owners]
         return {job.id: job.user_id for job in jobs if job and job.status is Status.PENDING and job.attempt == 0}
 
     def end(self) -> None:
         for job_id, owner in self.owners.items():
-            self.world.store.cancel(owner, job_id)
+            self.harness.store.cancel(owner, job_id)
 
     def pop(self, items: list[T], number: int) -> list[T]:
         """Remove the first few."""
@@ -108,9 +108,9 @@ def test_a_newcomer_is_launched_before_anybodys_third_that_had_not_begun(
     play = Play(in_memory() if kind == "memory" else in_postgresql(engine))
     for act in before:
         play.act(act)
-    newcomer = play.world.make_user()
+    newcomer = play.harness.make_user()
     waiting = play.never_begun()
-    first = play.world.pending(newcomer)
+    first = play.harness.pending(newcomer)
     play.owners[first] = newcomer.user_id
 
     launched: list[JobId] = []
@@ -131,8 +131,8 @@ def test_users_with_many_exports_get_as_many_each_and_a_new_one_is_next(kind: st
     for user in range(USERS):
         play.ask(user, 20)
     play.begin(len(play.take(USERS * 5)))
-    newcomer = play.world.make_user()
-    first = play.world.pending(newcomer)
+    newcomer = play.harness.make_user()
+    first = play.harness.pending(newcomer)
 
     assert [play.owners[claim.job_id] for claim in play.claims] == [user.user_id for user in play.users] * 5
     assert first in [launch.job_id for launch in play.take(USERS + 1)]
@@ -152,8 +152,8 @@ def test_who_asks_one_by_one_takes_turns_with_whoever_asked_for_many_at_once(kin
 
 
 def test_a_take_reads_no_more_of_the_queue_than_it_takes(engine: Engine) -> None:
-    world = in_postgresql(engine)
-    job_id, owner = world.pending(), world.make_user()
+    harness = in_postgresql(engine)
+    job_id, owner = harness.pending(), harness.make_user()
     copied = "owner_key, entity_id, metadata"
     with engine.connect() as connection:
         connection.execute(text("ALTER TABLE jobs DISABLE TRIGGER tell"))

@@ -27,7 +27,7 @@ from analytics_exports.services.signing import Signer
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.directory import FakeDirectory
 from analytics_exports_tests.lossy_proxy import lossy_proxy
-from analytics_exports_tests.ports.test_jobs import World, in_postgresql
+from analytics_exports_tests.ports.test_jobs import JobStoreHarness, in_postgresql
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
@@ -41,7 +41,7 @@ class Stopped(BaseException):
 class Remaking:
     """A completed export, and workers that make it again with other content of the same size."""
 
-    def __init__(self, tables: World, store: ArtifactStore) -> None:
+    def __init__(self, tables: JobStoreHarness, store: ArtifactStore) -> None:
         self.store = store
         self.tables = tables
         self.worker = tables.store
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_between_the_file_and_its_row_leaves_an_export_t
 
 
 @pytest.fixture(scope="module")
-def tables(module_database_url: str) -> Iterator[World]:
+def tables(module_database_url: str) -> Iterator[JobStoreHarness]:
     engine = make_engine(module_database_url)
     yield in_postgresql(engine)
     engine.dispose()
@@ -146,7 +146,13 @@ def tables(module_database_url: str) -> Iterator[World]:
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize("again", [False, True])
 def test_no_message_to_the_database_is_a_wrong_moment_to_lose_the_connection(
-    tables: World, module_database_url: str, tmp_path: Path, retry_seconds: float, *, answered: bool, again: bool
+    tables: JobStoreHarness,
+    module_database_url: str,
+    tmp_path: Path,
+    retry_seconds: float,
+    *,
+    answered: bool,
+    again: bool,
 ) -> None:
     """Each message of the step that publishes is lost in turn, with its answer or before it is there."""
     store = LocalArtifactStore(tmp_path / "files", max_bytes=2**20, reserve_bytes=0)

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 
 from analytics_exports.database import migrations
-from analytics_exports.stack.postgres import EmbeddedPostgres
-from analytics_exports.stack.scratch import scratch_postgres
-from analytics_exports_tests.live import live
+from analytics_exports.development.postgres import EmbeddedPostgres
+from analytics_exports_tests.live_service import live_service
+from analytics_exports_tests.scratch import scratch_postgres
 from analytics_exports_tests.waiting import PATIENCE, until
 
 SOON_SECONDS = 3 * PATIENCE
@@ -36,8 +36,8 @@ def frozen(server: EmbeddedPostgres) -> Iterator[None]:
 def test_requests_are_refused_soon_and_store_nothing(tmp_path: Path) -> None:
     with scratch_postgres() as server:
         migrations.upgrade_schema(server.url)
-        with live(tmp_path, server.url) as world:
-            user = world.user()
+        with live_service(tmp_path, server.url) as service:
+            user = service.user()
             first = user.asked()
             with frozen(server), ThreadPoolExecutor(8) as several:
                 began = time.monotonic()
@@ -51,5 +51,5 @@ def test_requests_are_refused_soon_and_store_nothing(tmp_path: Path) -> None:
             assert waited < SOON_SECONDS
             assert alive.status_code == 204
             until(lambda: user.ask().status_code == 202)
-            assert world.scalar("SELECT count(*) FROM jobs") == 2
-            assert world.make(first) == first
+            assert service.scalar("SELECT count(*) FROM jobs") == 2
+            assert service.make(first) == first

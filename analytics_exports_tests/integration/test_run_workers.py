@@ -14,9 +14,9 @@ import pytest
 from dagster import DagsterEvent, DagsterRunStatus
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
+from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports.orchestration.warm import coordinator, launcher
 from analytics_exports.orchestration.warm.coordinator import resubmit_queued
-from analytics_exports.stack.postgres import EmbeddedPostgres
 from analytics_exports.worker_pool.protocol import socket_path
 from analytics_exports_tests.conftest import TEMPLATE
 from analytics_exports_tests.run_workers import Workers, gone, run_workers

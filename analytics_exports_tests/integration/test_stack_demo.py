@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from analytics_exports.database.directory import PostgresDirectory
-from analytics_exports.stack.demo import create_users, project_version
+from analytics_exports.development.demo import create_users, project_version
 
 
 @pytest.fixture

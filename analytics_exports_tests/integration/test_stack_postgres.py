@@ -14,18 +14,18 @@ import psycopg
 import pytest
 import sqlalchemy
 
+from analytics_exports.development.postgres import EmbeddedPostgres
+from analytics_exports.development.privileges import SHARED_ROOT
 from analytics_exports.stack.environment import dagster_url
 from analytics_exports.stack.errors import AlreadyRunning, PortBusy
-from analytics_exports.stack.postgres import EmbeddedPostgres
-from analytics_exports.stack.privileges import SHARED_ROOT
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.supervisor import Supervisor
 from analytics_exports.stack.tcp import LOOPBACK, free_port
+from analytics_exports_tests.scratch import scratch_folder
 
 OWNER = """
 import sys
 from pathlib import Path
-from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.development.postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
 server.start()
 print(server.pid, server.url, flush=True)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRATCH = [sys.executable, "-m", "analytics_exports.stack.scratch"]
+SCRATCH = [sys.executable, "-m", "analytics_exports_tests.scratch"]
 
 COMMAND = """
 import os, sys, psycopg

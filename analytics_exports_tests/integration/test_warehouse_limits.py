@@ -26,7 +26,8 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.connection import Connection, QueryLimits, connect
+from analytics_exports.warehouse.connection import QueryLimits, connect
+from analytics_exports.warehouse.duckdb_session import DuckDBSession
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
 from analytics_exports_tests.waiting import LIMIT_SECONDS
@@ -84,7 +85,7 @@ def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
 
 
 @pytest.fixture
-def connection(path: Path) -> Iterator[Connection]:
+def connection(path: Path) -> Iterator[DuckDBSession]:
     limits, plain = QueryLimits("100MB", 2, 60), Relation("analytics", "main", "plain")
     with connect(source_of(path), plain, limits, path.parent / "spill", 0) as connection:
         yield connection
@@ -121,12 +122,14 @@ def connection(path: Path) -> Iterator[Connection]:
         "FROM ME",
     ],
 )
-def test_a_connection_reads_the_warehouse_and_nothing_else(connection: Connection, path: Path, statement: str) -> None:
+def test_a_connection_reads_the_warehouse_and_nothing_else(
+    connection: DuckDBSession, path: Path, statement: str
+) -> None:
     with pytest.raises(duckdb.Error):
         connection.duckdb.execute(statement.format(folder=path.parent))
 
 
-def test_a_connection_has_its_limits_and_reads_utc(connection: Connection) -> None:
+def test_a_connection_has_its_limits_and_reads_utc(connection: DuckDBSession) -> None:
     names = ("threads", "max_execution_time", "TimeZone", "memory_limit")
     shown = connection.duckdb.execute(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}").fetchone()
 
@@ -196,7 +199,7 @@ def test_a_signal_that_arrives_during_a_statement_is_an_interrupt_and_no_defect(
     try:
         with duckdb.connect(path) as raw:
             raw.execute("SET threads = 1")  # or the main thread may wait for another, which does not hear of signals
-            connection = Connection(raw, source_of(path).version())
+            connection = DuckDBSession(raw, source_of(path).version())
             Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
             with pytest.raises(KeyboardInterrupt), connection.domain_errors():
                 raw.execute("SELECT count(*) FROM range(1_000_000_000_000)")

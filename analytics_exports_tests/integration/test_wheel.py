@@ -1,28 +1,35 @@
 """The wheel: it has everything the service needs, and a client needs nothing of the server."""
 
-import shutil
+import json
 import subprocess
-import sys
 import zipfile
-from collections.abc import Iterable
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
-NEVER = {"dagster", "duckdb", "fastapi", "obstore", "polars", "psycopg", "pyarrow", "sqlalchemy"}
+from analytics_exports_tests.wheels import build_wheel, install
+
+SERVER_PACKAGES = {"dagster", "duckdb", "fastapi", "obstore", "polars", "psycopg", "pyarrow", "sqlalchemy"}
+NOT_DEPLOYED = {"analytics_exports.development", "analytics_exports.stack"}
+"""What a deployment with a process manager of its own does not need."""
 
 CLIENT = """
-import sys
 from analytics_exports.client import AsyncClient, Client
 from analytics_exports.cli import main
-assert Client and AsyncClient and main
-print(*{name.partition(".")[0] for name in sys.modules})
 """
-
-SERVER = """
-import sys
+SERVICE = """
+import analytics_exports.api.app
+import analytics_exports.bootstrap.worker
+import analytics_exports.cli.users
+import analytics_exports.definitions
+import analytics_exports.orchestration.resources
+import analytics_exports.orchestration.storage
+import analytics_exports.orchestration.warm.__main__
+import analytics_exports.orchestration.warm.coordinator
+import analytics_exports.orchestration.warm.launcher
+import analytics_exports.orchestration.warm.runs
+"""
+UPGRADE = """
 from analytics_exports import PROJECT
 from analytics_exports.database import migrations
 migrations.upgrade_schema(sys.argv[1])
@@ -31,26 +38,22 @@ print(PROJECT)
 
 
 @pytest.fixture(scope="module")
-def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built offline from a copy of the sources, so that nothing is left in the checkout."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=repository, text=True)
-    for name in filter(None, listed.split("\0")):
-        if (repository / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(repository / name, source / name)
-    build = [sys.executable, "-m", "uv", "build", "--wheel", "--offline", "--no-build-isolation", "--quiet"]
-    subprocess.run([*build, "--python", sys.executable, "--out-dir", target, source], check=True)
-    (built,) = target.glob("*.whl")
-    return built
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("installed")
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    subprocess.run([*install, "--target", folder, wheel], check=True)
-    return folder
+def server(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, tmp_path_factory.mktemp("server") / "venv", ["server"])
+
+
+def run(python: Path, code: str, *arguments: str) -> str:
+    return subprocess.check_output([python, "-I", "-c", f"import sys\n{code}", *arguments], cwd="/", text=True)
+
+
+def modules_of(python: Path, code: str) -> set[str]:
+    """The modules that are imported after the code."""
+    return set(json.loads(run(python, f"{code}\nimport json\nprint(json.dumps(list(sys.modules)))")))
 
 
 def test_it_has_the_projects_files_and_no_tests(wheel: Path) -> None:
@@ -63,45 +66,21 @@ def test_it_has_the_projects_files_and_no_tests(wheel: Path) -> None:
     assert not [name for name in names if name.startswith("analytics_exports_tests")]
 
 
-def test_a_client_needs_only_what_the_wheel_declares_for_it(installed: Path, tmp_path: Path) -> None:
-    for name in needed("analytics-exports"):
-        link(name, tmp_path)
-    paths = f"import sys; sys.path[:0] = [{str(installed)!r}, {str(tmp_path)!r}]\n"
-    # -S: nothing of this environment but what is linked
-    shown = subprocess.check_output([sys.executable, "-I", "-S", "-c", paths + CLIENT], cwd=tmp_path, text=True)
+def test_a_client_needs_only_what_the_wheel_declares_for_it(wheel: Path, tmp_path: Path) -> None:
+    imported = modules_of(install(wheel, tmp_path / "venv"), CLIENT)
 
-    assert not NEVER & set(shown.split())
+    assert "analytics_exports.client" in imported
+    assert not SERVER_PACKAGES & imported
 
 
-def test_the_installed_wheel_brings_a_database_up_to_date(installed: Path, tmp_path: Path, database_url: str) -> None:
-    paths = f"import sys; sys.path.insert(0, {str(installed)!r})\n"
-    shown = subprocess.check_output([sys.executable, "-I", "-c", paths + SERVER, database_url], cwd=tmp_path, text=True)
+def test_a_deployed_service_needs_only_the_server_and_no_tool_of_this_machine(server: Path) -> None:
+    imported = modules_of(server, SERVICE)
 
-    assert Path(shown.strip()) == installed / "analytics_exports" / "_project"
-
-
-def needed(name: str) -> set[str]:
-    """What a distribution needs without extras, and what that needs."""
-    found: set[str] = set()
-    waiting = list(direct(name))
-    while waiting:
-        if (name := waiting.pop()) not in found:
-            found.add(name)
-            waiting += direct(name)
-    return found
+    assert imported >= SERVER_PACKAGES - {"obstore"}
+    assert not NOT_DEPLOYED & imported
 
 
-def direct(name: str) -> Iterable[str]:
-    for text in distribution(name).requires or ():
-        requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement.name
+def test_the_installed_wheel_brings_a_database_up_to_date(server: Path, database_url: str) -> None:
+    shown = Path(run(server, UPGRADE, database_url).strip())
 
-
-def link(name: str, folder: Path) -> None:
-    """Make the modules of a distribution importable from ``folder``."""
-    for file in distribution(name).files or ():
-        top = file.parts[0]
-        origin = Path(str(distribution(name).locate_file(top)))
-        if top not in ("..", "__pycache__") and not (folder / top).exists():
-            (folder / top).symlink_to(origin)
+    assert shown.parts[-3:] == ("site-packages", "analytics_exports", "_project")

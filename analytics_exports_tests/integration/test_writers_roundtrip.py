@@ -194,7 +194,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 @dataclass(frozen=True)
-class World:
+class ScannedTable:
     """A table in DuckDB, as JSON by DuckDB's own hand, as text, and as the frame of a scan."""
 
     folder: Path
@@ -221,7 +221,7 @@ class World:
 
 
 @contextmanager
-def world(table: Table) -> Iterator[World]:
+def scanned_table(table: Table) -> Iterator[ScannedTable]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "warehouse.duckdb")
         with duckdb.connect(str(path)) as writing:
@@ -232,7 +232,7 @@ def world(table: Table) -> Iterator[World]:
             carried = writing.sql(f"SELECT {texts} FROM t ORDER BY line").fetchall()
             rows = writing.sql(f"SELECT {row_json_sql(types)} FROM t ORDER BY line").fetchall()
         expected = [same_times(json.loads(row)) for (row,) in rows]
-        yield World(Path(folder), table.columns, scanned(path, table), expected, carried)
+        yield ScannedTable(Path(folder), table.columns, scanned(path, table), expected, carried)
 
 
 def reading() -> duckdb.DuckDBPyConnection:
@@ -304,7 +304,7 @@ def unguarded(text: str, column: Column) -> str:
 @often
 @given(tables())
 def test_ndjson_holds_what_the_api_gives_for_the_same_rows(table: Table) -> None:
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, _ = here.written(Format.NDJSON, {})
         lines = path.read_text(encoding="utf-8").splitlines(keepends=False) if not table.rows else None
         found = [same_times(json.loads(line)) for line in path.read_bytes().split(b"\n")[:-1]]
@@ -316,7 +316,7 @@ def test_ndjson_holds_what_the_api_gives_for_the_same_rows(table: Table) -> None
 @often
 @given(tables(), st.sampled_from([{}, {"preset": "excel"}, {"quote_all": True}, {"delimiter": "\t", "null": "NULL"}]))
 def test_csv_is_read_by_python(table: Table, dialect: dict[str, Any]) -> None:
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, content = here.written(
             Format.CSV, {"csv": {**dialect, "timestamp_format": "%Y-%m-%dT%H:%M:%S%.f", "offset": True}}
         )
@@ -340,7 +340,7 @@ def test_csv_is_read_by_python(table: Table, dialect: dict[str, Any]) -> None:
 @often
 @given(tables(), st.sampled_from(["", "NULL"]))
 def test_csv_tells_null_from_the_empty_text(table: Table, null: str) -> None:
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, _ = here.written(Format.CSV, {"csv": {"null": null}})
         with reading() as connection:
             found = connection.read_csv(
@@ -360,7 +360,7 @@ LOWEST = str(-(2**127))
 @given(tables(), st.sampled_from(["zstd", "snappy", "none"]))
 def test_parquet_is_read_by_duckdb(table: Table, compression: str) -> None:
     assume(LOWEST not in table.sql())
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, _ = here.written(Format.PARQUET, {"compression": compression})
         with reading() as connection:
             assert here.texts(connection.read_parquet(str(path))) == here.carried
@@ -370,7 +370,7 @@ def test_parquet_is_read_by_duckdb(table: Table, compression: str) -> None:
 @given(tables(), st.sampled_from(["zstd", "lz4", "none"]))
 def test_arrow_is_read_by_pyarrow(table: Table, compression: str) -> None:
     assume(LOWEST not in table.sql())
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, _ = here.written(Format.ARROW, {"compression": compression})
         read = pa.ipc.open_file(path.read_bytes()).read_all()
         with reading() as connection:
@@ -440,7 +440,7 @@ def close(found: Any, expected: Any) -> bool:
 @often
 @given(tables())
 def test_xlsx_is_read_by_openpyxl(table: Table) -> None:
-    with world(table) as here:
+    with scanned_table(table) as here:
         path, _ = here.written(Format.XLSX, {})
         sheet = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))["Data"]
         header, *rows = sheet.iter_rows(max_col=len(here.columns))

@@ -1,7 +1,7 @@
 """The real compiler's queries on the real DuckDB, on one small table after the other.
 
 A table here is a fresh one in a database in memory, under the name that the dataset gives it. What this leaves out of
-the service - the file, its connection, the reading thread - is run on a sample of the worlds through the whole adapter.
+the service - the file, its connection, the reading thread - is run on some of the examples through the whole adapter.
 """
 
 import shutil
@@ -16,12 +16,12 @@ import psycopg
 import pyarrow as pa
 
 from analytics_exports.warehouse.compiler import Compiler, Query
-from analytics_exports.warehouse.connection import Connection
+from analytics_exports.warehouse.duckdb_session import DuckDBSession
 from analytics_exports.warehouse.postgres import PostgresWarehouse
 from analytics_exports.warehouse.session import Session
 from analytics_exports.warehouse.sources import FileSource, FolderSource
 from analytics_exports_tests import postgres_tables
-from analytics_exports_tests.isolation.generated_data import VARIANTS, Row, Variant, World
+from analytics_exports_tests.isolation.generated_data import VARIANTS, Example, Row, Variant
 
 HERE = Path(__file__)
 _ARROW = {
@@ -48,14 +48,14 @@ class Engine:
         for variant in VARIANTS:
             create(self.connection, variant)
 
-    def load(self, world: World) -> None:
-        """Make the table of the world's variant hold the world's rows, and nothing else."""
-        fill(self.connection, world.variant, world.rows)
+    def load(self, example: Example) -> None:
+        """Make the table of the example's variant hold the example's rows, and nothing else."""
+        fill(self.connection, example.variant, example.rows)
 
     @property
     def session(self) -> Session:
         """The connection as the service wraps it; the version of the file plays no part here."""
-        return Connection(self.connection, FileSource(HERE).version())
+        return DuckDBSession(self.connection, FileSource(HERE).version())
 
     def run(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -74,14 +74,14 @@ class ParquetEngine(Engine):
         self.root = root
         self.connection.execute("ATTACH ':memory:' AS nothing")
 
-    def load(self, world: World) -> None:
-        """Write the world's rows, and read them from there."""
+    def load(self, example: Example) -> None:
+        """Write the example's rows, and read them from there."""
         self.connection.execute("USE nothing; DETACH analytics; ATTACH ':memory:' AS analytics")
-        create(self.connection, world.variant)
-        fill(self.connection, world.variant, world.rows)
-        write_folder(self.root, self.connection, world.variant)
+        create(self.connection, example.variant)
+        fill(self.connection, example.variant, example.rows)
+        write_folder(self.root, self.connection, example.variant)
         self.connection.execute("DETACH analytics")
-        FolderSource(self.root).attach(self.connection, world.dataset.relation)
+        FolderSource(self.root).attach(self.connection, example.dataset.relation)
 
 
 class PostgresEngine(Engine):
@@ -96,17 +96,17 @@ class PostgresEngine(Engine):
         for variant in VARIANTS:
             postgres_tables.create(self._writer, variant.dataset.relation, variant.dataset.columns)
 
-    def load(self, world: World) -> None:
-        """Write the world's rows, and begin a snapshot that sees them."""
+    def load(self, example: Example) -> None:
+        """Write the example's rows, and begin a snapshot that sees them."""
         self._opened.close()
-        relation, names = world.dataset.relation, [column.name for column in world.dataset.columns]
-        postgres_tables.fill(self._writer, relation, [[row[name] for name in names] for row in world.rows])
+        relation, names = example.dataset.relation, [column.name for column in example.dataset.columns]
+        postgres_tables.fill(self._writer, relation, [[row[name] for name in names] for row in example.rows])
         self._session = self._opened.enter_context(self._warehouse._connect(relation))
         self._session.columns(relation)
 
     @property
     def session(self) -> Session:
-        """The snapshot of the world that was loaded last."""
+        """The snapshot of the example that was loaded last."""
         assert self._session
         return self._session
 
@@ -131,19 +131,19 @@ def write_folder(root: Path, connection: duckdb.DuckDBPyConnection, variant: Var
     connection.execute(f"COPY {table} TO '{target}' (FORMAT parquet, PARTITION_BY ({partitions}), OVERWRITE_OR_IGNORE)")
 
 
-def write_file(path: Path, world: World) -> None:
-    """Make a warehouse file that holds the world's table, as one that is built beside and renamed."""
+def write_file(path: Path, example: Example) -> None:
+    """Make a warehouse file that holds the example's table, as one that is built beside and renamed."""
     fresh = path.with_suffix(".fresh")
     with duckdb.connect(":memory:") as connection:
         connection.execute(f"ATTACH '{fresh}' AS analytics")
-        create(connection, world.variant)
-        fill(connection, world.variant, world.rows)
+        create(connection, example.variant)
+        fill(connection, example.variant, example.rows)
     fresh.replace(path)
 
 
-def compiler(world: World) -> Compiler:
-    """The real compiler for a world."""
-    return Compiler(world.dataset, world.scope, world.selection)
+def compiler(example: Example) -> Compiler:
+    """The real compiler for an example."""
+    return Compiler(example.dataset, example.scope, example.selection)
 
 
 def create(connection: duckdb.DuckDBPyConnection, variant: Variant) -> None:

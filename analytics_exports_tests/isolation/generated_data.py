@@ -1,4 +1,4 @@
-"""Random worlds: a small table that several owners share, a caller, and what the caller asks for.
+"""Random examples: a small table that several owners share, a caller, and what the caller asks for.
 
 What makes an example worth running is that the values are near misses of each other: other spellings, longer and
 shorter texts, patterns that match, injected SQL, neighbouring days and numbers, NULL and the empty text.
@@ -163,7 +163,7 @@ VARIANTS = (
 
 
 @dataclass(frozen=True)
-class World:
+class Example:
     """One example: a table, who asks, and for what."""
 
     variant: Variant
@@ -178,43 +178,43 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Any world. Every second row or so is the caller's, so that a caller has something to lose."""
-    return _world(draw(RANDOM))
+def generated_examples(draw: st.DrawFn) -> Example:
+    """Any example. Every second row or so is the caller's, so that a caller has something to lose."""
+    return _example(draw(RANDOM))
 
 
 @st.composite
-def twins(draw: st.DrawFn) -> tuple[World, World]:
-    """Two worlds that differ in nothing but the rows of others: how many, which, and where they stand."""
+def twins(draw: st.DrawFn) -> tuple[Example, Example]:
+    """Two examples that differ in nothing but the rows of others: how many, which, and where they stand."""
     random = draw(RANDOM)
-    world = _world(random)
-    mixed = [row for row in world.rows if _is_of(row, world.scope)]
-    for number, row in enumerate(_rows(random, world.variant, world.scope), 1000):
-        if not _is_of(row, world.scope):
+    example = _example(random)
+    mixed = [row for row in example.rows if _is_of(row, example.scope)]
+    for number, row in enumerate(_rows(random, example.variant, example.scope), 1000):
+        if not _is_of(row, example.scope):
             mixed.insert(random.randint(0, len(mixed)), _numbered(row, number))
-    return world, replace(world, rows=tuple(mixed))
+    return example, replace(example, rows=tuple(mixed))
 
 
 RANDOM = st.randoms(use_true_random=True, note_method_calls=False)
-"""Hypothesis chooses only the seed of a world: its own choices would be too much alike to come near every edge."""
+"""Hypothesis chooses only the seed of an example: its own choices would be too much alike to come near every edge."""
 
 
-def simpler(world: World) -> Iterator[World]:
-    """Worlds with one row or one filter less."""
-    for number in range(len(world.rows)):
-        yield replace(world, rows=world.rows[:number] + world.rows[number + 1 :])
+def simpler(example: Example) -> Iterator[Example]:
+    """Examples with one row or one filter less."""
+    for number in range(len(example.rows)):
+        yield replace(example, rows=example.rows[:number] + example.rows[number + 1 :])
     nothing = Selection()
     for field in fields(Selection):
-        without = replace(world.selection, **{field.name: getattr(nothing, field.name)})
-        if without != world.selection:
-            yield replace(world, selection=without)
+        without = replace(example.selection, **{field.name: getattr(nothing, field.name)})
+        if without != example.selection:
+            yield replace(example, selection=without)
 
 
-def _world(random: Random) -> World:
+def _example(random: Random) -> Example:
     variant = random.choice(VARIANTS)
     scope = OwnerScope(random.choice((*map(str, CELLS[variant.owner] * 3), *MISSPELT[variant.owner])))
     rows = (_numbered(row, number) for number, row in enumerate(_rows(random, variant, scope)))
-    return World(variant, tuple(rows), scope, _selection(random, variant))
+    return Example(variant, tuple(rows), scope, _selection(random, variant))
 
 
 def _is_of(row: Row, scope: OwnerScope) -> bool:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from analytics_exports.warehouse.compiler import Compiler, Query
 from analytics_exports.warehouse.paging import Position
-from analytics_exports_tests.isolation.generated_data import World
+from analytics_exports_tests.isolation.generated_data import Example
 
-Change = Callable[[Query, World], Query]
+Change = Callable[[Query, Example], Query]
 
 OWNED = re.compile(r'(?P<column>"<rows>"\."user_id"(?: COLLATE C)?) = CAST\(\$owner AS (?P<type>\w+)\)')
 """The owner's condition, wherever it stands."""
@@ -29,9 +29,9 @@ class Mutant:
 class Mutated(Compiler):
     """The real compiler, with one mistake made in all it compiles."""
 
-    def __init__(self, world: World, change: Change) -> None:
-        super().__init__(world.dataset, world.scope, world.selection)
-        self._world = world
+    def __init__(self, example: Example, change: Change) -> None:
+        super().__init__(example.dataset, example.scope, example.selection)
+        self._example = example
         self._change = change
 
     def rows(self) -> Query:
@@ -47,24 +47,24 @@ class Mutated(Compiler):
         return self._mutate(super().sizes(limit))
 
     def _mutate(self, query: Query) -> Query:
-        changed = self._change(query, self._world)
+        changed = self._change(query, self._example)
         used = {name: value for name, value in changed.params.items() if re.search(rf"\${name}\b", changed.sql)}
         return replace(changed, params=used)
 
 
-def owner(condition: str, *, key: Callable[[World], object] | None = None) -> Change:
+def owner(condition: str, *, key: Callable[[Example], object] | None = None) -> Change:
     """Put ``condition`` in place of the owner's; ``{column}``, ``{text}`` and ``{type}`` stand for parts of it.
 
     Args:
         key: The owner parameter, when it is not the one that was compiled.
     """
 
-    def change(query: Query, world: World) -> Query:
+    def change(query: Query, example: Example) -> Query:
         def put(match: re.Match[str]) -> str:
             bare = '"<rows>"."user_id"'
             return condition.format(bare=bare, text=f"CAST({bare} AS VARCHAR)", **match.groupdict())
 
-        params = query.params if key is None else {**query.params, "owner": key(world)}
+        params = query.params if key is None else {**query.params, "owner": key(example)}
         return Query(OWNED.sub(put, query.sql), params)
 
     return change
@@ -72,21 +72,21 @@ def owner(condition: str, *, key: Callable[[World], object] | None = None) -> Ch
 
 def text(pattern: str, replacement: str) -> Change:
     """Replace what ``pattern`` matches in the SQL."""
-    return lambda query, world: replace(query, sql=re.sub(pattern, replacement, query.sql))
+    return lambda query, example: replace(query, sql=re.sub(pattern, replacement, query.sql))
 
 
-def raw(world: World) -> object:
+def raw(example: Example) -> object:
     """The caller's key, without a look at whether it is a value of the column's type."""
-    return world.scope.owner_key
+    return example.scope.owner_key
 
 
-def interpolated(query: Query, world: World) -> Query:
+def interpolated(query: Query, example: Example) -> Query:
     """The caller's key pasted into the SQL."""
-    pasted = f"CAST(\"user_id\" AS VARCHAR) = '{world.scope.owner_key}'"
+    pasted = f"CAST(\"user_id\" AS VARCHAR) = '{example.scope.owner_key}'"
     return Query(OWNED.sub(lambda match: pasted, query.sql), query.params)
 
 
-def without_empty_lists(query: Query, world: World) -> Query:
+def without_empty_lists(query: Query, example: Example) -> Query:
     """A list of nothing taken for no list."""
     sql = query.sql
     for name, value in query.params.items():

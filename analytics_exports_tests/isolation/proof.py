@@ -1,4 +1,4 @@
-"""Running the properties over many worlds, in chunks with a seed each, so that any failure can be run again."""
+"""Running the properties over many examples, in chunks with a seed each, so that any failure can be run again."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analytics_exports.warehouse.ranges import Range
 from analytics_exports_tests.isolation.engine import Engine, compiler
-from analytics_exports_tests.isolation.generated_data import World, simpler, twins, worlds
+from analytics_exports_tests.isolation.generated_data import Example, generated_examples, simpler, twins
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated
 from analytics_exports_tests.isolation.properties import (
     adapter_agrees,
@@ -27,7 +27,7 @@ from analytics_exports_tests.isolation.properties import (
 from analytics_exports_tests.isolation.shape import shape_is_right
 
 EVERY_PAGES, EVERY_TWIN, EVERY_FILE = 10, 20, 250
-"""For so many worlds: one is read page by page and its SQL is parsed, one is compared with its twin, and one pair of
+"""For so many examples: one is read page by page and its SQL is parsed, one is compared with its twin, and one pair of
 twins is read through the whole adapter."""
 
 MUTANT_EXAMPLES = 2_000
@@ -61,27 +61,27 @@ def report(chunk: Chunk) -> str | None:
 
 
 def examine(chunk: Chunk, engine: Engine | None = None) -> None:
-    """Check the real compiler on the examples of a chunk. Raises for the first world on which a property fails."""
+    """Check the real compiler on the examples of a chunk. Raises for the first example on which a property fails."""
     engine = engine or Engine()
 
-    def exact(world: World) -> None:
-        real = compiler(world)
-        engine.load(world)
-        rows_are_exact(engine, world, real)
-        count_is_exact(engine, world, real)
+    def exact(example: Example) -> None:
+        real = compiler(example)
+        engine.load(example)
+        rows_are_exact(engine, example, real)
+        count_is_exact(engine, example, real)
 
-    def paged(world: World) -> None:
-        real = compiler(world)
-        engine.load(world)
-        pages_are_the_rows(engine, world, real)
-        ranges_are_the_rows(engine, world, real)
+    def paged(example: Example) -> None:
+        real = compiler(example)
+        engine.load(example)
+        pages_are_the_rows(engine, example, real)
+        ranges_are_the_rows(engine, example, real)
         bounded = (real.rows_within(part) for part in (Range("0"), Range("0", "1"), Range(end="1"), Range()))
         for query in (real.rows(), real.page(2, 0, None), real.count(), real.sizes(2), real.extents(), *bounded):
             if query is not None:
-                shape_is_right(query, world.dataset)
+                shape_is_right(query, example.dataset)
 
-    run(worlds(), exact, chunk)
-    run(worlds(), paged, chunk.share(EVERY_PAGES))
+    run(generated_examples(), exact, chunk)
+    run(generated_examples(), paged, chunk.share(EVERY_PAGES))
     run(twins(), lambda pair: nothing_shows(engine, *pair), chunk.share(EVERY_TWIN))
     with TemporaryDirectory() as folder:
         run(twins(), lambda pair: adapter_agrees(Path(folder), *pair), chunk.share(EVERY_FILE))
@@ -95,28 +95,28 @@ def hunt(first_seed: int, mutants: Sequence[Mutant] = MUTANTS, limit: int = MUTA
     engine, numbers = Engine(), count(1)
     found: dict[str, int] = {}
 
-    def try_all(world: World) -> None:
+    def try_all(example: Example) -> None:
         number = next(numbers)
-        engine.load(world)
+        engine.load(example)
         for mutant in mutants:
             if mutant.name in found and number > GUARD_EXAMPLES:
                 continue
-            wrong = Mutated(world, mutant.change)
-            guard_stops_leaks(engine, world, wrong)
-            if mutant.name not in found and _is_found_out(engine, world, wrong, mutant):
+            wrong = Mutated(example, mutant.change)
+            guard_stops_leaks(engine, example, wrong)
+            if mutant.name not in found and _is_found_out(engine, example, wrong, mutant):
                 found[mutant.name] = number
 
     for chunk in range(0, limit, _HUNT_CHUNK):
         if len(found) < len(mutants):
-            run(worlds(), try_all, Chunk(first_seed + chunk, _HUNT_CHUNK))
+            run(generated_examples(), try_all, Chunk(first_seed + chunk, _HUNT_CHUNK))
     return found
 
 
-def _is_found_out(engine: Engine, world: World, wrong: Mutated, mutant: Mutant) -> bool:
+def _is_found_out(engine: Engine, example: Example, wrong: Mutated, mutant: Mutant) -> bool:
     """Whether a property fails on a mutant, or its SQL does not even run."""
     judge = pages_are_the_rows if mutant.in_pages else rows_are_exact
     try:
-        judge(engine, world, wrong)
+        judge(engine, example, wrong)
     except Exception:  # noqa: BLE001 - any failure gives the mutant away
         return True
     return False
@@ -137,7 +137,7 @@ def run(examples: st.SearchStrategy[Any], check: Callable[[Any], None], chunk: C
     @given(examples)
     def test(example: Any) -> None:
         if _fails(check, example):
-            simplest = _simplest(check, example) if isinstance(example, World) else example
+            simplest = _simplest(check, example) if isinstance(example, Example) else example
             try:
                 check(simplest)
             except Exception as failure:
@@ -147,12 +147,12 @@ def run(examples: st.SearchStrategy[Any], check: Callable[[Any], None], chunk: C
     test()
 
 
-def _simplest(check: Callable[[World], None], world: World) -> World:
-    """A world on which ``check`` still fails, and from which nothing can be taken away."""
-    for candidate in simpler(world):
+def _simplest(check: Callable[[Example], None], example: Example) -> Example:
+    """An example on which ``check`` still fails, and from which nothing can be taken away."""
+    for candidate in simpler(example):
         if _fails(check, candidate):
             return _simplest(check, candidate)
-    return world
+    return example
 
 
 def _fails(check: Callable[[Any], None], example: Any) -> bool:

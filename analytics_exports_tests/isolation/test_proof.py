@@ -13,7 +13,7 @@ from analytics_exports.warehouse import DuckDBWarehouse, adapter
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports_tests.isolation import proof
 from analytics_exports_tests.isolation.engine import ParquetEngine, PostgresEngine, write_file
-from analytics_exports_tests.isolation.generated_data import VARIANTS, World
+from analytics_exports_tests.isolation.generated_data import VARIANTS, Example
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated, owner, raw
 from analytics_exports_tests.isolation.proof import Chunk, examine, hunt
 from analytics_exports_tests.isolation.shape import shape_is_right
@@ -22,12 +22,12 @@ SEED = 1
 EVERYBODY = owner("true")
 
 
-def world_of_two() -> World:
+def example_of_two() -> Example:
     """Two owners with a row each; the first one asks for everything."""
     plain = VARIANTS[0]
     cells = {"day": None, "account": "x", "tag": ["x"], "status": "booked", "amount": None}
     mine = {"id": 0, "user_id": "Zo", "secret": "mine", **cells}
-    return World(
+    return Example(
         plain, (mine, {**mine, "id": 1, "user_id": "Zoe", "secret": "not mine"}), OwnerScope("Zo"), Selection()
     )
 
@@ -57,23 +57,23 @@ def test_a_change_that_does_no_harm_is_not_found_out() -> None:
     assert hunt(SEED, [harmless], limit=100) == {}
 
 
-def test_a_failure_is_shown_on_the_simplest_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "compiler", lambda world: Mutated(world, EVERYBODY))
+def test_a_failure_is_shown_on_the_simplest_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "compiler", lambda example: Mutated(example, EVERYBODY))
 
     report = proof.report(Chunk(SEED, 20))
 
     assert report
-    (world,) = [line for line in report.splitlines() if line.startswith("Seen with: ")]
-    assert world.count("'secret': ") == 1, "one row of somebody else is all it takes"
+    (example,) = [line for line in report.splitlines() if line.startswith("Seen with: ")]
+    assert example.count("'secret': ") == 1, "one row of somebody else is all it takes"
 
 
 def test_the_guard_stops_a_compiler_that_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = world_of_two()
+    example = example_of_two()
     path = tmp_path / "warehouse.duckdb"
-    write_file(path, world)
+    write_file(path, example)
     warehouse = DuckDBWarehouse(path, memory_limit="100MB", threads=1, seconds=60, spill_root=tmp_path / "spill")
-    request = (world.dataset, world.scope, world.selection)
-    monkeypatch.setattr(adapter, "Compiler", lambda *args: Mutated(world, EVERYBODY))
+    request = (example.dataset, example.scope, example.selection)
+    monkeypatch.setattr(adapter, "Compiler", lambda *args: Mutated(example, EVERYBODY))
 
     with warehouse.scan(*request) as scan, pytest.raises(IsolationViolation):
         scan.frame.sink_parquet(tmp_path / "export.parquet")
@@ -106,10 +106,10 @@ def test_the_guard_stops_a_compiler_that_leaks(tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_a_query_of_another_shape_is_refused(old: str, new: str) -> None:
-    world = world_of_two()
-    start = replace(world.selection, start_date=date(2024, 1, 1))
-    query = Compiler(world.dataset, world.scope, start).rows()
-    shape_is_right(query, world.dataset)
+    example = example_of_two()
+    start = replace(example.selection, start_date=date(2024, 1, 1))
+    query = Compiler(example.dataset, example.scope, start).rows()
+    shape_is_right(query, example.dataset)
 
     with pytest.raises(AssertionError):
-        shape_is_right(replace(query, sql=query.sql.replace(old, new, 1)), world.dataset)
+        shape_is_right(replace(query, sql=query.sql.replace(old, new, 1)), example.dataset)

@@ -10,13 +10,13 @@ import pytest
 
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
+from analytics_exports.development.demo import DemoUser, running_demo
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import DemoUser, running_demo
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.stack_driver import StackDriver
+from analytics_exports_tests.scratch import scratch_folder
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 SENSORS = 8

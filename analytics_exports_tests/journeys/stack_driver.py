@@ -17,7 +17,7 @@ import httpx
 import psutil
 from sqlalchemy import Engine, text
 
-from analytics_exports.stack.postgres import EmbeddedPostgres
+from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports.stack.processes import ManagedProcess
 from analytics_exports.stack.stack import Stack
 from analytics_exports_tests.journeys.requests import dataset

@@ -16,10 +16,10 @@ from sqlalchemy import Engine, text
 
 from analytics_exports.bootstrap.adapters import make_artifact_store
 from analytics_exports.database.engine import make_engine
+from analytics_exports.development.demo import create_users, demo_settings
+from analytics_exports.development.postgres import embedded_postgres
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import create_users, demo_settings
 from analytics_exports.stack.environment import child_environment
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.demo_warehouse import place_demo
@@ -28,6 +28,7 @@ from analytics_exports_tests.journeys.requests import dataset, downloaded
 from analytics_exports_tests.journeys.stack_driver import BUSY_BATCH_RUNS, LISTENERS
 from analytics_exports_tests.object_store import S3
 from analytics_exports_tests.run_workers import REPOSITORY
+from analytics_exports_tests.scratch import scratch_folder
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -78,7 +79,7 @@ class Host:
         return self.log.read_text(encoding="utf-8").count(" received") if self.log.exists() else 0
 
 
-class World:
+class Cluster:
     """The service and its hosts, and ways to look behind it."""
 
     def __init__(self, service: Service, hosts: list[Host], engine: Engine, s3: S3) -> None:
@@ -138,7 +139,7 @@ def broker() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def world(s3: S3) -> Iterator[World]:
+def cluster(s3: S3) -> Iterator[Cluster]:
     with ExitStack() as held:
         url, state = held.enter_context(broker()), held.enter_context(scratch_folder())
         changes = {
@@ -150,7 +151,7 @@ def world(s3: S3) -> Iterator[World]:
         }
         settings = demo_settings(settings_of(state)).model_copy(update=changes)
         sources = settings.warehouse.with_name("sources")
-        stack = Stack(settings, print)
+        stack = Stack(settings, print, embedded_postgres(settings))
         held.callback(stack.stop)
         stack.start_database()
         place_demo(settings.warehouse.parent)
@@ -163,13 +164,13 @@ def world(s3: S3) -> Iterator[World]:
             held.callback(host.kill)
             host.start()
         stack.start_services()
-        yield World(Service(stack, users), hosts, engine, s3)
+        yield Cluster(Service(stack, users), hosts, engine, s3)
 
 
 @contextmanager
-def process(world: World, *arguments: str | Path) -> Iterator[Path]:
+def process(cluster: Cluster, *arguments: str | Path) -> Iterator[Path]:
     """One more process of the service; where it writes what it does."""
-    stack = world.service.stack
+    stack = cluster.service.stack
     log = stack.state / "one-more.log"
     with log.open("wb") as output:
         started = subprocess.Popen(
@@ -188,40 +189,40 @@ def process(world: World, *arguments: str | Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def replica(world: World) -> Iterator[str]:
+def replica(cluster: Cluster) -> Iterator[str]:
     """A second API process; where it is."""
     port = free_port()
     api = ("uvicorn", "--factory", "analytics_exports.api.app:create_app")
-    with process(world, *api, "--host", "127.0.0.1", "--port", str(port)):
+    with process(cluster, *api, "--host", "127.0.0.1", "--port", str(port)):
         until(lambda: answers(port))
         yield f"http://127.0.0.1:{port}/api/analytics"
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[httpx.Client]:
-    with world.service.client(world.service.users[1]) as client:
+def client(cluster: Cluster) -> Iterator[httpx.Client]:
+    with cluster.service.client(cluster.service.users[1]) as client:
         yield client
-    world.s3.uploads.resume()
+    cluster.s3.uploads.resume()
 
 
-def test_exports_are_made_on_both_hosts(world: World, client: httpx.Client) -> None:
-    world.s3.uploads.pause()
-    jobs = [world.ask(client) for _ in range(2)]
-    until(lambda: world.s3.uploads.waiting == 2)
-    until(lambda: [host.runs for host in world.hosts] == [1, 1])
-    world.s3.uploads.resume()
+def test_exports_are_made_on_both_hosts(cluster: Cluster, client: httpx.Client) -> None:
+    cluster.s3.uploads.pause()
+    jobs = [cluster.ask(client) for _ in range(2)]
+    until(lambda: cluster.s3.uploads.waiting == 2)
+    until(lambda: [host.runs for host in cluster.hosts] == [1, 1])
+    cluster.s3.uploads.resume()
 
     for job_id in jobs:
-        job = world.ended(client, job_id)
+        job = cluster.ended(client, job_id)
         assert job["status"] == "completed"
         assert downloaded(client, job)
 
 
 def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
-    world: World, client: httpx.Client, replica: str
+    cluster: Cluster, client: httpx.Client, replica: str
 ) -> None:
     with httpx.Client(base_url=replica, headers=client.headers, timeout=LIMIT_SECONDS) as other:
-        job_id = world.ask(client)
+        job_id = cluster.ask(client)
         job = other.get(f"/exports/{job_id}", headers={"Prefer": "wait=30"}).json()
 
         assert job["status"] == "completed"
@@ -230,16 +231,16 @@ def test_what_was_asked_of_one_replica_is_followed_and_downloaded_at_another(
         assert other.get(link.removeprefix("/api/analytics")).status_code == 200
 
 
-def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(world: World, client: httpx.Client) -> None:
-    job_id, run_id, _ = world.uploading(client)
+def test_a_cancelled_export_stops_on_its_host_and_the_host_goes_on(cluster: Cluster, client: httpx.Client) -> None:
+    job_id, run_id, _ = cluster.uploading(client)
     assert client.delete(f"/exports/{job_id}").status_code == 202
-    world.s3.uploads.resume()  # a worker notices it between the parts of an upload
+    cluster.s3.uploads.resume()  # a worker notices it between the parts of an upload
 
-    assert world.ended(client, job_id)["status"] == "cancelled"
-    until(lambda: world.run_status(run_id) == "CANCELED")
+    assert cluster.ended(client, job_id)["status"] == "cancelled"
+    until(lambda: cluster.run_status(run_id) == "CANCELED")
     assert client.get(f"/exports/{job_id}/download").status_code == 409
-    for job_id in [world.ask(client) for _ in range(2)]:
-        assert world.ended(client, job_id)["status"] == "completed"
+    for job_id in [cluster.ask(client) for _ in range(2)]:
+        assert cluster.ended(client, job_id)["status"] == "completed"
 
 
 def count(engine: Engine, statement: str) -> int:
@@ -247,22 +248,22 @@ def count(engine: Engine, statement: str) -> int:
         return int(connection.execute(text(statement)).scalar_one())
 
 
-def test_the_export_of_a_lost_host_is_made_by_the_other(world: World, client: httpx.Client) -> None:
-    job_id, run_id, lost = world.uploading(client)
+def test_the_export_of_a_lost_host_is_made_by_the_other(cluster: Cluster, client: httpx.Client) -> None:
+    job_id, run_id, lost = cluster.uploading(client)
     lost.kill()
-    world.s3.uploads.resume()
+    cluster.s3.uploads.resume()
 
-    job = world.ended(client, job_id)
+    job = cluster.ended(client, job_id)
     assert job["status"] == "completed"
     assert downloaded(client, job)
-    assert world.row(job_id).attempt == 2
-    until(lambda: world.run_status(run_id) == "FAILURE")
+    assert cluster.row(job_id).attempt == 2
+    until(lambda: cluster.run_status(run_id) == "FAILURE")
 
 
-def test_a_second_daemon_makes_no_export_twice(world: World, client: httpx.Client) -> None:
-    with process(world, "dagster._daemon", "run", "-w", REPOSITORY / "workspace.yaml") as log:
+def test_a_second_daemon_makes_no_export_twice(cluster: Cluster, client: httpx.Client) -> None:
+    with process(cluster, "dagster._daemon", "run", "-w", REPOSITORY / "workspace.yaml") as log:
         until(lambda: LAUNCH_TICK in log.read_text(encoding="utf-8"))
-        jobs = [world.ask(client) for _ in range(6)]
-        assert {world.ended(client, job_id)["status"] for job_id in jobs} == {"completed"}
+        jobs = [cluster.ask(client) for _ in range(6)]
+        assert {cluster.ended(client, job_id)["status"] for job_id in jobs} == {"completed"}
 
-    assert {world.row(job_id).attempt for job_id in jobs} == {1}
+    assert {cluster.row(job_id).attempt for job_id in jobs} == {1}

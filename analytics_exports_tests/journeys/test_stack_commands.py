@@ -16,9 +16,9 @@ import pytest
 
 from analytics_exports.stack.environment import MARK
 from analytics_exports.stack.leftovers import marked, working_in
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.tcp import free_port
 from analytics_exports_tests.demo_warehouse import place_demo
+from analytics_exports_tests.scratch import scratch_folder
 from analytics_exports_tests.waiting import LIMIT_SECONDS, until
 
 COMMAND = [sys.executable, "-m", "analytics_exports"]

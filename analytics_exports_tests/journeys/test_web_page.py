@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from analytics_exports.stack.demo import DemoUser
+from analytics_exports.development.demo import DemoUser
 from analytics_exports_tests.journeys.browser import LOOKS, Visit, running_chromium, visiting
 from analytics_exports_tests.journeys.conftest import Service
 from analytics_exports_tests.journeys.stack_driver import StackDriver

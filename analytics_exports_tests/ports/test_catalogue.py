@@ -15,7 +15,7 @@ from analytics_exports_tests.fakes.catalogue import FakeCatalogue
 
 
 @dataclass(frozen=True)
-class World:
+class CatalogueHarness:
     """A catalogue, and ways to change what it reads: by the names of offered and of rejected models, and by damage."""
 
     catalogue: Catalogue
@@ -26,17 +26,17 @@ class World:
         return sorted(item.name for item in self.catalogue.state().datasets.values())
 
 
-def in_memory() -> World:
+def in_memory() -> CatalogueHarness:
     fake = FakeCatalogue(())
     fake.away = True
 
     def publish(good: Iterable[str], rejected: Iterable[str]) -> None:
         fake.publish((dataset(name=name) for name in good), (Rejection(name, "No owner.") for name in rejected))
 
-    return World(fake, publish, lambda: setattr(fake, "stale", "It is not whole."))
+    return CatalogueHarness(fake, publish, lambda: setattr(fake, "stale", "It is not whole."))
 
 
-def on_artifacts(folder: Path) -> World:
+def on_artifacts(folder: Path) -> CatalogueHarness:
     project = Project(folder)
 
     def publish(good: Iterable[str], rejected: Iterable[str]) -> None:
@@ -47,23 +47,23 @@ def on_artifacts(folder: Path) -> World:
     def damage() -> None:
         project.manifest.write_bytes(b'{"metadata"')
 
-    return World(project.catalogue(), publish, damage)
+    return CatalogueHarness(project.catalogue(), publish, damage)
 
 
 @pytest.fixture(params=["artifacts", "memory"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> CatalogueHarness:
     return in_memory() if request.param == "memory" else on_artifacts(tmp_path)
 
 
-def test_nothing_that_can_be_read_is_an_error(world: World) -> None:
+def test_nothing_that_can_be_read_is_an_error(harness: CatalogueHarness) -> None:
     with pytest.raises(CatalogueUnavailable):
-        world.catalogue.state()
+        harness.catalogue.state()
 
 
-def test_datasets_are_found_by_the_id_of_their_name(world: World) -> None:
-    world.publish(["orders", "refunds"], [])
+def test_datasets_are_found_by_the_id_of_their_name(harness: CatalogueHarness) -> None:
+    harness.publish(["orders", "refunds"], [])
 
-    state = world.catalogue.state()
+    state = harness.catalogue.state()
 
     assert {key: item.name for key, item in state.datasets.items()} == {
         dataset_id("orders"): "orders",
@@ -75,10 +75,10 @@ def test_datasets_are_found_by_the_id_of_their_name(world: World) -> None:
     assert state.generated_at.tzinfo is not None
 
 
-def test_every_column_that_a_dataset_refers_to_is_one_of_its_own(world: World) -> None:
-    world.publish(["orders"], [])
+def test_every_column_that_a_dataset_refers_to_is_one_of_its_own(harness: CatalogueHarness) -> None:
+    harness.publish(["orders"], [])
 
-    (found,) = world.catalogue.state().datasets.values()
+    (found,) = harness.catalogue.state().datasets.values()
     filters = found.filters
 
     used = {filters.date_column, filters.account_id_column, filters.tag_id_column, found.owner_column}
@@ -86,42 +86,42 @@ def test_every_column_that_a_dataset_refers_to_is_one_of_its_own(world: World) -
     assert used <= found.columns_by_name().keys()
 
 
-def test_an_unfit_model_is_named_with_a_reason_and_the_others_stay(world: World) -> None:
-    world.publish(["orders"], ["nobodys"])
+def test_an_unfit_model_is_named_with_a_reason_and_the_others_stay(harness: CatalogueHarness) -> None:
+    harness.publish(["orders"], ["nobodys"])
 
-    assert world.names() == ["orders"]
-    (rejection,) = world.catalogue.state().rejected
+    assert harness.names() == ["orders"]
+    (rejection,) = harness.catalogue.state().rejected
     assert rejection.name == "nobodys"
     assert rejection.reason
 
 
-def test_a_new_manifest_takes_the_place_of_the_old_one(world: World) -> None:
-    world.publish(["orders"], ["nobodys"])
-    before = world.catalogue.state()
-    world.publish(["refunds"], [])
+def test_a_new_manifest_takes_the_place_of_the_old_one(harness: CatalogueHarness) -> None:
+    harness.publish(["orders"], ["nobodys"])
+    before = harness.catalogue.state()
+    harness.publish(["refunds"], [])
 
-    assert world.names() == ["refunds"]
-    assert world.catalogue.state().rejected == ()
+    assert harness.names() == ["refunds"]
+    assert harness.catalogue.state().rejected == ()
     assert list(before.datasets) == [dataset_id("orders")]
 
 
-def test_a_damaged_manifest_leaves_the_last_good_one_and_says_so(world: World) -> None:
-    world.publish(["orders"], ["nobodys"])
-    before = world.catalogue.state()
-    world.damage()
+def test_a_damaged_manifest_leaves_the_last_good_one_and_says_so(harness: CatalogueHarness) -> None:
+    harness.publish(["orders"], ["nobodys"])
+    before = harness.catalogue.state()
+    harness.damage()
 
-    after = world.catalogue.state()
+    after = harness.catalogue.state()
 
     assert after.stale
     assert (after.datasets, after.rejected) == (before.datasets, before.rejected)
 
 
-def test_a_mended_manifest_is_read_at_once(world: World) -> None:
-    world.publish(["orders"], [])
-    world.catalogue.state()
-    world.damage()
-    world.catalogue.state()
-    world.publish(["orders", "refunds"], [])
+def test_a_mended_manifest_is_read_at_once(harness: CatalogueHarness) -> None:
+    harness.publish(["orders"], [])
+    harness.catalogue.state()
+    harness.damage()
+    harness.catalogue.state()
+    harness.publish(["orders", "refunds"], [])
 
-    assert world.names() == ["orders", "refunds"]
-    assert world.catalogue.state().stale is None
+    assert harness.names() == ["orders", "refunds"]
+    assert harness.catalogue.state().stale is None

@@ -20,7 +20,7 @@ from analytics_exports_tests.fakes.directory import FakeDirectory, FakeTokenStor
 DAY = timedelta(hours=24)
 
 
-class World:
+class DirectoryHarness:
     """A directory with its tokens, and ways to change what it knows."""
 
     def __init__(self, directory: Directory, tokens: TokenStore) -> None:
@@ -36,12 +36,12 @@ class World:
 
 
 @pytest.fixture(params=["postgresql", "memory"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+def harness(request: pytest.FixtureRequest) -> Iterator[DirectoryHarness]:
     if request.param == "memory":
         yield in_memory()
         return
     engine = make_engine(request.getfixturevalue("database_url"))
-    world = World(PostgresDirectory(engine), PostgresTokenStore(engine))
+    harness = DirectoryHarness(PostgresDirectory(engine), PostgresTokenStore(engine))
 
     def execute(statement: str, **values: object) -> None:
         with engine.begin() as connection:
@@ -58,19 +58,19 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             connection.execute(insert(Account).values(user_id=user_id, id=account, name="an account"))
             connection.execute(insert(Tag).values(user_id=user_id, id=tag, name="a tag"))
 
-    world.make_user, world.own = make_user, own
-    world.disable = lambda user_id: execute("UPDATE users SET disabled_at = now() WHERE id = :id", id=user_id)
-    world.pass_time = lambda seconds: execute(
+    harness.make_user, harness.own = make_user, own
+    harness.disable = lambda user_id: execute("UPDATE users SET disabled_at = now() WHERE id = :id", id=user_id)
+    harness.pass_time = lambda seconds: execute(
         "UPDATE api_tokens SET expires_at = expires_at - make_interval(secs => :s)", s=seconds
     )
-    yield world
+    yield harness
     engine.dispose()
 
 
-def in_memory() -> World:
+def in_memory() -> DirectoryHarness:
     directory = FakeDirectory()
     tokens = FakeTokenStore(directory)
-    world = World(directory, tokens)
+    harness = DirectoryHarness(directory, tokens)
 
     def make_user() -> Principal:
         user = factories.principal()
@@ -81,138 +81,138 @@ def in_memory() -> World:
         directory.accounts.setdefault(user_id, set()).add(account)
         directory.tags.setdefault(user_id, set()).add(tag)
 
-    world.make_user, world.own = make_user, own
-    world.disable, world.pass_time = directory.disabled.add, tokens.pass_time
-    return world
+    harness.make_user, harness.own = make_user, own
+    harness.disable, harness.pass_time = directory.disabled.add, tokens.pass_time
+    return harness
 
 
-def test_a_token_stands_for_its_user_and_its_scopes(world: World) -> None:
-    user = world.make_user()
-    secret = world.token(user, Scope.DATASETS_READ, Scope.ADMIN)
+def test_a_token_stands_for_its_user_and_its_scopes(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
+    secret = harness.token(user, Scope.DATASETS_READ, Scope.ADMIN)
 
-    found = world.directory.authenticate(secret)
+    found = harness.directory.authenticate(secret)
     assert found == Principal(user.user_id, user.owner_key, frozenset({Scope.DATASETS_READ, Scope.ADMIN}))
 
 
-def test_what_was_never_issued_stands_for_nobody(world: World) -> None:
-    secret = world.token(world.make_user())
+def test_what_was_never_issued_stands_for_nobody(harness: DirectoryHarness) -> None:
+    secret = harness.token(harness.make_user())
 
     for other in ("", "aex_", secret[:-1], secret + "0", secret.upper(), "Ünïcode", "\ud800"):
-        assert world.directory.authenticate(other) is None
+        assert harness.directory.authenticate(other) is None
 
 
-def test_a_token_ends(world: World) -> None:
-    secret = world.token(world.make_user())
-    world.pass_time(DAY.total_seconds())
+def test_a_token_ends(harness: DirectoryHarness) -> None:
+    secret = harness.token(harness.make_user())
+    harness.pass_time(DAY.total_seconds())
 
-    assert world.directory.authenticate(secret) is None
+    assert harness.directory.authenticate(secret) is None
 
 
-def test_a_revoked_token_is_refused_at_once_and_others_are_not(world: World) -> None:
-    user = world.make_user()
-    kept = world.token(user)
-    secret, token = world.tokens.issue(user.user_id, "lost", DAY, USER_SCOPES)
+def test_a_revoked_token_is_refused_at_once_and_others_are_not(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
+    kept = harness.token(user)
+    secret, token = harness.tokens.issue(user.user_id, "lost", DAY, USER_SCOPES)
     for _ in range(2):
-        world.tokens.revoke(token.id)
+        harness.tokens.revoke(token.id)
 
-    assert world.directory.authenticate(secret) is None
-    assert world.directory.authenticate(kept) is not None
+    assert harness.directory.authenticate(secret) is None
+    assert harness.directory.authenticate(kept) is not None
 
 
-def test_a_rotated_token_works_beside_the_new_one_for_a_while(world: World) -> None:
-    user = world.make_user()
-    old, token = world.tokens.issue(user.user_id, "laptop", DAY, {Scope.EXPORTS_READ})
-    new, replaced = world.tokens.rotate(token.id, DAY * 2, timedelta(hours=1))
-    assert world.directory.authenticate(old) == world.directory.authenticate(new) is not None
+def test_a_rotated_token_works_beside_the_new_one_for_a_while(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
+    old, token = harness.tokens.issue(user.user_id, "laptop", DAY, {Scope.EXPORTS_READ})
+    new, replaced = harness.tokens.rotate(token.id, DAY * 2, timedelta(hours=1))
+    assert harness.directory.authenticate(old) == harness.directory.authenticate(new) is not None
     assert (replaced.name, replaced.scopes) == (token.name, token.scopes)
 
-    world.pass_time(3601)
-    assert world.directory.authenticate(old) is None
-    assert world.directory.authenticate(new) is not None
+    harness.pass_time(3601)
+    assert harness.directory.authenticate(old) is None
+    assert harness.directory.authenticate(new) is not None
 
 
-def test_rotation_never_prolongs_the_old_token(world: World) -> None:
-    old, token = world.tokens.issue(world.make_user().user_id, "short", timedelta(minutes=1), USER_SCOPES)
-    world.tokens.rotate(token.id, DAY, DAY)
-    world.pass_time(61)
+def test_rotation_never_prolongs_the_old_token(harness: DirectoryHarness) -> None:
+    old, token = harness.tokens.issue(harness.make_user().user_id, "short", timedelta(minutes=1), USER_SCOPES)
+    harness.tokens.rotate(token.id, DAY, DAY)
+    harness.pass_time(61)
 
-    assert world.directory.authenticate(old) is None
+    assert harness.directory.authenticate(old) is None
 
 
-def test_only_a_valid_token_can_be_rotated(world: World) -> None:
-    _, token = world.tokens.issue(world.make_user().user_id, "laptop", DAY, USER_SCOPES)
-    world.tokens.revoke(token.id)
+def test_only_a_valid_token_can_be_rotated(harness: DirectoryHarness) -> None:
+    _, token = harness.tokens.issue(harness.make_user().user_id, "laptop", DAY, USER_SCOPES)
+    harness.tokens.revoke(token.id)
 
     for token_id in (token.id, uuid4()):
         with pytest.raises(TokenNotFound):
-            world.tokens.rotate(token_id, DAY, DAY)
+            harness.tokens.rotate(token_id, DAY, DAY)
 
 
-def test_what_does_not_exist_cannot_be_revoked_or_given_a_token(world: World) -> None:
+def test_what_does_not_exist_cannot_be_revoked_or_given_a_token(harness: DirectoryHarness) -> None:
     with pytest.raises(TokenNotFound):
-        world.tokens.revoke(uuid4())
+        harness.tokens.revoke(uuid4())
     with pytest.raises(UserNotFound):
-        world.tokens.issue(UserId(uuid4()), "laptop", DAY, USER_SCOPES)
+        harness.tokens.issue(UserId(uuid4()), "laptop", DAY, USER_SCOPES)
 
 
-def test_tokens_are_listed_newest_first_and_only_their_users(world: World) -> None:
-    user = world.make_user()
-    first, second = (world.tokens.issue(user.user_id, name, DAY, USER_SCOPES)[1] for name in ("one", "two"))
-    world.token(world.make_user())
-    world.tokens.revoke(first.id)
-    listed = world.tokens.list_for_user(user.user_id)
+def test_tokens_are_listed_newest_first_and_only_their_users(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
+    first, second = (harness.tokens.issue(user.user_id, name, DAY, USER_SCOPES)[1] for name in ("one", "two"))
+    harness.token(harness.make_user())
+    harness.tokens.revoke(first.id)
+    listed = harness.tokens.list_for_user(user.user_id)
 
     assert [token.id for token in listed] == [second.id, first.id]
     assert [token.revoked_at is None for token in listed] == [True, False]
 
 
-def test_a_member_is_a_user_who_is_not_disabled(world: World) -> None:
-    user = world.make_user()
+def test_a_member_is_a_user_who_is_not_disabled(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
     scopes = frozenset({Scope.EXPORTS_READ})
-    assert world.directory.get_active_user(user.user_id, scopes) == Principal(user.user_id, user.owner_key, scopes)
-    assert world.directory.get_active_user(UserId(uuid4()), scopes) is None
+    assert harness.directory.get_active_user(user.user_id, scopes) == Principal(user.user_id, user.owner_key, scopes)
+    assert harness.directory.get_active_user(UserId(uuid4()), scopes) is None
 
-    world.disable(user.user_id)
-    assert world.directory.get_active_user(user.user_id, scopes) is None
-
-
-def test_a_disabled_user_has_no_valid_token(world: World) -> None:
-    user = world.make_user()
-    secret = world.token(user)
-    world.disable(user.user_id)
-
-    assert world.directory.authenticate(secret) is None
+    harness.disable(user.user_id)
+    assert harness.directory.get_active_user(user.user_id, scopes) is None
 
 
-def test_whoever_is_admitted_is_a_member(world: World) -> None:
+def test_a_disabled_user_has_no_valid_token(harness: DirectoryHarness) -> None:
+    user = harness.make_user()
+    secret = harness.token(user)
+    harness.disable(user.user_id)
+
+    assert harness.directory.authenticate(secret) is None
+
+
+def test_whoever_is_admitted_is_a_member(harness: DirectoryHarness) -> None:
     stranger = factories.principal()
     for _ in range(2):
-        world.directory.ensure_user(stranger)
+        harness.directory.ensure_user(stranger)
 
-    assert world.directory.get_active_user(stranger.user_id, stranger.scopes) == stranger
-
-
-def test_only_ids_of_the_user_are_theirs(world: World) -> None:
-    user, other = world.make_user(), world.make_user()
-    world.own(user.user_id, "a1", "t1")
-    world.own(other.user_id, "a2", "t2")
-
-    assert world.directory.accounts_owned(user.user_id, ["a1", "a2", "a3", "t1"]) == {"a1"}
-    assert world.directory.tags_owned(user.user_id, ["t1", "t2", "t3", "a1"]) == {"t1"}
+    assert harness.directory.get_active_user(stranger.user_id, stranger.scopes) == stranger
 
 
-def test_a_profile_names_what_is_the_users_and_nothing_else(world: World) -> None:
-    user, other = world.make_user(), world.make_user()
+def test_only_ids_of_the_user_are_theirs(harness: DirectoryHarness) -> None:
+    user, other = harness.make_user(), harness.make_user()
+    harness.own(user.user_id, "a1", "t1")
+    harness.own(other.user_id, "a2", "t2")
+
+    assert harness.directory.accounts_owned(user.user_id, ["a1", "a2", "a3", "t1"]) == {"a1"}
+    assert harness.directory.tags_owned(user.user_id, ["t1", "t2", "t3", "a1"]) == {"t1"}
+
+
+def test_a_profile_names_what_is_the_users_and_nothing_else(harness: DirectoryHarness) -> None:
+    user, other = harness.make_user(), harness.make_user()
     for account, tag in (("a2", "t2"), ("a1", "t1"), ("a3", "t3")):
-        world.own(user.user_id, account, tag)
-    world.own(other.user_id, "a4", "t4")
+        harness.own(user.user_id, account, tag)
+    harness.own(other.user_id, "a4", "t4")
     accounts = tuple(Named(each, "an account") for each in ("a1", "a2", "a3"))
     tags = tuple(Named(each, "a tag") for each in ("t1", "t2", "t3"))
 
-    assert world.directory.profile(user.user_id, 10) == Profile("user", accounts, tags)
-    assert world.directory.profile(user.user_id, 2) == Profile("user", accounts[:2], tags[:2])
+    assert harness.directory.profile(user.user_id, 10) == Profile("user", accounts, tags)
+    assert harness.directory.profile(user.user_id, 2) == Profile("user", accounts[:2], tags[:2])
 
 
-def test_nobody_has_no_profile(world: World) -> None:
+def test_nobody_has_no_profile(harness: DirectoryHarness) -> None:
     with pytest.raises(UserNotFound):
-        world.directory.profile(UserId(uuid4()), 10)
+        harness.directory.profile(UserId(uuid4()), 10)

@@ -27,7 +27,7 @@ from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 DAY = timedelta(days=1)
 
 
-class World:
+class OrchestratorHarness:
     """An orchestrator in memory, and what happens in Dagster."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def many_exports() -> None:
     """Stands for a run that makes many."""
 
 
-class DagsterWorld(World):
+class DagsterHarness(OrchestratorHarness):
     """A real instance, to which runs and events are reported as workers and daemons do."""
 
     def __init__(self, instance: DagsterInstance, engine: Engine) -> None:
@@ -132,9 +132,9 @@ class DagsterWorld(World):
 
 
 @pytest.fixture(params=["dagster", "memory"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OrchestratorHarness]:
     if request.param == "memory":
-        yield World()
+        yield OrchestratorHarness()
         return
     database_url = request.getfixturevalue("database_url")
     storage = {
@@ -145,7 +145,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     (tmp_path / "dagster.yaml").write_text(json.dumps({"storage": {"custom": storage}}))  # JSON is YAML
     engine = make_engine(database_url)
     with DagsterInstance.from_config(str(tmp_path)) as instance:
-        yield DagsterWorld(instance, engine)
+        yield DagsterHarness(instance, engine)
     engine.dispose()
 
 
@@ -157,41 +157,41 @@ def claim(job_id: JobId | None = None, attempt: int = 1) -> Claim:
     return Claim(job_id or new(), attempt, "token")
 
 
-def test_registering_twice_changes_nothing(world: World) -> None:
+def test_registering_twice_changes_nothing(harness: OrchestratorHarness) -> None:
     first, second = new(), new()
-    world.orchestrator.add_partitions([first])
-    world.orchestrator.add_partitions([first, second])
-    world.orchestrator.add_partitions([])
+    harness.orchestrator.add_partitions([first])
+    harness.orchestrator.add_partitions([first, second])
+    harness.orchestrator.add_partitions([])
 
-    assert world.partitions() == {first, second}
+    assert harness.partitions() == {first, second}
 
 
-def test_what_is_forgotten_is_no_partition_and_the_rest_stays(world: World) -> None:
+def test_what_is_forgotten_is_no_partition_and_the_rest_stays(harness: OrchestratorHarness) -> None:
     gone, kept = new(), new()
-    world.orchestrator.add_partitions([gone, kept])
-    world.orchestrator.delete_history([gone, new()])
+    harness.orchestrator.add_partitions([gone, kept])
+    harness.orchestrator.delete_history([gone, new()])
 
-    assert world.partitions() == {kept}
+    assert harness.partitions() == {kept}
 
 
-def test_what_is_old_is_pruned(world: World) -> None:
+def test_what_is_old_is_pruned(harness: OrchestratorHarness) -> None:
     old, fresh = new(), new()
-    world.orchestrator.add_partitions([old])
-    world.pass_time(2 * DAY)
-    world.orchestrator.add_partitions([fresh])
-    world.orchestrator.prune(DAY)
+    harness.orchestrator.add_partitions([old])
+    harness.pass_time(2 * DAY)
+    harness.orchestrator.add_partitions([fresh])
+    harness.orchestrator.prune(DAY)
 
-    assert world.partitions() == {fresh}
+    assert harness.partitions() == {fresh}
 
 
-def test_events_come_in_their_order_each_once(world: World) -> None:
+def test_events_come_in_their_order_each_once(harness: OrchestratorHarness) -> None:
     claims = [claim() for _ in range(3)]
-    world.publish(claims[0])
-    lost = world.start(claims[1].job_id)
-    world.end(lost, cancelled=False)
-    world.publish(claims[2])
-    stopped = world.start(None)
-    world.end(stopped, cancelled=True)
+    harness.publish(claims[0])
+    lost = harness.start(claims[1].job_id)
+    harness.end(lost, cancelled=False)
+    harness.publish(claims[2])
+    stopped = harness.start(None)
+    harness.end(stopped, cancelled=True)
 
     expected = [
         Materialised(claims[0], factories.artifact()),
@@ -199,61 +199,61 @@ def test_events_come_in_their_order_each_once(world: World) -> None:
         Materialised(claims[2], factories.artifact()),
         RunEnded(stopped, cancelled=True),
     ]
-    first = world.orchestrator.events(0, 3)
-    rest = world.orchestrator.events(first[-1].position, 3)
+    first = harness.orchestrator.events(0, 3)
+    rest = harness.orchestrator.events(first[-1].position, 3)
     assert [logged.event for logged in (*first, *rest)] == expected
-    assert world.orchestrator.events(rest[-1].position, 3) == []
-    assert world.orchestrator.events(0, 10) == [*first, *rest]
-    assert [world.orchestrator.event(logged.position) for logged in first] == first
-    assert world.orchestrator.event(rest[-1].position + 1) is None
+    assert harness.orchestrator.events(rest[-1].position, 3) == []
+    assert harness.orchestrator.events(0, 10) == [*first, *rest]
+    assert [harness.orchestrator.event(logged.position) for logged in first] == first
+    assert harness.orchestrator.event(rest[-1].position + 1) is None
 
 
-def test_an_event_that_cannot_be_read_says_so_and_hides_no_other(world: World) -> None:
+def test_an_event_that_cannot_be_read_says_so_and_hides_no_other(harness: OrchestratorHarness) -> None:
     claims = [claim() for _ in range(3)]
     for each in claims:
-        world.publish(each)
-    damaged = world.orchestrator.events(0, 10)[1].position
-    world.damage(damaged)
+        harness.publish(each)
+    damaged = harness.orchestrator.events(0, 10)[1].position
+    harness.damage(damaged)
 
-    before, unread, after = world.orchestrator.events(0, 10)
+    before, unread, after = harness.orchestrator.events(0, 10)
     assert (before.event, after.event) == tuple(Materialised(claims[i], factories.artifact()) for i in (0, 2))
     assert (unread.position, unread.event) == (damaged, None)
     assert unread.problem
-    assert world.orchestrator.latest_materialisation(claims[1].job_id) is None
+    assert harness.orchestrator.latest_materialisation(claims[1].job_id) is None
 
 
-def test_the_latest_publication_of_an_export_is_found(world: World) -> None:
+def test_the_latest_publication_of_an_export_is_found(harness: OrchestratorHarness) -> None:
     first = claim()
     again = claim(first.job_id, attempt=2)
     for each in (first, again, claim()):
-        world.publish(each)
+        harness.publish(each)
 
-    assert world.orchestrator.latest_materialisation(first.job_id) == Materialised(again, factories.artifact())
-    assert world.orchestrator.latest_materialisation(new()) is None
+    assert harness.orchestrator.latest_materialisation(first.job_id) == Materialised(again, factories.artifact())
+    assert harness.orchestrator.latest_materialisation(new()) is None
 
 
-def test_a_run_for_one_export_is_stopped_and_a_run_for_many_is_not(world: World) -> None:
-    one, many = world.start(new()), world.start(None)
+def test_a_run_for_one_export_is_stopped_and_a_run_for_many_is_not(harness: OrchestratorHarness) -> None:
+    one, many = harness.start(new()), harness.start(None)
     for run_id in (one, many):
-        world.orchestrator.terminate(run_id)
+        harness.orchestrator.terminate(run_id)
 
-    assert (world.stopping(one), world.stopping(many)) == (True, False)
-
-
-def test_runs_are_counted_until_they_end(world: World) -> None:
-    one, many = world.start(new()), world.start(None)
-    assert world.orchestrator.active_runs() == ActiveRuns(total=2, batches=1)
-    world.end(many, cancelled=False)
-    assert world.orchestrator.active_runs() == ActiveRuns(total=1, batches=0)
-    world.end(one, cancelled=True)
-    assert world.orchestrator.active_runs() == ActiveRuns(total=0, batches=0)
+    assert (harness.stopping(one), harness.stopping(many)) == (True, False)
 
 
-def test_an_orchestrator_that_is_away_says_so(world: World) -> None:
-    world.go_away()
+def test_runs_are_counted_until_they_end(harness: OrchestratorHarness) -> None:
+    one, many = harness.start(new()), harness.start(None)
+    assert harness.orchestrator.active_runs() == ActiveRuns(total=2, batches=1)
+    harness.end(many, cancelled=False)
+    assert harness.orchestrator.active_runs() == ActiveRuns(total=1, batches=0)
+    harness.end(one, cancelled=True)
+    assert harness.orchestrator.active_runs() == ActiveRuns(total=0, batches=0)
+
+
+def test_an_orchestrator_that_is_away_says_so(harness: OrchestratorHarness) -> None:
+    harness.go_away()
 
     with pytest.raises(DatabaseUnavailable):
-        world.orchestrator.events(0, 1)
+        harness.orchestrator.events(0, 1)
 
 
 def test_nothing_is_said_of_workers_where_nothing_is_known(engine: Engine) -> None:

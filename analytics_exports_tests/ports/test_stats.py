@@ -20,7 +20,7 @@ LEASE, DAY, HOUR = timedelta(minutes=1), timedelta(days=1), 3600.0
 MANY = 100
 
 
-class World:
+class StatsHarness:
     """Statistics about the exports of a store, and a way to let time pass."""
 
     def __init__(self, stats: Stats, store: JobStore, pass_time: Callable[[float], None]) -> None:
@@ -39,10 +39,10 @@ class World:
 
 
 @pytest.fixture(params=["postgresql", "memory"])
-def world(request: pytest.FixtureRequest) -> World:
+def harness(request: pytest.FixtureRequest) -> StatsHarness:
     if request.param == "memory":
         fake = FakeJobStore()
-        return World(FakeStats(fake), fake, fake.pass_time)
+        return StatsHarness(FakeStats(fake), fake, fake.pass_time)
     engine: Engine = request.getfixturevalue("engine")
 
     def pass_time(seconds: float) -> None:
@@ -56,52 +56,52 @@ def world(request: pytest.FixtureRequest) -> World:
             )
             connection.execute(text("UPDATE job_events SET at = at - make_interval(secs => :s)"), length)
 
-    found = World(PostgresStats(engine), PostgresJobStore(engine), pass_time)
+    found = StatsHarness(PostgresStats(engine), PostgresJobStore(engine), pass_time)
     PostgresDirectory(engine).ensure_user(found.owner)
     return found
 
 
-def test_nothing_is_counted_where_nothing_is(world: World) -> None:
-    snapshot = world.stats.snapshot()
+def test_nothing_is_counted_where_nothing_is(harness: StatsHarness) -> None:
+    snapshot = harness.stats.snapshot()
 
     assert (snapshot.pending, snapshot.running, snapshot.files, snapshot.file_bytes) == (0, 0, 0, 0)
     assert (snapshot.pending_seconds, snapshot.overdue_seconds) == (0, 0)
-    assert world.stats.finished_after(world.stats.latest_position(), MANY) == (world.stats.latest_position(), [])
+    assert harness.stats.finished_after(harness.stats.latest_position(), MANY) == (harness.stats.latest_position(), [])
 
 
-def test_the_queue_is_as_old_as_its_oldest_export(world: World) -> None:
-    world.store.create(world.owner, factories.request())
-    world.pass_time(HOUR)
-    world.store.create(world.owner, factories.request())
-    world.running()
+def test_the_queue_is_as_old_as_its_oldest_export(harness: StatsHarness) -> None:
+    harness.store.create(harness.owner, factories.request())
+    harness.pass_time(HOUR)
+    harness.store.create(harness.owner, factories.request())
+    harness.running()
 
-    snapshot = world.stats.snapshot()
+    snapshot = harness.stats.snapshot()
     assert (snapshot.pending, snapshot.running) == (2, 1)
     assert snapshot.pending_seconds == pytest.approx(HOUR, abs=30)
 
 
-def test_files_are_counted_until_they_expire_and_missed_until_they_are_gone(world: World) -> None:
-    job_id = world.completed().job_id
-    assert world.stats.snapshot().file_bytes == factories.artifact().file_size_bytes
-    world.pass_time(DAY.total_seconds() + HOUR)
-    assert world.stats.snapshot().overdue_seconds == pytest.approx(HOUR, abs=30)
-    world.store.expire(MANY)
-    snapshot = world.stats.snapshot()
+def test_files_are_counted_until_they_expire_and_missed_until_they_are_gone(harness: StatsHarness) -> None:
+    job_id = harness.completed().job_id
+    assert harness.stats.snapshot().file_bytes == factories.artifact().file_size_bytes
+    harness.pass_time(DAY.total_seconds() + HOUR)
+    assert harness.stats.snapshot().overdue_seconds == pytest.approx(HOUR, abs=30)
+    harness.store.expire(MANY)
+    snapshot = harness.stats.snapshot()
     assert (snapshot.files, snapshot.file_bytes) == (0, 0)
     assert snapshot.overdue_seconds == pytest.approx(HOUR, abs=30)
 
-    world.store.mark_files_removed([job_id])
-    assert world.stats.snapshot().overdue_seconds == 0
+    harness.store.mark_files_removed([job_id])
+    assert harness.stats.snapshot().overdue_seconds == 0
 
 
-def test_each_end_is_told_once_in_order(world: World) -> None:
-    begun = world.stats.latest_position()
-    world.completed()
-    world.store.fail_attempt(world.running(), Failure.of(OutOfMemory), max_attempts=1)
-    world.store.fail_attempt(world.running(), Failure.of(WarehouseChanged), max_attempts=3)
-    world.pass_time(10)
+def test_each_end_is_told_once_in_order(harness: StatsHarness) -> None:
+    begun = harness.stats.latest_position()
+    harness.completed()
+    harness.store.fail_attempt(harness.running(), Failure.of(OutOfMemory), max_attempts=1)
+    harness.store.fail_attempt(harness.running(), Failure.of(WarehouseChanged), max_attempts=3)
+    harness.pass_time(10)
 
-    position, ends = world.stats.finished_after(begun, MANY)
+    position, ends = harness.stats.finished_after(begun, MANY)
     assert [(end.status, end.code) for end in ends] == [
         ("completed", ""),
         ("failed", OutOfMemory.code),
@@ -113,17 +113,17 @@ def test_each_end_is_told_once_in_order(world: World) -> None:
         (0, 0),
     ]
     assert all(end.seconds is not None and end.seconds >= 0 for end in ends)
-    assert world.stats.finished_after(position, MANY) == (position, [])
+    assert harness.stats.finished_after(position, MANY) == (position, [])
 
 
-def test_ends_can_be_read_a_few_at_a_time(world: World) -> None:
-    position = world.stats.latest_position()
+def test_ends_can_be_read_a_few_at_a_time(harness: StatsHarness) -> None:
+    position = harness.stats.latest_position()
     for _ in range(3):
-        world.completed()
-    world.pass_time(10)
+        harness.completed()
+    harness.pass_time(10)
 
     counted = 0
-    while position < world.stats.latest_position():
-        position, ends = world.stats.finished_after(position, 2)
+    while position < harness.stats.latest_position():
+        position, ends = harness.stats.finished_after(position, 2)
         counted += len(ends)
     assert counted == 3

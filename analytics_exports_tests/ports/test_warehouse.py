@@ -75,7 +75,7 @@ ROWS = (
 IN_ORDER = [2, 4, 1, 7, 3]
 
 
-class World:
+class WarehouseHarness:
     """A warehouse that holds the rows, and what can happen to it."""
 
     def __init__(self, kind: str, warehouse: Warehouse, happen: Callable[[str], object]) -> None:
@@ -140,7 +140,7 @@ def build_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def postgres_world(url: str) -> Iterator[World]:
+def postgres_harness(url: str) -> Iterator[WarehouseHarness]:
     """A table in PostgreSQL; the database is away while it has another name."""
     base, _, name = url.rpartition("/")
     renamed: list[str] = []
@@ -156,21 +156,21 @@ def postgres_world(url: str) -> Iterator[World]:
         names = [column.name for column in DATASET.columns]
         postgres_tables.fill(connection, DATASET.relation, [[item[name] for name in names] for item in ROWS])
     warehouse = PostgresWarehouse(url, memory_limit="100MB", seconds=60)
-    yield World("postgres", warehouse, lambda event: rename(name, "elsewhere"))
+    yield WarehouseHarness("postgres", warehouse, lambda event: rename(name, "elsewhere"))
     if renamed:
         rename("elsewhere", name)
 
 
 @pytest.fixture(params=["duckdb", "parquet", "postgres", "memory"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WarehouseHarness]:
     if request.param == "postgres":
-        with postgres_world(request.getfixturevalue("analytics_url")) as found:
+        with postgres_harness(request.getfixturevalue("analytics_url")) as found:
             yield found
         return
     if request.param == "memory":
         fake = FakeWarehouse()
         fake.load(DATASET, ROWS)
-        yield World(request.param, fake, lambda event: setattr(fake, event, True))
+        yield WarehouseHarness(request.param, fake, lambda event: setattr(fake, event, True))
         return
     path = tmp_path / ("warehouse.duckdb" if request.param == "duckdb" else "warehouse")
     file = path
@@ -187,11 +187,11 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         warehouse = DuckDBWarehouse(
             path, memory_limit="100MB", threads=2, seconds=60, spill_root=tmp_path / "spill", lock_timeout=0.1
         )
-        yield World(request.param, warehouse, lambda event: events[event]())
+        yield WarehouseHarness(request.param, warehouse, lambda event: events[event]())
 
 
-def test_a_caller_gets_their_rows_in_order_and_all_columns(world: World) -> None:
-    frame = world.frame(ALL)
+def test_a_caller_gets_their_rows_in_order_and_all_columns(harness: WarehouseHarness) -> None:
+    frame = harness.frame(ALL)
 
     assert frame.columns == [column.name for column in DATASET.columns]
     assert [UUID(text).int for text in frame["transaction_id"]] == IN_ORDER
@@ -208,10 +208,10 @@ def test_a_caller_gets_their_rows_in_order_and_all_columns(world: World) -> None
 
 
 @pytest.mark.parametrize("key", ["", "%", str(ME).upper(), f"{ME} ", ME.hex, str(UUID(int=0xF)), "' OR true --"])
-def test_a_key_that_is_nobodys_gets_nothing(world: World, key: str) -> None:
-    assert world.numbers(ALL, OwnerScope(key)) == []
-    assert world.warehouse.count(DATASET, OwnerScope(key), ALL) == 0
-    assert world.warehouse.page(DATASET, OwnerScope(key), ALL, limit=10).rows == ()
+def test_a_key_that_is_nobodys_gets_nothing(harness: WarehouseHarness, key: str) -> None:
+    assert harness.numbers(ALL, OwnerScope(key)) == []
+    assert harness.warehouse.count(DATASET, OwnerScope(key), ALL) == 0
+    assert harness.warehouse.page(DATASET, OwnerScope(key), ALL, limit=10).rows == ()
 
 
 @pytest.mark.parametrize(
@@ -236,53 +236,55 @@ def test_a_key_that_is_nobodys_gets_nothing(world: World, key: str) -> None:
         (Selection(start_date=FEBRUARY, account_ids=(str(ACCOUNT),), tag_ids=(str(TAG),)), [1]),
     ],
 )
-def test_a_filter_lets_the_right_rows_pass(world: World, selection: Selection, expected: list[int]) -> None:
-    assert world.numbers(selection) == expected
-    assert world.warehouse.count(DATASET, MINE, selection) == len(expected)
+def test_a_filter_lets_the_right_rows_pass(
+    harness: WarehouseHarness, selection: Selection, expected: list[int]
+) -> None:
+    assert harness.numbers(selection) == expected
+    assert harness.warehouse.count(DATASET, MINE, selection) == len(expected)
 
 
-def test_the_database_may_be_called_after_a_file_with_a_dash(world: World) -> None:
+def test_the_database_may_be_called_after_a_file_with_a_dash(harness: WarehouseHarness) -> None:
     dataset = replace(DATASET, relation=replace(DATASET.relation, database="jaffle-shop"))
-    if world.kind == "postgres":  # which knows what its database is called
+    if harness.kind == "postgres":  # which knows what its database is called
         with pytest.raises(DatasetChanged):
-            world.frame(ALL, dataset=dataset)
+            harness.frame(ALL, dataset=dataset)
         return
-    if isinstance(world.warehouse, FakeWarehouse):
-        world.warehouse.load(dataset, ROWS)
+    if isinstance(harness.warehouse, FakeWarehouse):
+        harness.warehouse.load(dataset, ROWS)
 
-    assert [UUID(text).int for text in world.frame(ALL, dataset=dataset)["transaction_id"]] == IN_ORDER
+    assert [UUID(text).int for text in harness.frame(ALL, dataset=dataset)["transaction_id"]] == IN_ORDER
 
 
-def test_columns_come_as_they_were_asked_for(world: World) -> None:
+def test_columns_come_as_they_were_asked_for(harness: WarehouseHarness) -> None:
     some = Selection(columns=("amount", "booking_date"))
-    with world.warehouse.scan(DATASET, MINE, some) as scan:
+    with harness.warehouse.scan(DATASET, MINE, some) as scan:
         assert scan.columns == (Column("amount", "DECIMAL(18,2)"), Column("booking_date", "DATE"))
         assert scan.frame.collect_schema() == {"amount": pl.Decimal(18, 2), "booking_date": pl.Date()}
         assert scan.frame.collect().height == len(IN_ORDER)
 
 
-def test_a_frame_can_be_narrowed_by_polars(world: World) -> None:
-    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+def test_a_frame_can_be_narrowed_by_polars(harness: WarehouseHarness) -> None:
+    with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         assert scan.frame.head(2).collect()["amount"].to_list() == [None, Decimal("4.00")]
         assert scan.frame.filter(pl.col("amount") > 3).select("status").collect().height == 2
         assert scan.frame.select(pl.len()).collect().item() == len(IN_ORDER)
 
 
-def test_a_scan_tells_what_it_read(world: World) -> None:
-    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+def test_a_scan_tells_what_it_read(harness: WarehouseHarness) -> None:
+    with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         assert scan.preview.height == 0
         assert scan.preview.schema == scan.frame.collect_schema()
         rows = scan.frame.collect()
         scan.verify()
 
         assert scan.preview.equals(rows.head(5))
-        assert scan.data_as_of <= world.warehouse.data_as_of()
-        assert world.kind == "postgres" or scan.data_as_of == world.warehouse.data_as_of()
+        assert scan.data_as_of <= harness.warehouse.data_as_of()
+        assert harness.kind == "postgres" or scan.data_as_of == harness.warehouse.data_as_of()
         assert scan.data_as_of.utcoffset() == timedelta(0)
 
 
-def test_an_interrupted_scan_gives_nothing(world: World) -> None:
-    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+def test_an_interrupted_scan_gives_nothing(harness: WarehouseHarness) -> None:
+    with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         scan.interrupt()
         with pytest.raises(RunCancelled):
             scan.frame.collect()
@@ -292,34 +294,34 @@ def test_an_interrupted_scan_gives_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     "selection", [ALL, Selection(columns=("transaction_id", "status")), Selection(tag_ids=(str(TAG),))]
 )
-def test_pages_put_end_to_end_are_the_scan(world: World, limit: int, selection: Selection) -> None:
+def test_pages_put_end_to_end_are_the_scan(harness: WarehouseHarness, limit: int, selection: Selection) -> None:
     rows: list[str] = []
     cursors: list[str] = []
-    page = world.warehouse.page(DATASET, MINE, selection, limit=limit)
+    page = harness.warehouse.page(DATASET, MINE, selection, limit=limit)
     while True:
-        assert page.columns == world.warehouse.page(DATASET, MINE, selection, limit=1).columns
+        assert page.columns == harness.warehouse.page(DATASET, MINE, selection, limit=1).columns
         rows += page.rows
         if page.next is None:
             break
         assert len(page.rows) == limit
         cursors.append(page.next)
-        page = world.warehouse.page(DATASET, MINE, selection, limit=limit, after=page.next)
+        page = harness.warehouse.page(DATASET, MINE, selection, limit=limit, after=page.next)
 
-    assert [UUID(json.loads(text)["transaction_id"]).int for text in rows] == world.numbers(selection)
+    assert [UUID(json.loads(text)["transaction_id"]).int for text in rows] == harness.numbers(selection)
     assert len(set(cursors)) == len(cursors)
 
 
-def test_a_page_can_begin_anywhere(world: World) -> None:
-    page = world.warehouse.page(DATASET, MINE, ALL, limit=2, offset=1)
+def test_a_page_can_begin_anywhere(harness: WarehouseHarness) -> None:
+    page = harness.warehouse.page(DATASET, MINE, ALL, limit=2, offset=1)
 
     assert [json.loads(text)["amount"] for text in page.rows] == ["4.00", "1.00"]
     assert page.next
-    assert len(world.warehouse.page(DATASET, MINE, ALL, limit=10, after=page.next).rows) == 2
-    assert world.warehouse.page(DATASET, MINE, ALL, limit=2, offset=100).rows == ()
+    assert len(harness.warehouse.page(DATASET, MINE, ALL, limit=10, after=page.next).rows) == 2
+    assert harness.warehouse.page(DATASET, MINE, ALL, limit=2, offset=100).rows == ()
 
 
-def test_a_row_is_one_json_object(world: World) -> None:
-    page = world.warehouse.page(DATASET, MINE, ALL, limit=2)
+def test_a_row_is_one_json_object(harness: WarehouseHarness) -> None:
+    page = harness.warehouse.page(DATASET, MINE, ALL, limit=2)
 
     assert json.loads(page.rows[1]) == {
         "transaction_id": str(UUID(int=4)),
@@ -331,11 +333,11 @@ def test_a_row_is_one_json_object(world: World) -> None:
         "amount": "4.00",
     }
     assert json.loads(page.rows[0])["tag_ids"] is None
-    assert page.data_as_of <= world.warehouse.data_as_of()
+    assert page.data_as_of <= harness.warehouse.data_as_of()
 
 
-def test_a_cursor_belongs_to_one_request(world: World) -> None:
-    cursor = world.warehouse.page(DATASET, MINE, ALL, limit=1).next
+def test_a_cursor_belongs_to_one_request(harness: WarehouseHarness) -> None:
+    cursor = harness.warehouse.page(DATASET, MINE, ALL, limit=1).next
     other = replace(DATASET, id=factories.dataset(name="other").id)
     requests = [
         (other, MINE, ALL),
@@ -345,30 +347,30 @@ def test_a_cursor_belongs_to_one_request(world: World) -> None:
 
     for request in requests:
         with pytest.raises(InvalidRequest):
-            world.warehouse.page(*request, limit=1, after=cursor)
+            harness.warehouse.page(*request, limit=1, after=cursor)
     with pytest.raises(InvalidRequest):
-        world.warehouse.page(DATASET, MINE, ALL, limit=1, after="not a cursor")
+        harness.warehouse.page(DATASET, MINE, ALL, limit=1, after="not a cursor")
 
 
-def test_a_count_can_be_interrupted(world: World) -> None:
-    assert world.warehouse.count(DATASET, MINE, ALL) == len(IN_ORDER)
+def test_a_count_can_be_interrupted(harness: WarehouseHarness) -> None:
+    assert harness.warehouse.count(DATASET, MINE, ALL) == len(IN_ORDER)
     with pytest.raises(RunCancelled):
-        world.warehouse.count(DATASET, MINE, ALL, lambda interrupt: interrupt())
+        harness.warehouse.count(DATASET, MINE, ALL, lambda interrupt: interrupt())
 
 
-def test_an_estimate_has_the_exact_rows(world: World) -> None:
-    estimate = world.warehouse.estimate(DATASET, MINE, ALL)
+def test_an_estimate_has_the_exact_rows(harness: WarehouseHarness) -> None:
+    estimate = harness.warehouse.estimate(DATASET, MINE, ALL)
 
     assert estimate.row_count == len(IN_ORDER)
     assert 100 < estimate.text_bytes / estimate.row_count < 300
-    assert world.warehouse.estimate(DATASET, MINE, Selection(account_ids=())).text_bytes == 0
+    assert harness.warehouse.estimate(DATASET, MINE, Selection(account_ids=())).text_bytes == 0
 
 
-def test_a_table_is_described(world: World) -> None:
-    described = world.warehouse.describe(DATASET.relation)
+def test_a_table_is_described(harness: WarehouseHarness) -> None:
+    described = harness.warehouse.describe(DATASET.relation)
     assert described
     assert sorted(described, key=str) == sorted(DATASET.columns, key=str), "partition columns come last"
-    assert world.warehouse.describe(Relation("analytics", "main", "nothing")) is None
+    assert harness.warehouse.describe(Relation("analytics", "main", "nothing")) is None
 
 
 @pytest.mark.parametrize(
@@ -379,42 +381,42 @@ def test_a_table_is_described(world: World) -> None:
     ],
     ids=["no table", "no column"],
 )
-def test_a_dataset_that_no_longer_fits_is_told(world: World, changed: Dataset) -> None:
-    with pytest.raises(DatasetChanged), world.warehouse.scan(changed, MINE, ALL):
+def test_a_dataset_that_no_longer_fits_is_told(harness: WarehouseHarness, changed: Dataset) -> None:
+    with pytest.raises(DatasetChanged), harness.warehouse.scan(changed, MINE, ALL):
         pass
     with pytest.raises(DatasetChanged):
-        world.warehouse.page(changed, MINE, ALL, limit=1)
+        harness.warehouse.page(changed, MINE, ALL, limit=1)
 
 
 @pytest.mark.parametrize(("event", "error"), [("away", WarehouseUnavailable), ("busy", WarehouseBusy)])
 def test_a_warehouse_that_cannot_be_read_is_told(
-    world: World, event: str, error: type[WarehouseUnavailable | WarehouseBusy]
+    harness: WarehouseHarness, event: str, error: type[WarehouseUnavailable | WarehouseBusy]
 ) -> None:
-    if event == "busy" and world.kind in {"parquet", "postgres"}:
+    if event == "busy" and harness.kind in {"parquet", "postgres"}:
         pytest.skip("no writer keeps readers out")
-    world.happen(event)
+    harness.happen(event)
 
-    with pytest.raises(error), world.warehouse.scan(DATASET, MINE, ALL):
+    with pytest.raises(error), harness.warehouse.scan(DATASET, MINE, ALL):
         pass
-    for ask in (world.warehouse.count, world.warehouse.estimate):
+    for ask in (harness.warehouse.count, harness.warehouse.estimate):
         with pytest.raises(error):
             ask(DATASET, MINE, ALL)
     with pytest.raises(error):
-        world.warehouse.describe(DATASET.relation)
+        harness.warehouse.describe(DATASET.relation)
 
 
-def test_a_warehouse_that_is_away_has_no_date(world: World) -> None:
-    world.happen("away")
+def test_a_warehouse_that_is_away_has_no_date(harness: WarehouseHarness) -> None:
+    harness.happen("away")
 
     with pytest.raises(WarehouseUnavailable):
-        world.warehouse.data_as_of()
+        harness.warehouse.data_as_of()
 
 
-def test_overwriting_in_place_is_noticed(world: World) -> None:
-    if world.kind == "postgres":
+def test_overwriting_in_place_is_noticed(harness: WarehouseHarness) -> None:
+    if harness.kind == "postgres":
         pytest.skip("a snapshot does not change")
-    with world.warehouse.scan(DATASET, MINE, ALL) as scan:
+    with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         scan.verify()
-        world.happen("overwritten")
+        harness.happen("overwritten")
         with pytest.raises(WarehouseChanged):
             scan.verify()

@@ -8,7 +8,7 @@ from io import BytesIO
 import polars as pl
 import pytest
 
-from analytics_exports.artifacts.owner_check import count_foreign_rows
+from analytics_exports.artifacts.counting import count_foreign_rows
 from analytics_exports.artifacts.writing import read_file
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob
@@ -27,7 +27,7 @@ def parquet(*owners: str | None) -> bytes:
     return file.getvalue()
 
 
-class World:
+class PublishedExport:
     """A published Parquet file of one row, as it should be."""
 
     def __init__(self) -> None:
@@ -54,44 +54,44 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def export() -> PublishedExport:
+    return PublishedExport()
 
 
-def test_a_sound_export_passes(world: World) -> None:
-    assert world.failed() == set()
+def test_a_sound_export_passes(export: PublishedExport) -> None:
+    assert export.failed() == set()
 
 
-def test_another_number_of_rows_is_found(world: World) -> None:
-    world.artifact = replace(world.artifact, row_count=2)
+def test_another_number_of_rows_is_found(export: PublishedExport) -> None:
+    export.artifact = replace(export.artifact, row_count=2)
 
-    assert world.failed() == {ROW_COUNT}
+    assert export.failed() == {ROW_COUNT}
 
 
-def test_rows_are_not_counted_in_another_version_of_the_warehouse(world: World) -> None:
-    world.artifact = replace(world.artifact, row_count=2, data_as_of=datetime(2020, 1, 1, tzinfo=UTC))
+def test_rows_are_not_counted_in_another_version_of_the_warehouse(export: PublishedExport) -> None:
+    export.artifact = replace(export.artifact, row_count=2, data_as_of=datetime(2020, 1, 1, tzinfo=UTC))
 
-    assert world.failed() == set()
+    assert export.failed() == set()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 other bytes"])
-def test_a_file_that_changed_is_found(world: World, content: bytes | None) -> None:
+def test_a_file_that_changed_is_found(export: PublishedExport, content: bytes | None) -> None:
     if content is None:
-        del world.artifacts.files[world.artifact.output_path]
+        del export.artifacts.files[export.artifact.output_path]
     else:
-        world.artifacts.files[world.artifact.output_path] = content + parquet()[len(content) :]
+        export.artifacts.files[export.artifact.output_path] = content + parquet()[len(content) :]
 
-    assert READABLE in world.failed()
+    assert READABLE in export.failed()
 
 
 @pytest.mark.parametrize("other", ["somebody else", None])
-def test_a_row_of_somebody_else_is_found(world: World, other: str | None) -> None:
-    world.publish(parquet(world.job.owner_key, other))
+def test_a_row_of_somebody_else_is_found(export: PublishedExport, other: str | None) -> None:
+    export.publish(parquet(export.job.owner_key, other))
 
-    assert world.failed() == {OWNER_ONLY}
+    assert export.failed() == {OWNER_ONLY}
 
 
-def test_what_cannot_be_looked_at_has_not_passed(world: World) -> None:
-    world.warehouse.away = True
+def test_what_cannot_be_looked_at_has_not_passed(export: PublishedExport) -> None:
+    export.warehouse.away = True
 
-    assert ROW_COUNT in world.failed()
+    assert ROW_COUNT in export.failed()

@@ -8,14 +8,10 @@ from analytics_exports.domain.formats import Format
 from analytics_exports.domain.selection import Selection
 from analytics_exports.services.callers import Callers
 from analytics_exports.services.datasets import DatasetReader
-from analytics_exports.services.export_commands import ExportCommands
-from analytics_exports.services.operator_requests import OperatorRequests
+from analytics_exports.services.export_commands import ExportCommands, OperatorRequests
 from analytics_exports_tests import factories
-from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
-from analytics_exports_tests.fakes.catalogue import FakeCatalogue
+from analytics_exports_tests.fakes.adapters import FakeAdapters
 from analytics_exports_tests.fakes.directory import FakeDirectory, FakeUserStore
-from analytics_exports_tests.fakes.jobs import FakeJobStore
-from analytics_exports_tests.fakes.orchestrator import FakeOrchestrator
 
 READ = frozenset({Scope.EXPORTS_READ})
 
@@ -62,20 +58,20 @@ def test_a_caller_of_a_host_application_is_registered_once() -> None:
 
 
 def test_an_operator_requests_in_the_name_of_an_enabled_user() -> None:
-    users, jobs, dataset = FakeUserStore(), FakeJobStore(), factories.dataset()
+    users, adapters = FakeUserStore(), FakeAdapters()
     commands = ExportCommands(
-        datasets=DatasetReader(FakeCatalogue([dataset]), FakeDirectory()),
+        datasets=DatasetReader(adapters.catalogue, adapters.directory),
         check_options=lambda _, options: options,
-        jobs=jobs,
-        artifacts=FakeArtifactStore(),
-        orchestrator=FakeOrchestrator(),
+        jobs=adapters.jobs,
+        artifacts=adapters.artifacts,
+        orchestrator=adapters.orchestrator,
         max_unfinished=1,
     )
     requests = OperatorRequests(users, commands)
     user = users.add("Alice", "alice-7")
-    job = requests.submit("Alice", dataset.id, Format.CSV, Selection(), {})
+    job = requests.submit("Alice", adapters.dataset.id, Format.CSV, Selection(), {})
 
     assert (job.user_id, job.owner_key) == (user.id, "alice-7")
     users.disable(user.id)
     with pytest.raises(UserNotFound, match="disabled"):
-        requests.submit("Alice", dataset.id, Format.CSV, Selection(), {})
+        requests.submit("Alice", adapters.dataset.id, Format.CSV, Selection(), {})

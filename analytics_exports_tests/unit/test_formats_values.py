@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics_exports.artifacts.cells import TRIGGERS
 from analytics_exports.artifacts.formats import file_format
-from analytics_exports.artifacts.formula_guard import TRIGGERS
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter
 from analytics_exports.artifacts.writing import write_file
 from analytics_exports.domain.artifact import Artifact

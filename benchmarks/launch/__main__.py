@@ -13,8 +13,8 @@ from importlib.metadata import version
 from typing import Any
 
 from analytics_exports.bootstrap.sensor import sensor_services
-from analytics_exports.stack.scratch import scratch_folder
 from analytics_exports.stack.stack import Stack
+from analytics_exports_tests.scratch import scratch_folder
 from benchmarks.launch import backfill, burst, filling, singly
 from benchmarks.launch.stacks import BROKER, CeleryStack, NaiveStack, Service, running
 

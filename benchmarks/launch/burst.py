@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import text
 
+from analytics_exports.development.demo import DemoUser
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import DemoUser
 from benchmarks.launch.meter import Meter
 from benchmarks.launch.stacks import DATASET, PATIENCE_SECONDS, Service
 

@@ -15,11 +15,13 @@ from sqlalchemy import Engine, text
 from analytics_exports.bootstrap.adapters import make_artifact_store
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database.engine import make_engine
+from analytics_exports.development.demo import DemoUser, build_demo, create_users, demo_settings
+from analytics_exports.development.postgres import embedded_postgres
 from analytics_exports.settings import Settings
-from analytics_exports.stack.demo import DemoUser, build_demo, create_users, demo_settings
 from analytics_exports.stack.environment import dagster_home
 from analytics_exports.stack.processes import ManagedProcess, Program
 from analytics_exports.stack.stack import DEFINITIONS, Stack
+from analytics_exports.stack.supervisor import DatabaseServer
 from analytics_exports.stack.tcp import LOOPBACK, answers, free_port
 
 BROKER = "redis-server"
@@ -52,10 +54,12 @@ class NaiveStack(Stack):
 class CeleryStack(Stack):
     """The same service with the run workers of Celery, as on other machines, and a broker in memory."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None], database: DatabaseServer | None = None) -> None:
         """Choose a port for the broker."""
         self._port = free_port()
-        super().__init__(settings.model_copy(update={"broker_url": f"redis://{LOOPBACK}:{self._port}/0"}), say)
+        super().__init__(
+            settings.model_copy(update={"broker_url": f"redis://{LOOPBACK}:{self._port}/0"}), say, database
+        )
 
     def start_services(self) -> None:
         """Start the broker, what there is, and the workers: as many as there are warm ones otherwise."""
@@ -118,7 +122,7 @@ def running(kind: type[Stack], state: Path, say: Callable[[str], None]) -> Itera
     ports = {name: free_port() for name in ("api_port", "dagster_ui_port", "code_server_port", "postgres_port")}
     settings = demo_settings(Settings(state_dir=state, **ports))  # type: ignore[arg-type]
     sources = settings.warehouse.with_name("sources")
-    stack = kind(settings, say)
+    stack = kind(settings, say, embedded_postgres(settings))
     try:
         stack.start_database()
         build_demo(settings, sources, say)

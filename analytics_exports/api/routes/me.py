@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 
-from analytics_exports.api.authentication import bearer
+from analytics_exports.api.authentication import bearer, close_session, open_session
 from analytics_exports.api.deps import CallerDep, ServicesDep
-from analytics_exports.api.session import close_session, open_session
 from analytics_exports.contract.fields import MAX_VALUES
 from analytics_exports.contract.profile import ProfileOut
 from analytics_exports.domain.errors import InvalidToken

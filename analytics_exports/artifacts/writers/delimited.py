@@ -13,10 +13,9 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.cell_text import cell_text
+from analytics_exports.artifacts.cells import FormulaGuard, cell_text
 from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
-from analytics_exports.artifacts.formula_guard import FormulaGuard
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import DateFormat, Options, TimestampFormat, TimeZone
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector

@@ -11,8 +11,7 @@ from typing import Protocol
 
 import polars as pl
 
-from analytics_exports.artifacts.cell_text import cell_text
-from analytics_exports.artifacts.formula_guard import is_free_text, starts_like_formula
+from analytics_exports.artifacts.cells import cell_text, is_free_text, starts_like_formula
 from analytics_exports.artifacts.layout import Field
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.artifacts.writers.sheet_numbers import NumberCells, as_number

@@ -13,15 +13,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
+from analytics_exports.artifacts.cells import TRIGGERS
+from analytics_exports.artifacts.compression import ZipWriter
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
-from analytics_exports.artifacts.formula_guard import TRIGGERS
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import Options, TimeZone
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.artifacts.writers import workbook
 from analytics_exports.artifacts.writers.sheet import Sheet, about_sheet
 from analytics_exports.artifacts.writers.sheet_columns import TextOptions, sheet_column
-from analytics_exports.artifacts.zip_writer import ZipWriter
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
 from analytics_exports.encoding.times import TimeStyle

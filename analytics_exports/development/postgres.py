@@ -13,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,11 +22,12 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from analytics_exports.stack.binaries import executables
-from analytics_exports.stack.errors import PostgresFailed
+from analytics_exports.development.binaries import executables
+from analytics_exports.development.privileges import private_folder, server_account
+from analytics_exports.settings import Settings
+from analytics_exports.stack.errors import AlreadyRunning, PostgresFailed
 from analytics_exports.stack.leftovers import stop_processes, working_in
 from analytics_exports.stack.locks import FolderLock
-from analytics_exports.stack.privileges import private_folder, server_account
 from analytics_exports.stack.processes import Child, Program, last_line, launched
 from analytics_exports.stack.tcp import LOOPBACK, free_port, is_free, require_free
 
@@ -239,3 +242,28 @@ class EmbeddedPostgres:
             stop_seconds=30,
             account=self._account,
         )
+
+
+def embedded_postgres(settings: Settings) -> EmbeddedPostgres | None:
+    """The server of the state folder, not started; ``None`` when the settings name another server."""
+    if settings.database_url:
+        return None
+    state = settings.state_dir.absolute()
+    return EmbeddedPostgres(state / "postgres", settings.postgres_port, log=state / "logs" / "postgres.log")
+
+
+@contextmanager
+def joined_or_started(settings: Settings) -> Iterator[str]:
+    """URL of the database of the state folder: of the server that ``serve`` runs, or of one that runs for the block."""
+    folder = settings.state_dir / "postgres"
+    server = EmbeddedPostgres(folder, settings.postgres_port)
+    try:
+        server.start()
+    except AlreadyRunning:
+        password = (folder / "password").read_text(encoding="ascii").strip()
+        yield f"postgresql://{USER}:{password}@{LOOPBACK}:{settings.postgres_port}/{DATABASE}"
+        return
+    try:
+        yield server.url
+    finally:
+        server.stop()

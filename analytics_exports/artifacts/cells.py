@@ -1,8 +1,13 @@
-"""The formula guard: no text in a file may start a formula in the spreadsheet that opens it.
+"""Values in cells of CSV and XLSX: as text, and guarded against formulas.
 
-Excel, LibreOffice and Google Sheets recognise a formula by its first character (CWE-1236). In CSV an apostrophe is put
-before such text, as OWASP advises; XLSX has a cell style for it (``writers.spreadsheet``). Only free text is checked:
-numbers, dates and JSON never start a formula, and negative numbers stay as they are.
+Text is unchanged, as are UUIDs, intervals and everything else that is text in the frame. Dates and times follow the
+request's style, blobs are hexadecimal digits, nested values are JSON. Numbers and booleans keep their types: the format
+spells them. NULL stays NULL.
+
+No text may start a formula in the spreadsheet that opens the file. Excel, LibreOffice and Google Sheets recognise a
+formula by its first character (CWE-1236). In CSV an apostrophe is put before such text, as OWASP advises; XLSX has a
+cell style for it (``writers.spreadsheet``). Only free text is checked: numbers, dates and JSON never start a formula,
+and negative numbers stay as they are.
 """
 
 from collections.abc import Iterable
@@ -11,11 +16,27 @@ import polars as pl
 
 from analytics_exports.artifacts.layout import Field
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
+from analytics_exports.encoding.json_values import to_json
+from analytics_exports.encoding.times import TEMPORAL, TimeStyle
 
 TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms count too
 """Characters that can start a formula."""
 
 _TEXT_KINDS = frozenset({"enum", "unknown", "varchar"})
+
+
+def cell_text(field: Field, style: TimeStyle) -> pl.Expr:
+    """The cells of a column, under its name."""
+    value, dtype = pl.col(field.name), field.dtype
+    if isinstance(dtype, TEMPORAL):
+        return style.text(value, dtype)
+    if isinstance(dtype, pl.Binary):
+        return value.bin.encode("hex")
+    if dtype.is_nested():
+        return pl.when(value.is_not_null()).then(to_json(value, dtype, field.type))
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return value.cast(pl.String)
+    return value
 
 
 def is_free_text(field: Field) -> bool:

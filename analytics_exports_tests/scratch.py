@@ -1,6 +1,6 @@
 """A temporary PostgreSQL for one command or one test session, and a temporary folder.
 
-    python -m analytics_exports.stack.scratch -- alembic check
+    python -m analytics_exports_tests.scratch -- alembic check
 
 runs the command with ``ANALYTICS_EXPORTS_DATABASE_URL`` set to an empty database and exits with its exit code.
 """
@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from analytics_exports.development.postgres import EmbeddedPostgres
+from analytics_exports.development.privileges import SHARED_ROOT
 from analytics_exports.settings import PREFIX
 from analytics_exports.stack.errors import StackError
-from analytics_exports.stack.postgres import EmbeddedPostgres
-from analytics_exports.stack.privileges import SHARED_ROOT
 
 
 @contextmanager
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command with a temporary database. Returns its exit code; 2 when there is no command."""
     command = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     if not command:
-        sys.stderr.write("usage: python -m analytics_exports.stack.scratch -- COMMAND [ARGUMENT...]\n")
+        sys.stderr.write("usage: python -m analytics_exports_tests.scratch -- COMMAND [ARGUMENT...]\n")
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with scratch_postgres() as server:
             environment = os.environ | {f"{PREFIX}DATABASE_URL": server.url}
-            return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 (the caller's command)
+            return subprocess.run(command, env=environment, check=False).returncode
     except StackError as reason:
         sys.stderr.write(f"{reason}\n")
         return 1

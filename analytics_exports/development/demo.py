@@ -18,6 +18,7 @@ from uuid import UUID
 from analytics_exports import PROJECT
 from analytics_exports.bootstrap.operators import Administration, administration
 from analytics_exports.bootstrap.warehouse import build
+from analytics_exports.development.postgres import embedded_postgres
 from analytics_exports.domain.access import USER_SCOPES, UserId
 from analytics_exports.ports import SOURCES_VARIABLE, BuildFailed
 from analytics_exports.settings import Settings
@@ -67,7 +68,7 @@ def running_demo(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
     """The stack on the demo project, and the demo users, most rows first; stopped at the end of the block."""
     settings = demo_settings(settings)
     sources = settings.warehouse.with_name("sources")
-    stack = Stack(settings, say, {SOURCES_VARIABLE: str(sources)})
+    stack = Stack(settings, say, embedded_postgres(settings), {SOURCES_VARIABLE: str(sources)})
     try:
         stack.start_database()
         build_demo(settings, sources, say)

