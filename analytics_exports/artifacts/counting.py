@@ -42,11 +42,6 @@ def count_occurrences(file: IO[bytes], mark: bytes) -> int:
     return found
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
-
-
 def count_foreign_rows(file: BinaryIO, format: Format, column: str, owner_key: str) -> int | None:
     """Count the rows of a published file whose ``column`` is not ``owner_key``, for asset checks.
 
@@ -72,3 +67,8 @@ def _foreign(file: BinaryIO, format: Format, column: str, owner_key: str) -> int
         return None
     foreign = pl.col(column).cast(pl.String).ne_missing(pl.lit(owner_key)).sum()
     return int(rows.select(foreign).collect().item())
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk

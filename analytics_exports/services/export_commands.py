@@ -158,14 +158,6 @@ class ExportCommands:
         return discarded
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-def _idempotency_key(key: str | None, *asked: object) -> IdempotencyKey | None:
-    return None if key is None else IdempotencyKey(_digest(key), _digest(repr(asked)))
-
-
 @dataclass(frozen=True, slots=True)
 class OperatorRequests:
     """Submits exports for a user whom an operator names."""
@@ -187,3 +179,11 @@ class OperatorRequests:
             raise UserNotFound("This user is disabled.")
         principal = Principal(user.id, user.owner_key, USER_SCOPES, actor="operator")
         return self.export_commands.submit(principal, dataset_id, format, selection, options).job
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _idempotency_key(key: str | None, *asked: object) -> IdempotencyKey | None:
+    return None if key is None else IdempotencyKey(_digest(key), _digest(repr(asked)))

@@ -206,6 +206,7 @@ def test_a_finished_export_can_be_changed_copied_and_removed(visit: Visit, user:
     card.get_by_role("button", name="Remove the file").click()
     page.get_by_role("dialog", name="Remove the file?").get_by_role("button", name="Remove").click()
     expect(card.locator(".badge")).to_have_text("Expired")
+    expect(card.locator(".notice")).to_have_count(0)
     expect(card.get_by_role("button", name="Download")).to_be_hidden()
 
 

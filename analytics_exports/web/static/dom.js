@@ -1,5 +1,9 @@
 // Creating elements, dialogs, error messages, and announcements to screen readers (live regions).
 
+import { Problem } from "./api.js";
+
+const DEFECT = "Something is wrong with this page. Reload it, and try again.";
+
 /** An element. Names that begin with "on" are listeners, true and false add and remove, null is left out. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -38,11 +42,16 @@ export function say(sentence) {
   leaving = setTimeout(() => { toast.textContent = ""; }, 5000);
 }
 
-/** A box about something that went wrong; `again` offers to try once more. */
+/**
+ * A box about something that went wrong; `again` offers to try once more. The text of a defect of the page itself goes to
+ * the browser's console.
+ */
 export function errorBox(problem, again) {
+  const known = problem instanceof Problem;
+  if (!known) reportError(problem);
   const button = again && h("button", { type: "button", onclick: again }, "Try again");
   const id = problem.requestId && h("span", { class: "quiet" }, ` Request ${problem.requestId}.`);
-  return h("div", { class: "notice bad", role: "alert" }, h("p", {}, problem.message, id), button);
+  return h("div", { class: "notice bad", role: "alert" }, h("p", {}, known ? problem.message : DEFECT, id), button);
 }
 
 /**

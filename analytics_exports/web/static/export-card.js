@@ -122,7 +122,7 @@ export class ExportCard {
     this.notice.replaceChildren();
     try {
       await deed();
-      this.context.dispatchChange();
+      this.context.changed();
     } catch (problem) {
       this.notice.replaceChildren(errorBox(problem));
     }
