@@ -5,7 +5,6 @@ import re
 from analytics_exports.web import STATIC
 
 MODULES = sorted(STATIC.rglob("*.js"))
-MODULE_LINES = 200
 MARKUP_FROM_TEXT = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|srcdoc"
 )
@@ -16,12 +15,9 @@ def containing(pattern: re.Pattern[str]) -> list[str]:
     return [path.name for path in MODULES if pattern.search(path.read_text(encoding="utf-8"))]
 
 
-def test_modules_are_short_and_say_what_they_are() -> None:
+def test_modules_say_what_they_are() -> None:
     for path in MODULES:
-        lines = path.read_text(encoding="utf-8").splitlines()
-
-        assert lines[0].startswith("// "), path
-        assert len(lines) <= MODULE_LINES, path
+        assert path.read_text(encoding="utf-8").startswith("// "), path
 
 
 def test_no_module_makes_markup_out_of_text_or_keeps_anything_in_the_browser() -> None:

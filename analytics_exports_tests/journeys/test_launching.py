@@ -47,7 +47,7 @@ PROCESSES = """
     SELECT count(*) FROM dagster.event_logs WHERE run_id = :run
     AND (dagster_event_type LIKE 'STEP_WORKER%' OR event LIKE '%Started process for run%')
 """
-MANY = 150
+MANY = 60
 
 
 @pytest.fixture(scope="module")

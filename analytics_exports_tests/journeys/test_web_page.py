@@ -344,7 +344,7 @@ def test_a_dialog_that_is_closed_and_opened_again_at_once_never_waits_for_ever(v
     network.send("Network.emulateNetworkConditions", SLOW)
     page.get_by_role("button", name="Tags", exact=True).focus()
     page.keyboard.press("Enter")
-    for _ in range(200):
+    for _ in range(100):
         page.wait_for_selector("dialog")
         page.keyboard.press("Escape")
         page.keyboard.press("Enter")
