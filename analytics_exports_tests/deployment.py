@@ -78,11 +78,6 @@ class Deployment:
         assert job is not None
         return job
 
-    def execute_sql(self, statement: str, **values: object) -> None:
-        """Change the database behind the service's back."""
-        with self.engine.begin() as connection:
-            connection.execute(text(statement), values)
-
     def scalar(self, statement: str) -> int:
         """A number from the database."""
         with self.engine.connect() as connection:

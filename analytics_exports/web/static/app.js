@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { openComposer, closeComposer } from "./composer.js";
 import { showDatasets } from "./datasets.js";
-import { byId, errorBox, h, say } from "./dom.js";
+import { byId, errorBox, explain, h, say } from "./dom.js";
 import { History } from "./history.js";
 import { prepareSignIn, showSignIn } from "./sign-in.js";
 import { ago, time, words } from "./text.js";
@@ -21,7 +21,7 @@ async function enter() {
   history = new History({ datasets, profile, compose });
   history.start();
   showDatasets(datasets, compose);
-  showState().catch(() => {});
+  showState().catch(explain);
 }
 
 /** How old the data is, and whether the service is well; when that cannot be said, the history says why. */
@@ -42,7 +42,7 @@ async function leave() {
     await api.signOut();
     forget();
   } catch (problem) {
-    say(problem.message); // still signed in, and it must not look otherwise
+    say(explain(problem)); // still signed in, and it must not look otherwise
   }
 }
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { showCommands } from "./commands.js";
 import { createCommand, phrases, selectionOf } from "./describe.js";
-import { errorBox, h, openDialog, say } from "./dom.js";
+import { errorBox, explain, h, openDialog, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { counted, size } from "./text.js";
 import { Owned, Values } from "./parts/choices.js";
@@ -156,7 +156,7 @@ class Composer {
       await this.created(id);
     } catch (problem) {
       this.submit.disabled = false;
-      if (!this.dialog.open) say(`${this.dataset.friendly_name}: ${problem.message}`);
+      if (!this.dialog.open) say(`${this.dataset.friendly_name}: ${explain(problem)}`);
       else this.fail(problem, () => this.form.requestSubmit());
     }
   }

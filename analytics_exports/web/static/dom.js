@@ -42,16 +42,18 @@ export function say(sentence) {
   leaving = setTimeout(() => { toast.textContent = ""; }, 5000);
 }
 
-/**
- * A box about something that went wrong; `again` offers to try once more. The text of a defect of the page itself goes to
- * the browser's console.
- */
+/** What went wrong, for people. A defect of the page itself is reported to the browser's console. */
+export function explain(problem) {
+  if (problem instanceof Problem) return problem.message;
+  reportError(problem);
+  return DEFECT;
+}
+
+/** A box about something that went wrong; `again` offers to try once more. */
 export function errorBox(problem, again) {
-  const known = problem instanceof Problem;
-  if (!known) reportError(problem);
   const button = again && h("button", { type: "button", onclick: again }, "Try again");
   const id = problem.requestId && h("span", { class: "quiet" }, ` Request ${problem.requestId}.`);
-  return h("div", { class: "notice bad", role: "alert" }, h("p", {}, known ? problem.message : DEFECT, id), button);
+  return h("div", { class: "notice bad", role: "alert" }, h("p", {}, explain(problem), id), button);
 }
 
 /**

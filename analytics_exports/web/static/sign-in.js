@@ -1,7 +1,7 @@
 // Signing in: the token is sent to the service once, which stores it in a cookie that no script can read.
 
 import * as api from "./api.js";
-import { byId } from "./dom.js";
+import { byId, explain } from "./dom.js";
 
 const TOKEN = /^[\x21-\x7e]+$/;
 
@@ -46,5 +46,5 @@ function refuse(field, sentence) {
 
 function sentence(problem) {
   if (problem.code === "invalid_token") return "This token is not valid: it is mistyped, revoked or expired.";
-  return problem.message;
+  return explain(problem);
 }
