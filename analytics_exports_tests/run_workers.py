@@ -106,7 +106,7 @@ class Workers:
         return [str(entry.message) for entry in self.instance.all_logs(run_id)]
 
     def processes(self) -> list[psutil.Process]:
-        """The template and its workers."""
+        """The fork server and its workers."""
         return list(self.pool.children(recursive=True))
 
     def _job(self, name: str) -> ReconstructableJob:

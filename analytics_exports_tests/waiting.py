@@ -14,12 +14,12 @@ import pytest
 
 T = TypeVar("T")
 
-PATIENCE = float(os.environ.get("EXPORTS_TEST_PATIENCE", "1"))
+TIME_FACTOR = float(os.environ.get("EXPORTS_TEST_PATIENCE", "1"))
 
-LIMIT_SECONDS = 90 * PATIENCE
+LIMIT_SECONDS = 90 * TIME_FACTOR
 """For anything that a test waits for: generous, because it is reached only when something is wrong."""
 
-TEST_SECONDS = 600 * PATIENCE
+TEST_SECONDS = 600 * TIME_FACTOR
 """For a whole test with its fixtures."""
 
 POLL_SECONDS = 0.01

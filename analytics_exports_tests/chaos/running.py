@@ -25,13 +25,13 @@ from analytics_exports_tests.chaos.truth import TABLE, Truth
 from analytics_exports_tests.demo_warehouse import place_demo
 from analytics_exports_tests.journeys.conftest import settings_of
 from analytics_exports_tests.scratch import scratch_folder
-from analytics_exports_tests.waiting import PATIENCE
+from analytics_exports_tests.waiting import TIME_FACTOR
 
 SETTINGS = {"lease_seconds": 6, "launch_seconds": 10, "disk_reserve_bytes": 2**20, "max_attempts": 5}
 """Leases short enough for a worker to lose its export within a round."""
 
 CLIENTS = 4
-CALM_SECONDS = 120.0 * PATIENCE
+CALM_SECONDS = 120.0 * TIME_FACTOR
 
 
 class Run:

@@ -104,7 +104,7 @@ def test_names_are_standard_terms() -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path in (*PACKAGE, *TESTS)
         for name in names(path)
-        if not name.startswith("test_") and any(FORMER.fullmatch(word.lower()) for word in WORD.findall(name))
+        if any(FORMER.fullmatch(word.lower()) for word in WORD.findall(name))
     ]
 
     assert found == []

@@ -142,7 +142,7 @@ def test_a_key_that_is_none_is_refused(service: LiveService, key: bytes) -> None
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_idempotency_key")
 
 
-def test_a_caller_who_waits_is_told_as_soon_as_the_export_has_ended(service: LiveService) -> None:
+def test_a_caller_who_waits_is_answered_as_soon_as_the_export_has_ended(service: LiveService) -> None:
     owner = service.user()
     job_id = owner.asked()
     maker = threading.Timer(0.3, service.make, [job_id])
@@ -176,7 +176,7 @@ def test_a_request_that_waits_for_its_export_is_answered_with_its_status(service
     assert done.headers["Preference-Applied"] == "wait=15"
 
 
-def test_whoever_waited_long_enough_is_told_to_ask_again(service: LiveService) -> None:
+def test_whoever_waited_long_enough_is_advised_to_ask_again(service: LiveService) -> None:
     waited = service.user().ask(headers={"Prefer": "wait=1"})
 
     assert (waited.status_code, waited.headers["Retry-After"]) == (202, "1")

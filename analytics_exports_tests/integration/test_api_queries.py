@@ -62,7 +62,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, orchestrator: FakeOrchestrator
     return TestClient(create_app(api_services(settings, adapters)), f"http://localhost{BASE_PATH}", headers=headers)
 
 
-def test_run_workers_that_cannot_work_are_told_to_operators(
+def test_run_workers_that_cannot_work_are_reported_to_operators(
     api: TestClient, orchestrator: FakeOrchestrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def looks() -> tuple[dict[str, Any], int, bool]:

@@ -76,7 +76,7 @@ def test_a_token_is_issued_rotated_and_revoked_by_an_administrator(service: Live
     assert "token" not in listed[made["id"]]
 
 
-def test_an_administrator_is_told_what_cannot_be(service: LiveService) -> None:
+def test_an_administrator_gets_the_reason_of_what_cannot_be(service: LiveService) -> None:
     admin, user = service.user(Scope.ADMIN), service.user()
     tokens = f"/admin/users/{user.principal.user_id}/tokens"
     cases = [

@@ -65,7 +65,7 @@ class TestJobs:
         with engine.connect() as connection:
             assert list(connection.scalars(text("SELECT id FROM jobs"))) == [created.id]
 
-    def test_an_attempt_is_handed_out_once(self, proxy: LossyProxy, store: PostgresJobStore, owner: Principal) -> None:
+    def test_an_attempt_is_leased_once(self, proxy: LossyProxy, store: PostgresJobStore, owner: Principal) -> None:
         job_id = self.pending(store, owner)
         proxy.lose("COMMIT")
         launches = store.lease_pending(10, LAUNCH_TTL)
@@ -119,7 +119,7 @@ class TestJobs:
         assert completed is not None
         assert completed.status is Status.COMPLETED
 
-    def test_who_does_not_wait_is_told(self, proxy: LossyProxy, owner: Principal) -> None:
+    def test_who_does_not_wait_gets_the_error(self, proxy: LossyProxy, owner: Principal) -> None:
         engine = make_engine(proxy.url)
         proxy.lose("COMMIT")
         with pytest.raises(DatabaseUnavailable):
@@ -130,7 +130,7 @@ class TestJobs:
 class TestSignal:
     """Listening."""
 
-    def test_a_lost_connection_is_replaced_with_its_seat_and_counts_as_an_announcement(
+    def test_a_lost_connection_is_replaced_with_its_slot_and_counts_as_a_notification(
         self, database_url: str, engine: Engine
     ) -> None:
         with listening(database_url, "a_channel", LIMIT_SECONDS) as signal, engine.connect() as connection:
@@ -145,7 +145,7 @@ class TestSignal:
             with listening(database_url, "a_channel") as second:
                 assert not second.acquire_slot(1)
 
-    def test_a_connection_that_has_become_deaf_is_replaced(
+    def test_a_connection_that_has_become_silent_is_replaced(
         self, proxy: LossyProxy, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.3)
@@ -168,7 +168,7 @@ class TestSignal:
             with pytest.raises(DatabaseUnavailable):
                 until(lambda: signal.receive(0.05))
 
-    def test_an_announcement_that_comes_while_a_connection_is_tried_is_not_lost(
+    def test_a_notification_that_comes_while_a_connection_is_probed_is_not_lost(
         self, database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(notifications, "SILENT_SECONDS", 0)

@@ -76,7 +76,7 @@ def test_an_idle_service_has_no_queue(service: MeteredService) -> None:
     assert {values[name] for name in ("pending", "pending_seconds", "running", "files", "overdue_seconds")} == {0}
 
 
-def test_the_queue_and_its_age_are_told(service: MeteredService) -> None:
+def test_the_queue_and_its_age_are_reported(service: MeteredService) -> None:
     oldest = service.ask()
     service.ask()
     service.jobs.claim(service.ask().id, "run", LEASE)
@@ -145,7 +145,7 @@ def test_others_find_no_metrics(service: MeteredService, address: str, headers: 
     assert service.client(address).get("/metrics", headers=headers).status_code == 404
 
 
-def test_a_database_that_is_away_is_told_by_the_metrics_themselves(tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_reported_by_the_metrics_themselves(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, database_url="postgresql://nobody@127.0.0.1:9/nothing", database_seconds=1)
     client = TestClient(create_app(api_services(settings)), "http://localhost", client=("127.0.0.1", 1))
 

@@ -30,8 +30,8 @@ LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lis
 
 
 @pytest.fixture
-def follow(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
-    """Starts a follower that does not look by itself while a test lasts, and waits until it listens."""
+def start_thread(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ProjectionThread]]:
+    """Starts a projection thread that does not look by itself while a test lasts, and waits until it listens."""
     monkeypatch.setattr(projection_thread, "POLL_SECONDS", NEVER)
     started: list[ProjectionThread] = []
 
@@ -54,10 +54,10 @@ def completed(deployment: Deployment, *job_ids: JobId) -> bool:
     return {deployment.job(job_id).status for job_id in job_ids} == {Status.COMPLETED}
 
 
-def test_an_export_is_completed_when_its_event_is_announced(
-    deployment: Deployment, follow: Callable[[], ProjectionThread]
+def test_an_export_is_completed_when_its_event_is_notified(
+    deployment: Deployment, start_thread: Callable[[], ProjectionThread]
 ) -> None:
-    follow()
+    start_thread()
     job_id = deployment.pending(deployment.user())
     deployment.export_batch()
 
@@ -65,7 +65,7 @@ def test_an_export_is_completed_when_its_event_is_announced(
 
 
 def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_position(
-    deployment: Deployment, follow: Callable[[], ProjectionThread]
+    deployment: Deployment, start_thread: Callable[[], ProjectionThread]
 ) -> None:
     user = deployment.user()
     before = deployment.pending(user)
@@ -76,7 +76,7 @@ def test_what_happened_while_nobody_followed_is_taken_in_from_the_stored_positio
     missed = [deployment.pending(user) for _ in range(3)]
     deployment.export_batch()
     assert not completed(deployment, *missed)
-    follow()
+    start_thread()
 
     until(lambda: completed(deployment, *missed))
     until(lambda: deployment.jobs.read_cursor(CURSOR_NAME) > position > 0)  # it is stored after what it covers
@@ -139,11 +139,11 @@ def distant(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator
         services.close()
 
 
-def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_same(
-    deployment: Deployment, distant: tuple[ApiServices, LossyProxy], follow: Callable[..., ProjectionThread]
+def test_a_silent_connection_of_the_projection_thread_keeps_no_export_from_completing(
+    deployment: Deployment, distant: tuple[ApiServices, LossyProxy], start_thread: Callable[..., ProjectionThread]
 ) -> None:
     services, proxy = distant
-    follow(services)
+    start_thread(services)
     job_id = deployment.pending(deployment.user())
     proxy.fall_silent()
     deployment.export_batch()
@@ -151,7 +151,7 @@ def test_a_follower_whose_connection_has_become_deaf_completes_exports_all_the_s
     until(lambda: completed(deployment, job_id))
 
 
-def test_who_waits_for_an_export_is_told_though_the_connection_has_become_deaf(
+def test_who_waits_for_an_export_is_notified_though_the_connection_has_become_silent(
     deployment: Deployment, distant: tuple[ApiServices, LossyProxy]
 ) -> None:
     services, proxy = distant

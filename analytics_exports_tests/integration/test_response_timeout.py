@@ -13,9 +13,9 @@ from analytics_exports.database import migrations
 from analytics_exports.development.postgres import EmbeddedPostgres
 from analytics_exports_tests.live_service import live_service
 from analytics_exports_tests.scratch import scratch_postgres
-from analytics_exports_tests.waiting import PATIENCE, until
+from analytics_exports_tests.waiting import TIME_FACTOR, until
 
-SOON_SECONDS = 3 * PATIENCE
+SOON_SECONDS = 3 * TIME_FACTOR
 """What is promised; the setting database_seconds leaves room for the rest of a request."""
 
 

@@ -107,7 +107,7 @@ def test_runs_of_a_backfill_leave_one_worker_to_others(workers: Workers) -> None
     assert {workers.ended(run) for run in backfill} == {CANCELED}
 
 
-def test_a_run_that_is_handed_over_twice_is_made_once(workers: Workers) -> None:
+def test_a_run_that_is_submitted_twice_is_made_once(workers: Workers) -> None:
     run_id = workers.launch("quick")
     assert workers.ended(run_id) is SUCCESS
     run = workers.instance.get_run_by_id(run_id)
@@ -180,7 +180,7 @@ def test_a_worker_that_has_grown_is_replaced(workers: Workers) -> None:
     until(lambda: not psutil.pid_exists(workers.worker(run)))
 
 
-def test_a_killed_template_takes_its_workers_and_is_replaced(workers: Workers) -> None:
+def test_a_killed_fork_server_takes_its_workers_and_is_replaced(workers: Workers) -> None:
     run = workers.launch("waiting")
     worker = workers.begun(run)
     worker.parent().kill()

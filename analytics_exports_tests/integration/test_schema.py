@@ -34,7 +34,7 @@ def test_migrations_go_down_and_up_again(database_url: str, engine: Engine) -> N
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
 
 
-def test_every_edge_is_allowed_and_no_other(engine: Engine) -> None:
+def test_every_transition_is_allowed_and_no_other(engine: Engine) -> None:
     user = _user(engine)
     job_id = PostgresJobStore(engine).create(user, factories.request()).id
     for before in Status:

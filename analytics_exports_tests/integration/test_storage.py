@@ -105,7 +105,7 @@ def report(instance: DagsterInstance, partition: str) -> None:
     instance.report_runless_asset_event(AssetMaterialization("dataset_export", partition=partition))
 
 
-def test_decisive_events_are_announced_and_others_are_not(instance: DagsterInstance, database_url: str) -> None:
+def test_decisive_events_are_notified_and_others_are_not(instance: DagsterInstance, database_url: str) -> None:
     run = instance.create_run_for_job(nothing, status=DagsterRunStatus.STARTED)
     with listening(database_url, EVENT_LOG_CHANNEL) as signal:
         instance.report_engine_event("nothing is decided by this", run)

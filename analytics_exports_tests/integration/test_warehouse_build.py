@@ -365,7 +365,7 @@ build_warehouse(project, warehouse, manifest, logs=logs)
 """
 
 
-def test_a_profile_that_writes_elsewhere_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_profile_that_writes_elsewhere_gets_a_remedy(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.write("select 1 as n", path=str(tmp_path / "elsewhere.duckdb"))
     with pytest.raises(BuildFailed, match=PATH_VARIABLE):

@@ -252,7 +252,7 @@ def test_nothing_is_left_of_what_was_spilt(path: Path) -> None:
     assert list(spill.iterdir()) == []
 
 
-def test_a_place_to_spill_that_cannot_be_written_to_is_told(path: Path) -> None:
+def test_a_place_to_spill_that_cannot_be_written_to_is_reported(path: Path) -> None:
     in_the_way = path.with_name("file")
     in_the_way.touch()
 

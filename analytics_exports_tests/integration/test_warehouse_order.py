@@ -191,7 +191,7 @@ def numbers(table: Table, bounds: NumericRange) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["VARCHAR", "BOOLEAN", "INTEGER[]"])
-def test_a_column_that_is_no_number_any_more_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_column_that_is_no_number_any_more_is_reported(tmp_path: Path, kind: str) -> None:
     table = Table(tmp_path / "warehouse.duckdb", [Column("amount", kind)], "VALUES ('me', NULL)")
     with pytest.raises(DatasetChanged):
         table.scan(Selection(numeric_filters=(NumericRange("amount", Decimal(1)),)))

@@ -231,7 +231,7 @@ def test_the_reserve_is_left_alone_while_writing() -> None:
             file.write(b"x")
 
 
-def test_nothing_is_written_after_a_failure_or_a_seal(tmp_path: Path) -> None:
+def test_nothing_is_written_after_a_failure_or_a_stop(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as below:
         file = LocalFileWriter(below.fileno(), FileLimits(10, 0))

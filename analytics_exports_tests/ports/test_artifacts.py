@@ -171,7 +171,7 @@ def test_a_file_that_grows_too_large_is_refused(harness: ArtifactStoreHarness) -
     assert harness.content() is None
 
 
-def test_a_full_store_is_told_apart_from_one_that_is_gone(finite_harness: ArtifactStoreHarness) -> None:
+def test_a_full_store_is_distinguished_from_one_that_is_gone(finite_harness: ArtifactStoreHarness) -> None:
     finite_harness.store.check()
     assert finite_harness.fill is not None
     finite_harness.fill()

@@ -119,7 +119,7 @@ def test_an_export_is_found_by_its_owner_alone(harness: JobStoreHarness) -> None
     assert harness.store.find(UserId(uuid4()), JobId(uuid4())) is None
 
 
-def test_each_export_is_handed_out_once_until_its_hold_is_over(harness: JobStoreHarness) -> None:
+def test_each_export_is_leased_once_until_its_lease_is_over(harness: JobStoreHarness) -> None:
     job_id = harness.pending()
 
     assert [launch.run_key for launch in harness.store.lease_pending(10, LAUNCH_TTL)] == [f"{job_id}:1"]

@@ -94,7 +94,7 @@ def test_files_are_counted_until_they_expire_and_missed_until_they_are_gone(harn
     assert harness.stats.snapshot().overdue_seconds == 0
 
 
-def test_each_end_is_told_once_in_order(harness: StatsHarness) -> None:
+def test_each_end_is_reported_once_in_order(harness: StatsHarness) -> None:
     begun = harness.stats.latest_position()
     harness.completed()
     harness.store.fail_attempt(harness.running(), Failure.of(OutOfMemory), max_attempts=1)

@@ -381,7 +381,7 @@ def test_a_table_is_described(harness: WarehouseHarness) -> None:
     ],
     ids=["no table", "no column"],
 )
-def test_a_dataset_that_no_longer_fits_is_told(harness: WarehouseHarness, changed: Dataset) -> None:
+def test_a_dataset_that_no_longer_fits_is_reported(harness: WarehouseHarness, changed: Dataset) -> None:
     with pytest.raises(DatasetChanged), harness.warehouse.scan(changed, MINE, ALL):
         pass
     with pytest.raises(DatasetChanged):
@@ -389,7 +389,7 @@ def test_a_dataset_that_no_longer_fits_is_told(harness: WarehouseHarness, change
 
 
 @pytest.mark.parametrize(("event", "error"), [("away", WarehouseUnavailable), ("busy", WarehouseBusy)])
-def test_a_warehouse_that_cannot_be_read_is_told(
+def test_a_warehouse_that_cannot_be_read_is_reported(
     harness: WarehouseHarness, event: str, error: type[WarehouseUnavailable | WarehouseBusy]
 ) -> None:
     if event == "busy" and harness.kind in {"parquet", "postgres"}:

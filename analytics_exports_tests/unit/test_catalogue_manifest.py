@@ -183,7 +183,7 @@ def test_of_a_versioned_model_the_latest_version_has_the_name(project: Project, 
     assert state.rejected == ()
 
 
-def test_a_mark_on_another_version_alone_is_told(project: Project) -> None:
+def test_a_mark_on_another_version_alone_is_reported(project: Project) -> None:
     first, _ = versions(2)
 
     (rejection,) = offered(project, first).rejected

@@ -72,14 +72,14 @@ def test_one_column_as_a_unique_key_needs_no_list() -> None:
         (filters(numeric_filters=[{"name": "n"}, {"name": "N"}]), "numeric_filters: has two filters for one column"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(meta: Mapping[str, Any], message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(meta: Mapping[str, Any], message: str) -> None:
     with pytest.raises(RejectedModel) as refusal:
         parse_meta(meta)
 
     assert message in str(refusal.value)
 
 
-def test_several_faults_are_told_together_but_not_without_end() -> None:
+def test_several_faults_are_reported_together_but_not_without_end() -> None:
     with pytest.raises(RejectedModel) as refusal:
         parse_meta(filters(date_column=1, tag_id_column=2, **{f"unknown_{number}": 1 for number in range(1000)}))
 

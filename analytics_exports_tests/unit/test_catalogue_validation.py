@@ -153,7 +153,7 @@ def test_so_does_each_filter_of_a_list(place: str) -> None:
     assert message == f"filters.{place}: the table has no column amout; is amount meant?"
 
 
-def test_all_that_is_wrong_is_told_together() -> None:
+def test_all_that_is_wrong_is_reported_together() -> None:
     message = reason({"amount": "VARCHAR"}, meta=offering(date_column="day", numeric_filters=[{"name": "amount"}]))
 
     assert "The table has no column user_id" in message

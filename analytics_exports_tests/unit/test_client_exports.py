@@ -99,7 +99,7 @@ def test_a_service_that_answers_at_once_is_not_hurried(service: FakeService) -> 
     assert all(1.5 < seconds <= 2 for seconds in pauses)
 
 
-def test_patience_may_be_limited(client: Client, service: FakeService) -> None:
+def test_waiting_may_be_limited(client: Client, service: FakeService) -> None:
     service.status = "running"
     with pytest.raises(StillRunning):
         client.get(service.job_id).wait(timeout=0)

@@ -103,7 +103,7 @@ def test_what_stays_is_not_tried_again(client: Client, service: FakeService, ans
     assert len(service.requests) == 1
 
 
-def test_patience_ends(client: Client, service: FakeService) -> None:
+def test_retries_are_limited(client: Client, service: FakeService) -> None:
     service.instead.extend([LOST] * 9)
     with pytest.raises(ServiceUnreachable) as caught:
         client.get(service.job_id)

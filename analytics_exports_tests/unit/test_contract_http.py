@@ -121,7 +121,7 @@ def test_any_range_header_has_an_answer(header: str) -> None:
             parse_range(text, 10)
 
 
-def test_a_range_outside_of_the_file_is_told_its_size() -> None:
+def test_a_range_outside_of_the_file_is_answered_with_its_size() -> None:
     with pytest.raises(RangeNotSatisfiable) as outside:
         parse_range("bytes=10-", 10)
 
@@ -262,7 +262,7 @@ def test_many_addresses_do_not_fill_the_memory() -> None:
     assert attempts.record("first")
 
 
-def test_who_subscriptions_an_export_is_told_of_it_alone() -> None:
+def test_who_subscribes_to_an_export_is_notified_of_it_alone() -> None:
     async def scenario() -> tuple[bool, bool, bool]:
         waiting = ChangeHub()
         one, two = JobId(factories.principal().user_id), JobId(factories.principal().user_id)

@@ -171,7 +171,7 @@ def test_ids_are_refused_where_there_is_no_such_filter(field: str, ids: tuple[st
     assert pointers(Selection(**fields), BARE) == [f"/{field}"]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     sent = factories.selection(
         start_date=date(2025, 1, 1), columns=("nothing",), numeric_filters=(NumericRange("amount"),)
     )

@@ -8,7 +8,7 @@ import httpx
 
 from benchmarks.launch.burst import posted
 from benchmarks.launch.meter import Meter
-from benchmarks.launch.stacks import PATIENCE_SECONDS, Service
+from benchmarks.launch.stacks import LIMIT_SECONDS, Service
 
 LAUNCH = """
 mutation($params: LaunchBackfillParams!) {
@@ -67,7 +67,7 @@ def _launch(service: Service, keys: list[str]) -> str:
 
 
 def _wait_for_first_run(service: Service, backfill_id: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not service.scalar(BEGUN, backfill=backfill_id):
         if time.monotonic() > deadline:
             raise TimeoutError("The backfill did not begin.")

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from analytics_exports.development.demo import DemoUser
 from analytics_exports.settings import Settings
 from benchmarks.launch.meter import Meter
-from benchmarks.launch.stacks import DATASET, PATIENCE_SECONDS, Service
+from benchmarks.launch.stacks import DATASET, LIMIT_SECONDS, Service
 
 CALLERS = 4
 LEFT = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'running')"
@@ -104,7 +104,7 @@ def _measured(service: Service, count: int, ask: Callable[[], object]) -> dict[s
 
 
 def _wait(service: Service, left: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + LIMIT_SECONDS
     while service.scalar(left):
         if time.monotonic() > deadline:
             raise TimeoutError("Some exports did not end.")

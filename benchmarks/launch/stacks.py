@@ -32,7 +32,7 @@ OWNER = "Demo household 4"
 
 REQUEST = {"format": "csv"}
 DATASET = "fct_transactions"
-WAIT_SECONDS, PATIENCE_SECONDS = 20, 180.0
+WAIT_SECONDS, LIMIT_SECONDS = 20, 180.0
 
 
 class NaiveStack(Stack):
@@ -97,7 +97,7 @@ class Service:
 
     def ended(self, job: dict[str, Any]) -> dict[str, Any]:
         """The export once it is completed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + LIMIT_SECONDS
         while job["status"] in ("pending", "running"):
             if time.monotonic() > deadline:
                 raise TimeoutError("An export did not end.")
