@@ -5,8 +5,9 @@ materialises the partition; an IO manager writes a Polars frame to a file; the A
 event log and serves the file to its owner.
 
     __main__                           ``python -m analytics_exports``
-    cli | definitions                  the command line; what Dagster loads
+    cli                                the command line
     development                        the embedded PostgreSQL and the demonstration
+    definitions                        what Dagster loads
     api | orchestration | stack        HTTP; assets, sensors and run workers; the processes of one machine
     bootstrap                          makes the adapters from the settings, and wires the services
     settings | observability           environment variables; logs

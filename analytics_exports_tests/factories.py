@@ -23,6 +23,7 @@ from analytics_exports.domain.selection import EnumChoice, NumericRange, Selecti
 
 DAY = timedelta(hours=24)
 NOW = datetime(2026, 1, 25, 12, 0, tzinfo=UTC)
+DAYS = (date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1))
 NO_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
 """URL of a database that nothing listens for."""
 
@@ -64,6 +65,22 @@ def dataset(**changes: Any) -> Dataset:
         "unique_key": ("transaction_id",),
     }
     return Dataset(**{**values, **changes})
+
+
+def transactions_of(owner: Principal) -> list[dict[str, Any]]:
+    """Three rows of the default dataset, one for each of ``DAYS``."""
+    return [
+        {
+            "transaction_id": UUID(int=number),
+            "user_id": UUID(owner.owner_key),
+            "booking_date": day,
+            "account_id": UUID(int=7),
+            "tag_ids": [UUID(int=8)],
+            "status": "booked",
+            "amount": Decimal("0.25") * number,
+        }
+        for number, day in enumerate(DAYS)
+    ]
 
 
 def catalogue_state(*datasets: Dataset) -> CatalogueState:

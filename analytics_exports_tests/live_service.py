@@ -11,8 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -43,25 +42,8 @@ from analytics_exports_tests.fakes.warehouse import FakeWarehouse
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 DATASET = factories.dataset()
-DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
 MONTH = timedelta(days=30)
 LEASE = timedelta(seconds=20)
-
-
-def rows_of(principal: Principal) -> list[dict[str, Any]]:
-    """Three transactions of this caller."""
-    return [
-        {
-            "transaction_id": UUID(int=number),
-            "user_id": UUID(principal.owner_key),
-            "booking_date": day,
-            "account_id": UUID(int=7),
-            "tag_ids": [UUID(int=8)],
-            "status": "booked",
-            "amount": Decimal("0.25") * number,
-        }
-        for number, day in enumerate(DAYS)
-    ]
 
 
 class Caller:
@@ -149,7 +131,7 @@ class LiveService:
         user_id = UserId(uuid4())
         PostgresUserStore(self.engine).add(f"user {user_id}", user_id=user_id)
         principal = factories.principal(user_id)
-        self._rows += rows_of(principal)
+        self._rows += factories.transactions_of(principal)
         self.warehouse.load(DATASET, self._rows)
         token, _ = self.services.tokens.issue(user_id, "test", scopes or USER_SCOPES, MONTH)
         return Caller(principal, token, self.http(token))

@@ -8,7 +8,7 @@ import pytest
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.domain.access import UserId
 from analytics_exports_tests import factories
-from analytics_exports_tests.live_service import DATASET, LiveService, live_service, rows_of, serving
+from analytics_exports_tests.live_service import DATASET, LiveService, live_service, serving
 from examples.host_application import SESSIONS, create_app
 
 ONE, TWO = SESSIONS
@@ -18,7 +18,7 @@ ONE, TWO = SESSIONS
 def service(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[LiveService]:
     with live_service(tmp_path_factory.mktemp("state"), module_database_url) as service:
         users = [factories.principal(UserId(user_id)) for user_id in SESSIONS.values()]
-        service.warehouse.load(DATASET, [row for user in users for row in rows_of(user)])
+        service.warehouse.load(DATASET, [row for user in users for row in factories.transactions_of(user)])
         yield service
 
 

@@ -35,7 +35,6 @@ from analytics_exports_tests.fakes.warehouse import FakeWarehouse
 
 URL, TOKEN, STRANGER = "http://127.0.0.1", "token-of-the-owner", "token-of-a-stranger"
 DATASET = "fct_transactions"
-DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
 LEASE = timedelta(seconds=20)
 
 Scenario = Callable[[AsyncClient], Awaitable[None]]
@@ -143,22 +142,8 @@ class InProcessService:
 
     def _warehouse(self) -> FakeWarehouse:
         warehouse = FakeWarehouse()
-        warehouse.load(
-            factories.dataset(),
-            [
-                {
-                    "transaction_id": UUID(int=number),
-                    "user_id": UUID(principal.owner_key),
-                    "booking_date": day,
-                    "account_id": UUID(int=7),
-                    "tag_ids": [UUID(int=8)],
-                    "status": "booked",
-                    "amount": Decimal("0.25") * number,
-                }
-                for principal in (self.owner, self.stranger)
-                for number, day in enumerate(DAYS)
-            ],
-        )
+        owners = (self.owner, self.stranger)
+        warehouse.load(factories.dataset(), [row for owner in owners for row in factories.transactions_of(owner)])
         return warehouse
 
     def _directory(self) -> FakeDirectory:
@@ -196,7 +181,7 @@ def test_rows_come_with_their_types_and_only_the_callers(service: InProcessServi
         export = await client.export(DATASET, start_date="2024-01-01", end_date=date(2024, 12, 31))
         frame = await export.to_polars()
 
-        assert frame["booking_date"].to_list() == DAYS[:2]
+        assert frame["booking_date"].to_list() == list(factories.DAYS[:2])
         assert frame["amount"].to_list() == [Decimal("0.00"), Decimal("0.25")]
         assert frame["user_id"].unique().to_list() == [service.owner.owner_key]
 
@@ -244,7 +229,7 @@ def test_a_broken_transfer_is_continued_by_the_real_service(service: InProcessSe
         path = await export.download(tmp_path)
 
         assert path.name.startswith(DATASET)
-        assert pl.read_parquet(path).height == len(DAYS)
+        assert pl.read_parquet(path).height == len(factories.DAYS)
         assert service.transport.ranges == [None, "bytes=100-", "bytes=150-"]
 
     service.run(scenario)

@@ -10,7 +10,8 @@ from analytics_exports.artifacts.objects import ObjectArtifactStore
 from analytics_exports.client import AsyncClient
 from analytics_exports.domain import errors
 from analytics_exports.services.retention import Retention
-from analytics_exports_tests.integration.test_client_contract import DATASET, DAYS, TOKEN, URL, InProcessService
+from analytics_exports_tests import factories
+from analytics_exports_tests.integration.test_client_contract import DATASET, TOKEN, URL, InProcessService
 from analytics_exports_tests.object_store import S3
 
 
@@ -48,7 +49,7 @@ def test_a_client_gets_its_file_either_way(s3: S3, tmp_path: Path, redirect: boo
     async def scenario(client: AsyncClient) -> None:
         export = await client.export(DATASET)
         path = await export.download(tmp_path / "a.parquet")
-        assert pl.read_parquet(path).height == len(DAYS)
+        assert pl.read_parquet(path).height == len(factories.DAYS)
 
     service.run(scenario)
     assert len(outside.seen) == int(redirect)

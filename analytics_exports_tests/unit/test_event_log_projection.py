@@ -17,11 +17,6 @@ DAY = timedelta(hours=24)
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
-
-
-@pytest.fixture
 def projection(adapters: FakeAdapters) -> EventLogProjection:
     return EventLogProjection(adapters.jobs, adapters.artifacts, adapters.orchestrator, DAY, max_attempts=2)
 

@@ -22,11 +22,6 @@ WORKERS, BURST, RUNS = 4, 6, 2
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
-
-
-@pytest.fixture
 def planner(adapters: FakeAdapters) -> LaunchPlanner:
     return planner_of(adapters)
 

@@ -8,11 +8,6 @@ from analytics_exports_tests.fakes.adapters import FakeAdapters
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
-
-
-@pytest.fixture
 def queue(adapters: FakeAdapters) -> LaunchQueue:
     return adapters.launch_queue()
 

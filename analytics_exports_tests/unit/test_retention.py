@@ -15,11 +15,6 @@ DAY = timedelta(hours=24)
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
-
-
-@pytest.fixture
 def retention(adapters: FakeAdapters) -> Retention:
     return Retention(adapters.jobs, adapters.artifacts, adapters.orchestrator, DAY)
 
