@@ -1,7 +1,7 @@
 """A background thread of the API that runs the event log projection.
 
-It waits for a notification that Dagster logged an event, and polls every few seconds as well. Several replicas may run
-it at once.
+It applies new events when it is notified that Dagster logged one, and does a whole pass every few seconds. Several
+replicas may run it at once.
 """
 
 import logging
@@ -17,6 +17,8 @@ from analytics_exports.services.event_log_projection import EventLogProjection
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
+"""Time between two whole passes, which end expired leases as well."""
+
 STOP_SECONDS = 0.2
 """How long stopping the process may have to wait for this thread, in seconds."""
 
@@ -56,9 +58,7 @@ class ProjectionThread:
         with self._listen() as signal:
             while not self._stop.is_set():
                 self._projection.catch_up()
-                self._wait(signal)
-
-    def _wait(self, signal: Signal) -> None:
-        deadline = time.monotonic() + POLL_SECONDS
-        while not signal.wait(STOP_SECONDS) and time.monotonic() < deadline and not self._stop.is_set():
-            pass
+                ends = time.monotonic() + POLL_SECONDS
+                while not self._stop.is_set() and (left := ends - time.monotonic()) > 0:
+                    if signal.wait(min(left, STOP_SECONDS)):
+                        self._projection.apply_new()

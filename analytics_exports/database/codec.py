@@ -5,9 +5,11 @@ The JSONB column ``metadata`` (``Job.details``) holds the plain forms of the req
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
-from analytics_exports.database.models import Job
+from sqlalchemy import Row
+
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Progress, Status
@@ -15,14 +17,15 @@ from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, J
 logger = logging.getLogger(__name__)
 
 
-def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> ExportJob:
-    """The export in a row.
+def job_from_row(row: Row[*tuple[Any, ...]], *, past: bool = False, leased: bool = False) -> ExportJob:
+    """The export in a row with all columns of the jobs table.
 
     Args:
         past: Whether its retention is over, even if the status does not say so yet.
         leased: Whether a claim on it is alive.
     """
-    replacement = row.details.get("replacement")
+    details = row.metadata
+    replacement = details.get("replacement")
     failure = None
     if row.error_code and row.error_message:
         failure = Failure(row.error_code, row.error_message, retryable=bool(row.retryable))
@@ -31,10 +34,10 @@ def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> Expor
         user_id=UserId(row.user_id),
         owner_key=row.owner_key,
         status=Status.EXPIRED if past and row.status == Status.COMPLETED else Status(row.status),
-        request=ExportRequest.from_plain(row.details),
+        request=ExportRequest.from_plain(details),
         attempt=row.attempt,
         run_id=row.dagster_run_id,
-        artifact=Artifact.from_plain(row.details) if "output_path" in row.details else None,
+        artifact=Artifact.from_plain(details) if "output_path" in details else None,
         replacement=None if replacement is None else Artifact.from_plain(replacement),
         replacing=leased and row.status == Status.COMPLETED,
         failure=failure,
@@ -43,8 +46,8 @@ def job_from_row(row: Job, *, past: bool = False, leased: bool = False) -> Expor
         completed_at=row.completed_at,
         expires_at=row.expires_at,
         progress=_progress(row),
-        retry_of=JobId(UUID(row.details["retry_of"])) if "retry_of" in row.details else None,
-        request_id=row.details.get("request_id"),
+        retry_of=JobId(UUID(details["retry_of"])) if "retry_of" in details else None,
+        request_id=details.get("request_id"),
     )
 
 
@@ -61,8 +64,8 @@ def skip_malformed(rows: Iterable[tuple[UUID, Callable[[], ExportJob]]]) -> Iter
             logger.warning("The row of export %s cannot be understood (%s)", job_id, type(error).__qualname__)
 
 
-def _progress(row: Job) -> Progress | None:
-    reported = row.details.get("progress")
+def _progress(row: Row[*tuple[Any, ...]]) -> Progress | None:
+    reported = row.metadata.get("progress")
     if row.status != Status.RUNNING or not reported:
         return None
     return Progress(reported.get("rows_written", 0), reported.get("bytes_written", 0), reported.get("rows_total"))

@@ -3,68 +3,65 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
+from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Account, ApiToken, Tag, User
 from analytics_exports.database.token_store import token_digest
 from analytics_exports.domain.access import Named, Principal, Profile, Scope, UserId
 from analytics_exports.domain.errors import UserNotFound
 from analytics_exports.ports import Directory
-from analytics_exports.reconnecting import reconnecting, unavailable_when_away
+from analytics_exports.reconnecting import reconnecting
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 """Resolution of ``last_used_at``, so that using a token is a read and seldom a write."""
 
 
-@reconnecting(Directory)
-class PostgresDirectory:
-    """Implements ``ports.Directory``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
+NOT_NOTED = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - USE_NOTED_EVERY)
+AUTHENTICATE = (
+    select(User.id, User.owner_key, ApiToken.scopes, ApiToken.id.label("token_id"), NOT_NOTED.label("to_note"))
+    .join(ApiToken, ApiToken.user_id == User.id)
+    .where(
+        ApiToken.digest == bindparam("of_digest"),
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
+NOTE_USE = update(ApiToken).where(ApiToken.id == bindparam("of_token"), NOT_NOTED).values(last_used_at=func.now())
 
-    def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
-        """Use the database of ``engine``; retry for ``retry_seconds`` while PostgreSQL is away."""
-        self.retry_seconds = retry_seconds
-        self._engine = engine
+
+@reconnecting(Directory)
+class PostgresDirectory(Transactions):
+    """Implements ``ports.Directory``. Methods raise DatabaseUnavailable when PostgreSQL does not respond."""
 
     def authenticate(self, token: str) -> Principal | None:
         """The user that a token belongs to. Read on each request, so that a revocation takes effect at once."""
-        key = token_digest(token)
-        if key is None:
+        digest = token_digest(token)
+        if digest is None:
             return None
-        noted = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - USE_NOTED_EVERY)
-        statement = (
-            select(User.id, User.owner_key, ApiToken.scopes, ApiToken.id.label("token_id"), noted.label("to_note"))
-            .join(ApiToken, ApiToken.user_id == User.id)
-            .where(
-                ApiToken.digest == key,
-                ApiToken.revoked_at.is_(None),
-                ApiToken.expires_at > func.now(),
-                User.disabled_at.is_(None),
-            )
-        )
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            row = session.execute(statement).one_or_none()
+        with self._statement() as connection:
+            row = connection.execute(AUTHENTICATE, {"of_digest": digest}).one_or_none()
             if row is None:
                 return None
             if row.to_note:
-                used = update(ApiToken).where(ApiToken.id == row.token_id, noted)
-                session.execute(used.values(last_used_at=func.now()))
+                connection.execute(NOTE_USE, {"of_token": row.token_id})
         return Principal(UserId(row.id), row.owner_key, frozenset(map(Scope, row.scopes)))
 
     def get_active_user(self, user_id: UserId, scopes: frozenset[Scope]) -> Principal | None:
         """The user with these scopes, if it exists and is not disabled."""
         statement = select(User.owner_key).where(User.id == user_id, User.disabled_at.is_(None))
-        with unavailable_when_away(), Session(self._engine) as session:
-            owner_key = session.scalar(statement)
+        with self._statement() as connection:
+            owner_key = connection.scalar(statement)
         return None if owner_key is None else Principal(user_id, owner_key, scopes)
 
     def ensure_user(self, principal: Principal) -> None:
         """Create a user for this caller unless it exists."""
         values = {"id": principal.user_id, "label": str(principal.user_id), "owner_key": principal.owner_key}
         new = insert(User).values(values).on_conflict_do_nothing(index_elements=[User.id])
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
-            session.execute(new)
+        with self._statement() as connection:
+            connection.execute(new)
 
     def accounts_owned(self, user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         """Those of ``ids`` that are accounts of this user."""
@@ -76,18 +73,18 @@ class PostgresDirectory:
 
     def profile(self, user_id: UserId, limit: int) -> Profile:
         """The user's profile. Raises UserNotFound."""
-        with unavailable_when_away(), Session(self._engine) as session:
-            label = session.scalar(select(User.label).where(User.id == user_id))
+        with self._statement() as connection:
+            label = connection.scalar(select(User.label).where(User.id == user_id))
             if label is None:
                 raise UserNotFound
-            return Profile(label, _named(session, Account, user_id, limit), _named(session, Tag, user_id, limit))
+            return Profile(label, _named(connection, Account, user_id, limit), _named(connection, Tag, user_id, limit))
 
     def _owned(self, kind: type[Account | Tag], user_id: UserId, ids: Collection[str]) -> frozenset[str]:
         statement = select(kind.id).where(kind.user_id == user_id, kind.id.in_(ids))
-        with unavailable_when_away(), Session(self._engine) as session:
-            return frozenset(session.scalars(statement))
+        with self._statement() as connection:
+            return frozenset(connection.scalars(statement))
 
 
-def _named(session: Session, kind: type[Account | Tag], user_id: UserId, limit: int) -> tuple[Named, ...]:
+def _named(connection: Connection, kind: type[Account | Tag], user_id: UserId, limit: int) -> tuple[Named, ...]:
     statement = select(kind.id, kind.name).where(kind.user_id == user_id).order_by(kind.name, kind.id).limit(limit)
-    return tuple(Named(row.id, row.name) for row in session.execute(statement))
+    return tuple(Named(row.id, row.name) for row in connection.execute(statement))

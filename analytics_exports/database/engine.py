@@ -7,14 +7,18 @@ dagster-postgres does not work with psycopg 3, which SQLAlchemy 2.1 picks for a 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, func, make_url, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, func, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.orm import Session
 
 from analytics_exports.database.response_timeout import ResponseTimeout
 from analytics_exports.reconnecting import unavailable_when_away
 
 CONNECT_SECONDS = 3
+
+SET_ACTOR = select(
+    func.set_config("analytics_exports.actor", bindparam("actor"), True),  # noqa: FBT003 - local to the transaction
+    func.set_config("analytics_exports.actor_id", bindparam("actor_id"), True),  # noqa: FBT003
+)
 
 
 def app_url(database_url: str) -> URL:
@@ -55,7 +59,11 @@ def make_engine(
 
 
 class Transactions:
-    """The base of all parts of the JobStore: transactions over the connections of one engine."""
+    """The base of all parts of the JobStore: statements and transactions over the connections of one engine.
+
+    Statements are executed by SQLAlchemy's Core, and those of frequent operations are built once, with parameters:
+    mapping rows to objects in a session, and building a statement, each cost as much as executing it.
+    """
 
     def __init__(self, engine: Engine, retry_seconds: float = 0) -> None:
         """Use the database of ``engine``.
@@ -65,18 +73,27 @@ class Transactions:
         """
         self.retry_seconds = retry_seconds
         self._engine = engine
+        self._committing = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def _transaction(self, actor: str = "", actor_id: object = "") -> Iterator[Session]:
+    def _statement(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction, in one round trip.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL does not respond.
+        """
+        with unavailable_when_away(), self._committing.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, actor: str = "", actor_id: object = "") -> Iterator[Connection]:
         """One transaction. Raises DatabaseUnavailable when PostgreSQL does not respond.
 
         Args:
             actor, actor_id: Who makes the change, for the audit trail (see ``models.JobEvent``); by default this
                 process.
         """
-        with unavailable_when_away(), Session(self._engine) as session, session.begin():
+        with unavailable_when_away(), self._engine.begin() as connection:
             if actor:
-                names = {"analytics_exports.actor": actor, "analytics_exports.actor_id": str(actor_id)}
-                settings = [func.set_config(name, value, True) for name, value in names.items()]  # noqa: FBT003
-                session.execute(select(*settings))
-            yield session
+                connection.execute(SET_ACTOR, {"actor": actor, "actor_id": str(actor_id)})
+            yield connection

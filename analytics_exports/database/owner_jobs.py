@@ -10,13 +10,26 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, Update, and_, case, false, func, insert, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Integer,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session
 
 from analytics_exports.database import transitions
 from analytics_exports.database.codec import job_from_row, skip_malformed
-from analytics_exports.database.engine import Transactions
+from analytics_exports.database.engine import SET_ACTOR, Transactions
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
 from analytics_exports.domain.access import Principal, UserId
@@ -31,6 +44,56 @@ LEASED = func.coalesce(Job.lease_until > func.now(), false())
 """Whether a claim on an export is alive."""
 
 PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.value), else_=Job.status)
+
+
+EXPORTS = select(Job, PAST.label("past"), LEASED.label("leased"))
+FIND = EXPORTS.where(Job.user_id == bindparam("of_user"), Job.id == bindparam("of_job"))
+FIND_BY_KEY = EXPORTS.where(Job.user_id == bindparam("of_user"), Job.idempotency_key == bindparam("of_key"))
+BY_ID = select(Job).where(Job.id == bindparam("of_job"))
+
+QUEUED = select(Job.turn, Job.created_at).where(Job.id == bindparam("of_job")).subquery()
+QUEUE_POSITION = (
+    select(func.count() + 1)
+    .select_from(Job)
+    .join(QUEUED, tuple_(Job.turn, Job.created_at) < tuple_(QUEUED.c.turn, QUEUED.c.created_at))
+    .where(Job.status == Status.PENDING)
+)
+
+BEGIN_CREATION = SET_ACTOR.add_columns(
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of_user_text"), 0)).label("locked")
+)
+"""Begins the transaction in which an export is stored: the exports of one user are counted one after another."""
+
+TRY_KEY = select(func.pg_try_advisory_xact_lock(bindparam("key_lock")))
+
+
+def _create() -> Insert:
+    """Store a pending export, unless its key is in use or the user has too many unfinished ones."""
+    user_id = bindparam("of_user", type_=Job.user_id.type)
+    most = bindparam("most", type_=Integer)
+    live = select(func.count()).where(Job.user_id == user_id, Job.status.in_(LIVE)).scalar_subquery()
+    values: dict[Any, ColumnElement[Any]] = {
+        Job.id: bindparam("of_job", type_=Job.id.type),
+        Job.user_id: user_id,
+        Job.owner_key: bindparam("of_owner", type_=Job.owner_key.type),
+        Job.entity_id: bindparam("of_dataset", type_=Job.entity_id.type),
+        Job.turn: next_turn(user_id),
+        Job.details: bindparam("request", type_=Job.details.type),
+        Job.idempotency_key: bindparam("of_key", type_=Job.idempotency_key.type),
+        Job.request_digest: bindparam("digest", type_=Job.request_digest.type),
+    }
+    row = select(*values.values()).where(func.coalesce(live < most, True))
+    return (
+        upsert(Job)
+        .from_select([column.name for column in values], row)
+        .on_conflict_do_nothing(
+            index_elements=[Job.user_id, Job.idempotency_key], index_where=Job.idempotency_key.is_not(None)
+        )
+        .returning(Job)
+    )
+
+
+CREATE = _create()
 
 
 class PostgresOwnerJobs(Transactions):
@@ -48,94 +111,68 @@ class PostgresOwnerJobs(Transactions):
     ) -> ExportJob:
         """Store a new pending export. Exports of one user are counted and stored one after another."""
         origin = {"retry_of": retry_of and str(retry_of), "request_id": request_id}
-        details = request.to_plain() | {name: value for name, value in origin.items() if value}
-        new_id = JobId(uuid4())
-        values: dict[Any, Any] = {
-            "id": new_id,
-            "user_id": principal.user_id,
-            "owner_key": principal.owner_key,
-            "entity_id": request.dataset_id,
-            Job.turn: next_turn(principal.user_id),
-            Job.details: details,
+        values: dict[str, Any] = {
+            "of_job": JobId(uuid4()),
+            "of_user": principal.user_id,
+            "of_owner": principal.owner_key,
+            "of_dataset": request.dataset_id,
+            "of_key": idempotency_key and idempotency_key.key_digest,
+            "digest": idempotency_key and idempotency_key.request_digest,
+            "request": request.to_plain() | {name: value for name, value in origin.items() if value},
+            "most": max_unfinished,
         }
-        if idempotency_key:
-            values |= {
-                Job.idempotency_key: idempotency_key.key_digest,
-                Job.request_digest: idempotency_key.request_digest,
-            }
-        return retry_while_away(
-            self.retry_seconds, self._store, principal, new_id, values, idempotency_key, max_unfinished
-        )
+        return retry_while_away(self.retry_seconds, self._store, principal, values, idempotency_key)
 
-    def _store(
-        self,
-        principal: Principal,
-        new_id: JobId,
-        values: dict[Any, Any],
-        idempotency_key: IdempotencyKey | None,
-        max_unfinished: int | None,
-    ) -> ExportJob:
+    def _store(self, principal: Principal, values: dict[str, Any], idempotency_key: IdempotencyKey | None) -> ExportJob:
         """Store these values, unless an earlier try of the same call did, whose response was lost."""
         user_id = principal.user_id
-        new = (
-            upsert(Job)
-            .values(values)
-            .on_conflict_do_nothing(
-                index_elements=[Job.user_id, Job.idempotency_key], index_where=Job.idempotency_key.is_not(None)
-            )
-        )
-        with self._transaction(principal.actor, user_id) as session:
-            if self.retry_seconds and (stored := session.get(Job, new_id)):
+        begin = {"actor": principal.actor, "actor_id": str(user_id), "of_user_text": str(user_id)}
+        with self._transaction() as connection:
+            connection.execute(BEGIN_CREATION, begin)
+            if self.retry_seconds and (stored := connection.execute(BY_ID, {"of_job": values["of_job"]}).one_or_none()):
                 return job_from_row(stored)
-            if idempotency_key and not session.scalar(
-                select(func.pg_try_advisory_xact_lock(key_lock(user_id, idempotency_key)))
-            ):
+            if idempotency_key and not connection.scalar(TRY_KEY, {"key_lock": key_lock(user_id, idempotency_key)}):
                 raise IdempotencyKeyInUse
-            if max_unfinished is not None:
-                _count(session, user_id, max_unfinished)
-            row = session.scalars(new.returning(Job)).one_or_none()
-            if row is not None:
+            if row := connection.execute(CREATE, values).one_or_none():
                 return job_from_row(row)
         earlier = self.find_by_key(user_id, idempotency_key) if idempotency_key else None
         if earlier is None:
-            raise RuntimeError("A job that was not stored is not there.")
+            raise TooManyExports
         return earlier
 
     def find_by_key(self, user_id: UserId, idempotency_key: IdempotencyKey) -> ExportJob | None:
         """The export that was stored with this key."""
-        statement = _jobs_of(user_id).where(Job.idempotency_key == idempotency_key.key_digest)
-        with self._transaction() as session:
-            found = session.execute(statement).one_or_none()
-            if found is None:
-                return None
-            if found[0].request_digest != idempotency_key.request_digest:
-                raise IdempotencyKeyReused
-            return _job(found)
+        with self._statement() as connection:
+            found = connection.execute(FIND_BY_KEY, {"of_user": user_id, "of_key": idempotency_key.key_digest})
+            row = found.one_or_none()
+        if row is None:
+            return None
+        if row.request_digest != idempotency_key.request_digest:
+            raise IdempotencyKeyReused
+        return _job(row)
 
     def find(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """An export of this user: one query, so that an unknown id and another user's id take the same time."""
-        with self._transaction() as session:
-            found = session.execute(_jobs_of(user_id).where(Job.id == job_id)).one_or_none()
-            return None if found is None else _job(found)
+        with self._statement() as connection:
+            row = connection.execute(FIND, {"of_user": user_id, "of_job": job_id}).one_or_none()
+        return None if row is None else _job(row)
 
     def list_for_user(
         self, user_id: UserId, which: ExportFilter, limit: int, after: tuple[datetime, JobId] | None = None
     ) -> Sequence[ExportJob]:
         """Exports of this user, newest first."""
-        statement = _jobs_of(user_id).where(*_conditions(which))
+        statement = EXPORTS.where(Job.user_id == user_id, *_conditions(which))
         if after is not None:
             statement = statement.where(tuple_(Job.created_at, Job.id) < tuple_(*after))
         statement = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-        with self._transaction() as session:
-            return list(skip_malformed((row[0].id, partial(_job, row)) for row in session.execute(statement)))
+        with self._statement() as connection:
+            rows = connection.execute(statement).all()
+        return list(skip_malformed((row.id, partial(_job, row)) for row in rows))
 
     def queue_position(self, job_id: JobId) -> int:
         """The position of this export in the queue as it is now."""
-        place = select(Job.turn, Job.created_at).where(Job.id == job_id).subquery()
-        before = tuple_(Job.turn, Job.created_at) < tuple_(place.c.turn, place.c.created_at)
-        statement = select(func.count()).select_from(Job).join(place, before).where(Job.status == Status.PENDING)
-        with self._transaction() as session:
-            return (session.scalar(statement) or 0) + 1
+        with self._statement() as connection:
+            return connection.execute(QUEUE_POSITION, {"of_job": job_id}).scalar_one()
 
     def cancel(self, user_id: UserId, job_id: JobId) -> ExportJob | None:
         """Pending or running becomes cancelled."""
@@ -148,17 +185,17 @@ class PostgresOwnerJobs(Transactions):
     def record_download(self, job_id: JobId, first_byte: int, byte_count: int, *, by_link: bool) -> None:
         """Record that a transfer begins."""
         values = {"job_id": job_id, "first_byte": first_byte, "byte_count": byte_count, "by_link": by_link}
-        with self._transaction() as session:
-            session.execute(insert(Download).values(values))
+        with self._statement() as connection:
+            connection.execute(insert(Download), values)
 
     def _change(
         self, user_id: UserId, job_id: JobId, transition: Callable[[ColumnElement[bool]], Update]
     ) -> ExportJob | None:
         """Make a transition if the export is in a state that allows it. Returns the export as it then is."""
-        with self._transaction("owner", user_id) as session:
-            session.execute(transition(and_(Job.id == job_id, Job.user_id == user_id)))
-            found = session.execute(_jobs_of(user_id).where(Job.id == job_id)).one_or_none()
-            return None if found is None else _job(found)
+        with self._transaction("owner", user_id) as connection:
+            connection.execute(transition(and_(Job.id == job_id, Job.user_id == user_id)))
+            row = connection.execute(FIND, {"of_user": user_id, "of_job": job_id}).one_or_none()
+        return None if row is None else _job(row)
 
 
 def key_lock(user_id: UserId, idempotency_key: IdempotencyKey) -> int:
@@ -166,21 +203,8 @@ def key_lock(user_id: UserId, idempotency_key: IdempotencyKey) -> int:
     return int.from_bytes(hashlib.sha256(user_id.bytes + idempotency_key.key_digest).digest()[:8], signed=True)
 
 
-def _jobs_of(user_id: UserId) -> Select[Job, bool, bool]:
-    return select(Job, PAST, LEASED).where(Job.user_id == user_id)
-
-
-def _job(row: Row[Job, bool, bool]) -> ExportJob:
-    job, past, leased = row
-    return job_from_row(job, past=past, leased=leased)
-
-
-def _count(session: Session, user_id: UserId, max_unfinished: int) -> None:
-    """Serialise the creation of the user's exports. Raises TooManyExports when too many are unfinished."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(user_id), 0))))
-    live = select(func.count()).where(Job.user_id == user_id, Job.status.in_(LIVE))
-    if (session.scalar(live) or 0) >= max_unfinished:
-        raise TooManyExports
+def _job(row: Row[*tuple[Any, ...]]) -> ExportJob:
+    return job_from_row(row, past=row.past, leased=row.leased)
 
 
 def _conditions(which: ExportFilter) -> Iterator[ColumnElement[bool]]:

@@ -13,13 +13,13 @@ the export.
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_, update
 
 from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Job
 from analytics_exports.database.notifications import PENDING
-from analytics_exports.domain.access import UserId
 from analytics_exports.domain.export import JobId, Launch, Status
 from analytics_exports.reconnecting import retry_while_away
 
@@ -35,7 +35,7 @@ LEASE_PENDING = text("""
 """)
 
 
-def next_turn(user_id: UserId) -> ColumnElement[int]:
+def next_turn(user_id: ColumnElement[UUID]) -> ColumnElement[int]:
     """SQL for the turn of a new export of this user."""
     waiting = select(func.min(Job.turn)).where(Job.status == Status.PENDING, Job.attempt == 0)
     begun = select(func.max(Job.turn)).where(Job.started_at.is_not(None))
@@ -53,11 +53,11 @@ class PostgresQueue(Transactions):
         rows: list[Row[Any]] = []
 
         def lease() -> list[Row[Any]]:
-            """An attempt that reached its commit may have succeeded: then its leases are ours."""
+            """A try whose rows arrived may have been committed: then its leases are ours. So it is a transaction."""
             if rows and (kept := self._still_leased(rows)):
                 return kept
-            with self._transaction() as session:
-                rows[:] = session.execute(LEASE_PENDING, {"limit": limit, "hold": ttl})
+            with self._transaction() as connection:
+                rows[:] = connection.execute(LEASE_PENDING, {"limit": limit, "hold": ttl})
             return rows
 
         found = sorted(retry_while_away(self.retry_seconds, lease), key=lambda row: (row.turn, row.created_at, row.id))
@@ -66,20 +66,19 @@ class PostgresQueue(Transactions):
     def _still_leased(self, rows: Collection[Row[Any]]) -> list[Row[Any]]:
         """Those of ``rows`` whose lease is the one in the table."""
         same = tuple_(Job.id, Job.launches).in_([(row.id, row.launches) for row in rows])
-        with self._transaction() as session:
-            ids = set(session.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
+        with self._statement() as connection:
+            ids = set(connection.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
         return [row for row in rows if row.id in ids]
 
     def unlease(self, launches: Collection[Launch]) -> None:
         """Return these leases; exports that were claimed, or leased anew, stay as they are."""
         held = tuple_(Job.id, Job.launches).in_([(launch.job_id, launch.number) for launch in launches])
-        with self._transaction() as session:
-            back = update(Job).where(held, Job.status == Status.PENDING).values(launch_after=func.now())
-            session.execute(back)
-            session.execute(select(func.pg_notify(PENDING, "")))
+        with self._transaction() as connection:
+            connection.execute(update(Job).where(held, Job.status == Status.PENDING).values(launch_after=func.now()))
+            connection.execute(select(func.pg_notify(PENDING, "")))
 
     def started_since(self, age: timedelta) -> bool:
         """Whether runs still start exports."""
         lately = select(Job.id).where(Job.status == Status.RUNNING, Job.started_at > func.now() - age)
-        with self._transaction() as session:
-            return bool(session.scalar(select(lately.exists())))
+        with self._statement() as connection:
+            return bool(connection.scalar(select(lately.exists())))

@@ -6,11 +6,28 @@ times are on the database's clock.
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Update, and_, case, func, literal, null, or_, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Interval,
+    Text,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    column,
+    func,
+    literal,
+    null,
+    or_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics_exports.database.models import Job
-from analytics_exports.domain.artifact import Artifact
-from analytics_exports.domain.export import NEXT, TRANSIENT_RETRY_PERIOD, Claim, Failure, JobId, Status
+from analytics_exports.domain.export import NEXT, TRANSIENT_RETRY_PERIOD, Claim, Failure, Status
 
 FIRST_RETRY, MAX_RETRY = timedelta(seconds=2), timedelta(seconds=30)
 """Wait before the second attempt; doubled for each further one, up to the second value."""
@@ -20,6 +37,12 @@ JITTER = 0.5
 
 REPLACEMENT = "replacement"
 """Key in ``metadata``: the facts of a file that is replacing another at this moment."""
+
+NOT_FLUSHED = func.set_config("synchronous_commit", "off", True)  # noqa: FBT003 - local to the transaction
+"""Selected by a transaction whose effect may be lost when PostgreSQL crashes: its commit does not wait for the disk.
+
+Whatever commits after it and waits makes it durable too, because PostgreSQL writes its log in order.
+"""
 
 
 def may_become(status: Status) -> ColumnElement[bool]:
@@ -32,28 +55,39 @@ def lease_is_over() -> ColumnElement[bool]:
     return or_(Job.lease_until.is_(None), Job.lease_until < func.now())
 
 
-def is_current(claim: Claim) -> ColumnElement[bool]:
+def is_current(job_id: object, attempt: object, token: object) -> ColumnElement[bool]:
     """The row of a claim, provided the claim is the current one and has not ended."""
     return and_(
-        Job.id == claim.job_id,
-        Job.attempt == claim.attempt,
-        Job.worker_token == claim.token,
+        Job.id == job_id,
+        Job.attempt == attempt,
+        Job.worker_token == token,
         Job.status.in_((Status.RUNNING, Status.COMPLETED)),
         Job.lease_until.is_not(None),
     )
 
 
-def claim_attempt(job_id: JobId, run_id: str, lease: timedelta, token: str, *, remake: bool) -> Update:
+IS_CURRENT = is_current(bindparam("of_job"), bindparam("of_attempt"), bindparam("of_token"))
+"""The row of the claim that ``parameters`` name."""
+
+
+def parameters(claim: Claim) -> dict[str, object]:
+    """The parameters of ``IS_CURRENT``."""
+    return {"of_job": claim.job_id, "of_attempt": claim.attempt, "of_token": claim.token}
+
+
+def claim_attempt() -> Update:
     """Pending becomes running. Idempotent: an earlier try may have stored the token already.
 
-    Args:
-        remake: Whether a completed export may be claimed too; it stays completed.
+    Parameters of the statement: ``of_job``, ``of_token``, ``run_id``, ``lease``, and ``remake``, whether a completed
+    export may be claimed too; it stays completed.
     """
+    token, lease = bindparam("of_token", type_=Text), bindparam("lease", type_=Interval)
+    remake, run_id = bindparam("remake", type_=Boolean), bindparam("run_id", type_=Text)
     may_start = may_become(Status.RUNNING)
-    again = and_(literal(remake), Job.status == Status.COMPLETED, Job.expires_at > func.now(), lease_is_over())
+    again = and_(remake, Job.status == Status.COMPLETED, Job.expires_at > func.now(), lease_is_over())
     already_claimed = and_(Job.worker_token == token, Job.status.in_((Status.RUNNING, Status.COMPLETED)))
     return _update(
-        and_(Job.id == job_id, or_(may_start, again, already_claimed)),
+        and_(Job.id == bindparam("of_job"), or_(may_start, again, already_claimed)),
         status=case((may_start, Status.RUNNING.value), else_=Job.status),
         attempt=Job.attempt + case((already_claimed, 0), else_=1),
         dagster_run_id=run_id,
@@ -66,12 +100,19 @@ def claim_attempt(job_id: JobId, run_id: str, lease: timedelta, token: str, *, r
     )
 
 
-def complete(claim: Claim, artifact: Artifact, retention: timedelta) -> Update:
-    """Running becomes completed. A file that was made again keeps its expiry time."""
-    expires_at = func.coalesce(Job.expires_at, func.now() + retention)
-    facts = Job.details.op("-")("progress").op("-")(REPLACEMENT).concat(artifact.to_plain())
+def complete() -> Update:
+    """Running becomes completed, for any number of exports. A file that was made again keeps its expiry time.
+
+    Parameters of the statement: ``retention``, and ``published``, a list of objects with ``job_id``, ``attempt``,
+    ``token`` and ``artifact``.
+    """
+    row = column("job_id", Uuid), column("attempt", BigInteger), column("token", Text), column("artifact", JSONB)
+    rows = func.jsonb_to_recordset(bindparam("published", type_=JSONB)).table_valued(*row)
+    published = rows.render_derived(name="published", with_types=True).c
+    expires_at = func.coalesce(Job.expires_at, func.now() + bindparam("retention", type_=Interval))
+    facts = Job.details.op("-")("progress").op("-")(REPLACEMENT).concat(published.artifact)
     return _update(
-        is_current(claim),
+        is_current(published.job_id, published.attempt, published.token),
         status=Status.COMPLETED.value,
         completed_at=func.coalesce(Job.completed_at, func.now()),
         expires_at=expires_at,
@@ -101,9 +142,9 @@ def end_attempt(which: ColumnElement[bool], failure: Failure, max_attempts: int)
     )
 
 
-def keep_old_file(claim: Claim) -> Update:
-    """End an attempt at an export that has a file: it stays completed."""
-    which = and_(is_current(claim), Job.status == Status.COMPLETED)
+def keep_old_file() -> Update:
+    """End an attempt, that of ``IS_CURRENT``, at an export that has a file: it stays completed."""
+    which = and_(IS_CURRENT, Job.status == Status.COMPLETED)
     return _update(which, lease_until=null(), details=Job.details.op("-")(REPLACEMENT))
 
 

@@ -8,19 +8,50 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Update, and_, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Interval, and_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics_exports.database import transitions
 from analytics_exports.database.codec import job_from_row
 from analytics_exports.database.models import Job
 from analytics_exports.database.queue import PostgresQueue
-from analytics_exports.database.transitions import REPLACEMENT, is_current
+from analytics_exports.database.transitions import IS_CURRENT, NOT_FLUSHED, REPLACEMENT, parameters
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, InternalFailure
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId
 from analytics_exports.reconnecting import retry_while_away, unavailable_when_away
+
+BY_ID = select(Job).where(Job.id == bindparam("of_job"))
+CLAIM = transitions.claim_attempt().returning(Job, NOT_FLUSHED)
+RENEW = (
+    update(Job)
+    .where(IS_CURRENT)
+    .values(
+        {
+            Job.lease_until: func.now() + bindparam("lease", type_=Interval),
+            Job.details: Job.details.concat(func.jsonb_build_object("progress", bindparam("progress", type_=JSONB))),
+        }
+    )
+    .returning(Job.id, NOT_FLUSHED)
+)
+LOCK = select(Job.id, NOT_FLUSHED).where(IS_CURRENT, Job.lease_until > func.now()).with_for_update()
+CONFIRM = select(Job.id).where(IS_CURRENT)
+NOTE_REPLACEMENT = (
+    update(Job)
+    .where(IS_CURRENT)
+    .values({Job.details: Job.details.concat(func.jsonb_build_object(REPLACEMENT, bindparam("facts", type_=JSONB)))})
+    .returning(Job.id)
+)
+REPLACE = (
+    update(Job)
+    .where(and_(IS_CURRENT, Job.details.has_key(REPLACEMENT)))
+    .values({Job.details: Job.details.op("-")(REPLACEMENT).concat(Job.details[REPLACEMENT])})
+)
+"""Replaces the facts of the old file by the stored ones of the new file."""
+
+KEEP_OLD_FILE = transitions.keep_old_file().returning(Job.id)
 
 
 class PostgresWorkerJobs(PostgresQueue):
@@ -28,33 +59,30 @@ class PostgresWorkerJobs(PostgresQueue):
 
     def load(self, job_id: JobId) -> ExportJob | None:
         """An export of any user."""
-        with self._transaction() as session:
-            row = session.get(Job, job_id)
-            return None if row is None else job_from_row(row)
+        with self._statement() as connection:
+            row = connection.execute(BY_ID, {"of_job": job_id}).one_or_none()
+        return None if row is None else job_from_row(row)
 
     def claim(self, job_id: JobId, run_id: str, lease: timedelta, *, remake: bool = False) -> tuple[ExportJob, Claim]:
         """Claim a pending export, or a completed one that is to be made again."""
-        token = secrets.token_urlsafe(16)
-        return retry_while_away(self.retry_seconds, self._claim, job_id, run_id, lease, token, remake=remake)
+        wanted = {"run_id": run_id, "lease": lease, "remake": remake, "of_token": secrets.token_urlsafe(16)}
+        return retry_while_away(self.retry_seconds, self._claim, job_id, wanted)
 
-    def _claim(
-        self, job_id: JobId, run_id: str, lease: timedelta, token: str, *, remake: bool
-    ) -> tuple[ExportJob, Claim]:
-        statement = transitions.claim_attempt(job_id, run_id, lease, token, remake=remake)
-        with self._transaction() as session:
-            row = session.scalars(statement.returning(Job)).one_or_none()
+    def _claim(self, job_id: JobId, wanted: Mapping[str, Any]) -> tuple[ExportJob, Claim]:
+        with self._statement() as connection:
+            row = connection.execute(CLAIM, {"of_job": job_id, **wanted}).one_or_none()
             if row is None:
                 raise ClaimLost
             with suppress(KeyError, TypeError, ValueError):
-                return job_from_row(row), Claim(job_id, row.attempt, token)
-            session.execute(transitions.end_attempt(Job.id == job_id, Failure.of(InternalFailure), 0))
+                return job_from_row(row), Claim(job_id, row.attempt, wanted["of_token"])
+            connection.execute(transitions.end_attempt(Job.id == job_id, Failure.of(InternalFailure), 0))
         raise InternalFailure
 
     def renew(self, claim: Claim, lease: timedelta, progress: Mapping[str, object]) -> bool:
         """Extend the lease and store progress."""
-        values = {Job.lease_until: func.now() + lease, Job.details: Job.details.concat({"progress": dict(progress)})}
-        with self._transaction() as session:
-            return session.scalar(update(Job).where(is_current(claim)).values(values).returning(Job.id)) is not None
+        with self._statement() as connection:
+            values = {**parameters(claim), "lease": lease, "progress": dict(progress)}
+            return connection.execute(RENEW, values).one_or_none() is not None
 
     @contextmanager
     def publishing(self, claim: Claim, replacement: Artifact | None = None) -> Iterator[None]:
@@ -68,51 +96,42 @@ class PostgresWorkerJobs(PostgresQueue):
         """
         if replacement is not None:
             retry_while_away(self.retry_seconds, self._note_replacement, claim, replacement)
-        with retry_while_away(self.retry_seconds, self._locked, claim) as session:
+        with retry_while_away(self.retry_seconds, self._locked, claim) as connection:
             yield
             try:
                 with unavailable_when_away():
                     if replacement is not None:
-                        session.execute(_replace(claim))
-                    session.commit()
+                        connection.execute(REPLACE, parameters(claim))
+                    connection.commit()
             except DatabaseUnavailable:
                 retry_while_away(self.retry_seconds, self._confirm, claim)
 
     def _note_replacement(self, claim: Claim, replacement: Artifact) -> None:
         """Store the facts of the file that is about to be published. Raises ClaimLost."""
-        noted = Job.details.concat({REPLACEMENT: replacement.to_plain()})
-        with self._transaction() as session:
-            noting = update(Job).where(is_current(claim)).values({Job.details: noted}).returning(Job.id)
-            if session.scalar(noting) is None:
+        with self._statement() as connection:
+            noted = connection.execute(NOTE_REPLACEMENT, {**parameters(claim), "facts": replacement.to_plain()})
+            if noted.one_or_none() is None:
                 raise ClaimLost
 
-    def _locked(self, claim: Claim) -> Session:
-        """A session that has locked the row of the claim. Raises ClaimLost."""
-        held = select(Job.id).where(is_current(claim), Job.lease_until > func.now()).with_for_update()
+    def _locked(self, claim: Claim) -> Connection:
+        """A connection whose transaction has locked the row of the claim. Raises ClaimLost."""
         with ExitStack() as unless_it_holds, unavailable_when_away():
-            session = unless_it_holds.enter_context(Session(self._engine))
-            if session.scalar(held) is None:
+            connection = unless_it_holds.enter_context(self._engine.connect())
+            if connection.execute(LOCK, parameters(claim)).one_or_none() is None:
                 raise ClaimLost
             unless_it_holds.pop_all()
-        return session
+        return connection
 
     def _confirm(self, claim: Claim) -> None:
         """Raise ClaimLost unless the claim is the current one."""
-        with self._transaction() as session:
-            if session.scalar(select(Job.id).where(is_current(claim))) is None:
+        with self._statement() as connection:
+            if connection.execute(CONFIRM, parameters(claim)).one_or_none() is None:
                 raise ClaimLost
 
     def fail_attempt(self, claim: Claim, failure: Failure, max_attempts: int) -> bool:
         """End an attempt. A completed export that was being made again stays completed."""
-        with self._transaction() as session:
-            if session.scalar(transitions.keep_old_file(claim).returning(Job.id)) is not None:
+        with self._transaction() as connection:
+            if connection.scalar(KEEP_OLD_FILE, parameters(claim)) is not None:
                 return True
-            ended = transitions.end_attempt(is_current(claim), failure, max_attempts)
-            return session.scalar(ended.returning(Job.id)) is not None
-
-
-def _replace(claim: Claim) -> Update:
-    """Replace the facts of the old file by the stored ones of the new file."""
-    facts = Job.details.op("-")(REPLACEMENT).concat(Job.details[REPLACEMENT])
-    noted = and_(is_current(claim), Job.details.has_key(REPLACEMENT))
-    return update(Job).where(noted).values({Job.details: facts}).execution_options(synchronize_session=False)
+            ended = transitions.end_attempt(IS_CURRENT, failure, max_attempts).returning(Job.id)
+            return connection.scalar(ended, parameters(claim)) is not None

@@ -31,6 +31,8 @@ IN_PROGRESS = [status.value for status in NOT_FINISHED_STATUSES]
 SENSORS = "SENSOR"
 """Dagster's name of the daemon that runs sensors."""
 
+ADD_PARTITION = insert(DynamicPartitionsTable).on_conflict_do_nothing()
+
 SILENCE = timedelta(minutes=2)
 """How long the daemon may be silent; it reports every 30 seconds."""
 
@@ -63,7 +65,7 @@ class DagsterGateway:
         rows = [{"partitions_def_name": PARTITIONS, "partition": str(job_id)} for job_id in job_ids]
         if rows:
             with self._storage() as connection:
-                connection.execute(insert(DynamicPartitionsTable).values(rows).on_conflict_do_nothing())
+                connection.execute(ADD_PARTITION, rows)
 
     def delete_history(self, job_ids: Collection[JobId]) -> None:
         """Remove the partitions of these exports with their history."""

@@ -133,6 +133,9 @@ class MaintenanceJobs(AttemptJobs, Protocol):
     def complete(self, claim: Claim, artifact: Artifact, retention: timedelta) -> bool:
         """Running becomes completed; ``False`` when the claim is not the current one. Idempotent."""
 
+    def complete_all(self, published: Mapping[Claim, Artifact], retention: timedelta) -> Collection[JobId]:
+        """``complete`` several exports in one transaction: all, or none if it raises. Returns those that completed."""
+
     def fail_run(self, run_id: str, failure: Failure, max_attempts: int) -> Collection[JobId]:
         """End the attempts that an unsuccessfully ended run still holds, as ``fail_attempt``. Returns their exports."""
 

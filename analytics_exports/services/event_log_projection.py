@@ -1,14 +1,17 @@
 """Projects Dagster's event log onto the jobs table: completes exports, or moves them on to their next attempt.
 
-The projection has a stored cursor; it is idempotent, resumable, and safe to run in several processes at once. Expired
-leases are handled after it in the same pass, so that an export that was published while no projection ran is completed
-and not made again. An event that cannot be applied is recorded, counted and retried later; it does not block others.
+The projection has a stored cursor; it is idempotent, resumable, and safe to run in several processes at once.
+Publications that follow one another are applied in one transaction. A whole pass handles expired leases afterwards, so
+that an export that was published while no projection ran is completed and not made again. An event that cannot be
+applied is recorded, counted and retried later; it does not block others.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 
 from analytics_exports.domain.errors import RunCancelled, StorageUnavailable, WorkerLost
 from analytics_exports.domain.export import LIVE, Claim, Failure, JobId, Status
@@ -45,14 +48,30 @@ class EventLogProjection:
         Raises:
             DatabaseUnavailable: PostgreSQL is away; the next pass resumes where this one stopped.
         """
-        position = self.jobs.read_cursor(CURSOR_NAME)
-        while page := self.orchestrator.events(position, PAGE):
-            for logged in page:
-                self._apply(logged)
-            position = page[-1].position
-            self.jobs.advance_cursor(CURSOR_NAME, position)
+        self.apply_new()
         self._retry_skipped()
         self._reap()
+
+    def apply_new(self) -> None:
+        """Apply all events since the last pass. Raises DatabaseUnavailable, as ``catch_up``."""
+        position, full = self.jobs.read_cursor(CURSOR_NAME), True
+        while full and (page := self.orchestrator.events(position, PAGE)):
+            for published, group in groupby(page, key=_is_publication):
+                for logged in self._complete_together(list(group)) if published else group:
+                    self._apply(logged)
+            position, full = page[-1].position, len(page) == PAGE
+            self.jobs.advance_cursor(CURSOR_NAME, position)
+
+    def _complete_together(self, publications: Sequence[LoggedEvent]) -> Sequence[LoggedEvent]:
+        """Complete these exports in one transaction. Returns those that have to be looked at one by one."""
+        events = [logged.event for logged in publications if isinstance(logged.event, Materialised)]
+        try:
+            completed = self.jobs.complete_all({event.claim: event.artifact for event in events}, self.retention)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the others
+            logger.warning("Exports could not be completed together (%s)", type(error).__qualname__)
+            return publications
+        pairs = zip(publications, events, strict=True)
+        return [logged for logged, event in pairs if event.claim.job_id not in completed]
 
     def _apply(self, logged: LoggedEvent) -> bool:
         """Apply an event. Returns whether that was possible; otherwise it is skipped and does not block others."""
@@ -110,3 +129,7 @@ class EventLogProjection:
         if job is not None and job.status not in {*LIVE, Status.COMPLETED}:
             with suppress(StorageUnavailable):  # the sweep removes it later
                 self.artifacts.remove(artifact_key(job))
+
+
+def _is_publication(logged: LoggedEvent) -> bool:
+    return logged.problem is None and isinstance(logged.event, Materialised)

@@ -76,7 +76,7 @@ class TestJobs:
 
     def test_who_claims_has_the_claim(self, proxy: LossyProxy, store: PostgresJobStore, owner: Principal) -> None:
         job_id = self.pending(store, owner)
-        proxy.lose("COMMIT")
+        proxy.lose("UPDATE jobs")
         _, claim = store.claim(job_id, "run", LEASE)
 
         assert proxy.lost == 1

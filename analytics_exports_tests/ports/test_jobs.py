@@ -244,6 +244,25 @@ def test_completion_happens_once_and_for_the_current_claim(harness: JobStoreHarn
     assert not harness.store.complete(claim, factories.artifact(row_count=9), DAY)
 
 
+def test_several_exports_are_completed_at_once_and_those_of_other_claims_are_not(harness: JobStoreHarness) -> None:
+    first, second, third = (harness.running() for _ in range(3))
+    published = {
+        first: factories.artifact(row_count=1),
+        second: factories.artifact(row_count=2),
+        Claim(third.job_id, third.attempt, "another"): factories.artifact(),
+    }
+
+    assert set(harness.store.complete_all(published, DAY)) == {first.job_id, second.job_id}
+    jobs = [harness.store.load(claim.job_id) for claim in (first, second, third)]
+    assert [job and job.artifact for job in jobs] == [
+        factories.artifact(row_count=1),
+        factories.artifact(row_count=2),
+        None,
+    ]
+    assert not harness.store.complete_all(published, DAY)
+    assert not harness.store.complete_all({}, DAY)
+
+
 def test_a_published_file_completes_its_export_after_the_lease(harness: JobStoreHarness) -> None:
     claim = harness.running()
     harness.pass_time(100)

@@ -190,6 +190,27 @@ def test_an_event_that_the_tables_do_not_take_is_in_nobodys_way(
     assert adapters.jobs.count_skipped_events() == 1
 
 
+def test_of_several_publications_in_a_row_all_are_completed_but_the_one_that_the_table_does_not_take(
+    adapters: FakeAdapters, projection: EventLogProjection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, poisoned, last = (adapters.running() for _ in range(3))
+    usual = adapters.jobs.complete
+
+    def complete(claim: Claim, *arguments: Any) -> bool:
+        if claim == poisoned:
+            raise ArithmeticError
+        return usual(claim, *arguments)
+
+    monkeypatch.setattr(adapters.jobs, "complete", complete)
+    keys = [adapters.publish(claim) for claim in (first, poisoned, last)]
+    projection.catch_up()
+
+    statuses = [adapters.status(claim.job_id) for claim in (first, poisoned, last)]
+    assert statuses == [Status.COMPLETED, Status.RUNNING, Status.COMPLETED]
+    assert adapters.artifacts.files.keys() == set(keys)
+    assert adapters.jobs.count_skipped_events() == 1
+
+
 def test_a_skipped_event_that_dagster_has_deleted_is_forgotten(
     adapters: FakeAdapters, projection: EventLogProjection
 ) -> None:
