@@ -52,13 +52,6 @@ class FormulaGuard:
         self._names = [field.name for field in fields if is_free_text(field)]
         self._warnings = warnings
 
-    def escape(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """``rows`` with an apostrophe before each text that starts like a formula."""
-        found = self.find(rows)
-        return rows.with_columns(
-            pl.when(starts_like_formula(name)).then("'" + pl.col(name)).otherwise(name).alias(name) for name in found
-        )
-
     def find(self, rows: pl.DataFrame) -> list[str]:
         """The columns with such text. Adds warnings."""
         if not self._names:
@@ -79,3 +72,8 @@ class FormulaGuard:
 def starts_like_formula(name: str) -> pl.Expr:
     """Whether a text starts like a formula."""
     return pl.col(name).str.head(1).is_in(TRIGGERS)
+
+
+def escaped(name: str) -> pl.Expr:
+    """The texts of a column, with an apostrophe before each that starts like a formula."""
+    return pl.when(starts_like_formula(name)).then("'" + pl.col(name)).otherwise(name).alias(name)

@@ -6,6 +6,7 @@ TIMESTAMPTZ ``Z`` or an offset. A fraction has three, six or nine digits, or is 
 Times of day go up to ``24:00:00``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,21 +37,24 @@ class TimeStyle:
         timestamp: Format of TIMESTAMP, and of the local part of TIMESTAMPTZ.
         timezone: IANA name of the zone in which TIMESTAMPTZ is written.
         offset: Whether TIMESTAMPTZ includes its offset from UTC.
+        ordinary: Whether all values are known to be ``are_ordinary``; they are formatted several times faster.
     """
 
     date: str = "%Y-%m-%d"
     timestamp: str = "%Y-%m-%dT%H:%M:%S%.f"
     timezone: str = "UTC"
     offset: bool = True
+    ordinary: bool = False
 
     def text(self, value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         """``value``, of a temporal type, as text."""
+        formatted = _formatted_plainly if self.ordinary else _formatted
         if isinstance(dtype, pl.Date):
-            return _formatted(value, dtype, self.date)
+            return formatted(value, dtype, self.date, None)
         if not isinstance(dtype, pl.Datetime):
             return _time_of_day(value, cast("pl.Duration", dtype))
         zone = None if dtype.time_zone in (None, self.timezone) else self.timezone
-        return _formatted(value, dtype, self.timestamp + self._suffix(dtype), zone)
+        return formatted(value, dtype, self.timestamp + self._suffix(dtype), zone)
 
     def _suffix(self, dtype: pl.Datetime) -> str:
         if dtype.time_zone is None or not self.offset:
@@ -61,18 +65,33 @@ class TimeStyle:
 ISO = TimeStyle()
 
 
+def are_ordinary(columns: Iterable[pl.Series]) -> bool:
+    """Whether Polars can format all dates and timestamps of these columns: none is infinite or too far from 1970."""
+    return all(isinstance(column.dtype, pl.Duration) or _within_limits(column) for column in columns)
+
+
+def _within_limits(column: pl.Series) -> bool:
+    numbers, limit = column.to_physical(), _limit(cast("pl.Date | pl.Datetime", column.dtype))
+    low, high = cast("int | None", numbers.min()), cast("int | None", numbers.max())
+    return low is None or high is None or (low >= -limit and high <= limit)
+
+
 def _time_of_day(value: pl.Expr, dtype: pl.Duration) -> pl.Expr:
     number, day = value.to_physical(), DAY_UNITS[dtype.time_unit]
     named = (number * (DAY_UNITS["ns"] // day)).cast(pl.Time, strict=False).dt.strftime("%H:%M:%S%.f")
     return pl.when(number == day).then(pl.lit("24:00:00")).otherwise(named)
 
 
-def _formatted(value: pl.Expr, dtype: pl.Date | pl.Datetime, format: str, zone: str | None = None) -> pl.Expr:
-    """``value`` in this format, in the time zone ``zone`` if one is given."""
-    number, infinity = value.to_physical(), 2**63 - 1 if isinstance(dtype, pl.Datetime) else 2**31 - 1
-    limit = min(_DAYS * _day(dtype), infinity - 1)
+def _formatted_plainly(value: pl.Expr, _: pl.Date | pl.Datetime, format: str, zone: str | None) -> pl.Expr:
+    """Ordinary values in this format, in the time zone ``zone`` if one is given."""
+    return _zoned(value, zone).dt.strftime(format)
+
+
+def _formatted(value: pl.Expr, dtype: pl.Date | pl.Datetime, format: str, zone: str | None) -> pl.Expr:
+    """Any values in this format, in the time zone ``zone`` if one is given."""
+    number, infinity, limit = value.to_physical(), _infinity(dtype), _limit(dtype)
     near = number.is_between(-limit, limit)
-    text = _zoned(pl.when(near).then(value), zone).dt.strftime(format)
+    text = _formatted_plainly(pl.when(near).then(value), dtype, format, zone)
     if limit < infinity - 1:
         text = pl.when(near).then(text).otherwise(_far(pl.when(~near).then(number), dtype, format, zone))
     infinite = pl.when(number >= infinity).then(pl.lit("infinity")).when(number <= -infinity).then(pl.lit("-infinity"))
@@ -87,6 +106,16 @@ def _far(number: pl.Expr, dtype: pl.Date | pl.Datetime, format: str, zone: str |
     spelled = pl.when(year > 0).then(pl.lit("+")).otherwise(pl.lit("")) + year.cast(pl.String)
     text = moment.dt.strftime(format.replace("%F", "%Y-%m-%d").replace("%Y", _YEAR))
     return text.str.replace_all(_YEAR, spelled.fill_null(""), literal=True)
+
+
+def _infinity(dtype: pl.Date | pl.Datetime) -> int:
+    """The stored number of DuckDB's ``infinity``."""
+    return 2**63 - 1 if isinstance(dtype, pl.Datetime) else 2**31 - 1
+
+
+def _limit(dtype: pl.Date | pl.Datetime) -> int:
+    """The largest stored number that Polars can format."""
+    return min(_DAYS * _day(dtype), _infinity(dtype) - 1)
 
 
 def _day(dtype: pl.Date | pl.Datetime) -> int:

@@ -44,6 +44,7 @@ class Compiler:
     """The queries for one selection of one owner.
 
     Attributes:
+        relation: The table.
         columns: The columns that are read, in order, with DuckDB's type names.
         keys: The sort keys of the rows.
     """
@@ -63,6 +64,7 @@ class Compiler:
         if not known.keys() >= {*names, dataset.owner_column}:
             raise DatasetChanged
         types = {name: column.parsed_type for name, column in known.items()}
+        self.relation = dataset.relation
         self.columns = tuple(known[name] for name in names)
         self.keys = sort_keys(dataset, types, names)
         self._hashed = dataset.filters.date_column is None and not dataset.unique_key

@@ -28,6 +28,7 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.warehouse.compiler import Query
 from analytics_exports.warehouse.identifiers import quote, table_name
+from analytics_exports.warehouse.ranges import RANGE_ROWS
 from analytics_exports.warehouse.sources import Version
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ logger = logging.getLogger(__name__)
 INTERRUPTED = "Query interrupted"
 """DuckDB's message when a signal handler raised an exception."""
 
+_STORED_ROWS = """
+    SELECT estimated_size FROM duckdb_tables()
+    WHERE lower(database_name) = lower($database) AND lower(schema_name) = lower($schema)
+      AND lower(table_name) = lower($name)
+"""
 _COLLATED = re.compile(r'"?c(\d+)"? VARCHAR COLLATE "?([\w.]+)"?')
 _SCRATCH = "collated_columns"
 
@@ -92,12 +98,24 @@ class DuckDBSession:
         """All rows of a query with a small result."""
         return self._relation(query).fetchall()
 
-    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks of a table; none where it has no blocks."""
+    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:
+        """The rows of a query about the blocks of a table; none where it has no blocks, or less than one range."""
+        if self._stored_rows(relation) <= RANGE_ROWS:
+            return []
         try:
             return self.fetch(query)
-        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none; a column may shadow rowid
+        except duckdb.ConversionException:  # a column may shadow rowid
             return []
+
+    def _stored_rows(self, relation: Relation) -> int:
+        """How many rows a table stores, whoever they belong to; 0 for a view. Read once for each version."""
+        key = f"stored rows of {table_name(relation)}"
+        if key not in self.metadata_cache:
+            place = {"database": relation.database, "schema": relation.schema, "name": relation.name}
+            found = self.fetch(Query(_STORED_ROWS, place))
+            self.metadata_cache[key] = found[0][0] if found else 0
+        rows: int = self.metadata_cache[key]
+        return rows
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
         """The rows of a query in batches of ``rows``."""

@@ -147,5 +147,5 @@ class SessionScan:
 
     def _queries(self) -> list[Query]:
         look = self._compiler.extents()
-        known = extents(self._connection.blocks(look), self._scope) if look else []
+        known = extents(self._connection.blocks(look, self._compiler.relation), self._scope) if look else []
         return [self._compiler.rows_within(part) for part in ranges(known)] or [self._compiler.rows()]

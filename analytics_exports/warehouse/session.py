@@ -40,8 +40,8 @@ class Session(Protocol):
     def fetch(self, query: Query) -> list[tuple[Any, ...]]:
         """All rows of a query with a small result."""
 
-    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks in which a table is stored; none where the engine reports none."""
+    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:
+        """The rows of a query about the blocks in which ``relation`` is stored; none unless they are worth a look."""
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
         """The rows of a query in batches of ``rows``, represented as ``frames`` defines."""

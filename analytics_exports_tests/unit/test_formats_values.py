@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 
 import openpyxl
 import polars as pl
@@ -20,7 +21,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
-from analytics_exports.encoding.times import DAY_UNITS, TimeStyle
+from analytics_exports.encoding.times import DAY_UNITS, TimeStyle, are_ordinary
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=8)
 FORMULAS = TEXTS | st.lists(st.sampled_from(["=1+1", "-5", "\uff0b1", "\t", "\0=", "'=1", "a=", " =1", ""]), min_size=1)
@@ -218,3 +219,32 @@ def test_dates_that_polars_cannot_format_stand_beside_those_that_it_can() -> Non
         "1970-01-01 01:00:00+01:00",
         "+264096-02-29 01:00:00+01:00",
     ]
+
+
+STORED = st.one_of(
+    st.none(),
+    st.integers(-(2**31) + 1, 2**31 - 1),
+    st.integers(-(2**63) + 1, 2**63 - 1),
+    st.sampled_from([bound + step for bound in (0, 95_000_000, 95_000_000 * DAY_UNITS["us"]) for step in (-1, 0, 1)]),
+)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"),
+    [(pl.Date(), 32), (pl.Datetime("ms"), 64), (pl.Datetime("us"), 64), (pl.Datetime("ns", "UTC"), 64)],
+    ids=["days", "milliseconds", "microseconds", "nanoseconds"],
+)
+@given(numbers=st.lists(STORED, min_size=1, max_size=5), zone=st.sampled_from(["UTC", "Pacific/Apia"]))
+def test_ordinary_dates_are_formatted_alike_with_and_without_knowing_it(
+    dtype: pl.DataType, bits: int, numbers: list[int | None], zone: str
+) -> None:
+    stored = [number for number in numbers if number is None or abs(number) < 2 ** (bits - 1)]
+    column = pl.Series("at", stored, pl.Int32 if bits == 32 else pl.Int64).cast(dtype)
+    style = TimeStyle(timezone=zone)
+    texts = pl.select(style.text(pl.lit(column), dtype)).to_series()
+
+    if are_ordinary([column]):
+        known = replace(style, ordinary=True)
+        assert pl.select(known.text(pl.lit(column), dtype)).to_series().equals(texts, null_equal=True)
+    else:
+        assert any(text.lstrip("-") == "infinity" or len(text.split("-")[-3]) > 5 for text in texts.drop_nulls())

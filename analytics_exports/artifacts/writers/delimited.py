@@ -4,7 +4,9 @@ Values that are not text are converted here; Polars quotes and writes. NULL is a
 text is ``""``. When NULL has a text of its own, every other text is quoted, so that the two can be distinguished.
 """
 
+import io
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, BinaryIO, Literal, Self
 
 import polars as pl
@@ -13,14 +15,15 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.cells import FormulaGuard, cell_text
+from analytics_exports.artifacts.cells import FormulaGuard, cell_text, escaped
 from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
+from analytics_exports.artifacts.layout import Field as LayoutField
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import DateFormat, Options, TimestampFormat, TimeZone
 from analytics_exports.artifacts.warning_collector import WarningCode, WarningCollector
 from analytics_exports.domain.formats import Format
-from analytics_exports.encoding.times import TimeStyle
+from analytics_exports.encoding.times import TEMPORAL, TimeStyle, are_ordinary
 
 _BOM = b"\xef\xbb\xbf"
 _SHEET_ROWS = 1_048_576
@@ -110,20 +113,25 @@ class CsvWriter:
     def __init__(self, file: BinaryIO, layout: Layout, options: Csv, warnings: WarningCollector) -> None:
         """Begin a file with its header; ``file`` is closed at the end."""
         self._file = file
+        self._options = options
         self._dialect = options.csv
+        self._fields = layout.fields
+        self._times = [field.name for field in layout.fields if isinstance(field.dtype, TEMPORAL)]
         self._warnings = warnings
         self._rows = 0
         self._guard = FormulaGuard(layout.fields if self._dialect.formula_guard else (), warnings)
-        self._cells = _cells(layout, options)
         if self._dialect.bom:
             file.write(_BOM)
         if self._dialect.header != "none":
-            self._write(pl.DataFrame({str(at): [name] for at, name in enumerate(self._header(layout))}))
+            file.write(_line(tuple(self._header(layout)), self._dialect))
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch."""
         self._rows += rows.height
-        self._write(self._guard.escape(rows).select(self._cells))
+        ordinary = are_ordinary(rows[name] for name in self._times)
+        guarded = {name: escaped(name) for name in self._guard.find(rows)}
+        cells = {**_cells(self._fields, self._options, ordinary=ordinary), **guarded}
+        _write(self._file, rows.select(cells.values()), self._dialect)
 
     def finish(self) -> None:
         """Flush the compression."""
@@ -137,27 +145,41 @@ class CsvWriter:
             names = [name.replace("_", " ").strip().capitalize() for name in names]
         return self._guard.escape_names(names) if self._dialect.formula_guard else names
 
-    def _write(self, cells: pl.DataFrame) -> None:
-        dialect = self._dialect
-        cells.write_csv(
-            self._file,
-            include_header=False,
-            separator=dialect.delimiter,
-            line_terminator=dialect.newline,
-            decimal_comma=dialect.decimal == ",",
-            null_value=dialect.null,
-            quote_style="non_numeric" if dialect.quote_all or dialect.null else "necessary",
-        )
+
+@lru_cache
+def _line(cells: tuple[str, ...], dialect: Dialect) -> bytes:
+    """One line of texts."""
+    line = io.BytesIO()
+    _write(line, pl.DataFrame({str(at): [cell] for at, cell in enumerate(cells)}), dialect)
+    return line.getvalue()
 
 
-def _cells(layout: Layout, options: Csv) -> list[pl.Expr]:
+def _write(file: BinaryIO, cells: pl.DataFrame, dialect: Dialect) -> None:
+    cells.write_csv(
+        file,
+        include_header=False,
+        separator=dialect.delimiter,
+        line_terminator=dialect.newline,
+        decimal_comma=dialect.decimal == ",",
+        null_value=dialect.null,
+        quote_style="non_numeric" if dialect.quote_all or dialect.null else "necessary",
+    )
+
+
+@lru_cache
+def _cells(fields: tuple[LayoutField, ...], options: Csv, *, ordinary: bool) -> Mapping[str, pl.Expr]:
+    """The cells of each column. Kept, because building them takes longer than writing a few hundred rows.
+
+    Args:
+        ordinary: Whether all dates and timestamps are (see ``encoding.times``).
+    """
     dialect = options.csv
-    style = TimeStyle(dialect.date_format, dialect.timestamp_format, options.timezone, dialect.offset)
-    cells = []
-    for field in layout.fields:
+    style = TimeStyle(dialect.date_format, dialect.timestamp_format, options.timezone, dialect.offset, ordinary)
+    cells: dict[str, pl.Expr] = {}
+    for field in fields:
         value = cell_text(field, style)
         if dialect.quote_all and (field.dtype.is_numeric() or isinstance(field.dtype, pl.Boolean)):
             value = value.cast(pl.String)
             value = value.str.replace(".", dialect.decimal, literal=True) if dialect.decimal != "." else value
-        cells.append(value.alias(field.name))
+        cells[field.name] = value.alias(field.name)
     return cells

@@ -1,5 +1,6 @@
 """NDJSON: one JSON object per line, UTF-8, values as ``encoding.json_values`` defines."""
 
+from functools import lru_cache
 from typing import BinaryIO
 
 import polars as pl
@@ -9,12 +10,13 @@ from typing_extensions import override
 from analytics_exports.artifacts import counting
 from analytics_exports.artifacts.compression import Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
+from analytics_exports.artifacts.layout import Field as LayoutField
 from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import TimeZone
 from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
 from analytics_exports.encoding.json_values import to_object
-from analytics_exports.encoding.times import TimeStyle
+from analytics_exports.encoding.times import TEMPORAL, TimeStyle, are_ordinary
 
 
 class Ndjson(FileFormat):
@@ -28,7 +30,7 @@ class Ndjson(FileFormat):
     @override
     def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
         """Begin a file; it has no header."""
-        return NdjsonWriter(compressing(file, self.compression), layout, TimeStyle(timezone=self.timezone))
+        return NdjsonWriter(compressing(file, self.compression), layout, self.timezone)
 
     @override
     def count(self, file: BinaryIO) -> int:
@@ -44,16 +46,31 @@ class Ndjson(FileFormat):
 class NdjsonWriter:
     """Writes rows as lines of JSON."""
 
-    def __init__(self, file: BinaryIO, layout: Layout, style: TimeStyle) -> None:
+    def __init__(self, file: BinaryIO, layout: Layout, timezone: str) -> None:
         """Begin a file; it is closed at the end."""
-        members = [(field.name, pl.col(field.name), field.dtype, field.type) for field in layout.fields]
-        self._line = to_object(members, style).alias("line")
+        self._fields = layout.fields
+        self._times = [field.name for field in layout.fields if isinstance(field.dtype, TEMPORAL)]
+        self._nested = any(field.dtype.is_nested() for field in layout.fields)
+        self._timezone = timezone
         self._file = file
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch."""
-        rows.select(self._line).write_csv(self._file, include_header=False, quote_style="never")
+        ordinary = not self._nested and are_ordinary(rows[name] for name in self._times)
+        line = _line(self._fields, self._timezone, ordinary=ordinary)
+        rows.select(line).write_csv(self._file, include_header=False, quote_style="never")
 
     def finish(self) -> None:
         """Flush the compression."""
         self._file.close()
+
+
+@lru_cache
+def _line(fields: tuple[LayoutField, ...], timezone: str, *, ordinary: bool) -> pl.Expr:
+    """A row as JSON. Kept, because building it takes longer than writing a few hundred rows.
+
+    Args:
+        ordinary: Whether all dates and timestamps are (see ``encoding.times``).
+    """
+    members = [(field.name, pl.col(field.name), field.dtype, field.type) for field in fields]
+    return to_object(members, TimeStyle(timezone=timezone, ordinary=ordinary)).alias("line")

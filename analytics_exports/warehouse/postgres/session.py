@@ -104,7 +104,7 @@ class PostgresSession:
             table = reader.read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
-    def blocks(self, query: Query) -> list[tuple[Any, ...]]:  # noqa: ARG002 - the server does not say
+    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:  # noqa: ARG002 - the server does not say
         """None: the server sorts by itself."""
         return []
 
