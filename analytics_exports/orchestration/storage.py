@@ -66,6 +66,11 @@ WRITER_LOCK = 0x5EED_E4B1
 
 WRITER_LOCK_SECONDS = 5
 
+BECOME_WRITER = text(f"""
+    SELECT set_config('lock_timeout', '{WRITER_LOCK_SECONDS}s', true), pg_advisory_xact_lock({WRITER_LOCK}),
+        set_config('lock_timeout', '0', true)
+""")
+
 SETUP_LOCK = WRITER_LOCK + 1
 """Key of the advisory lock that is held while Dagster's tables are created."""
 
@@ -234,10 +239,9 @@ class OrderedEventLog(PooledStorage, PostgresEventLogStorage):
         return self.connect()
 
     def _store(self, events: Sequence[EventLogEntry], store: Callable[[], None]) -> None:
-        logged = SqlEventLogStorageTable.c
-        same = and_(logged.run_id == events[0].run_id, logged.event == serialize_value(events[0]))
-
         def find() -> bool | None:
+            logged = SqlEventLogStorageTable.c
+            same = and_(logged.run_id == events[0].run_id, logged.event == serialize_value(events[0]))
             with self.connect() as connection:
                 return connection.scalar(select(literal(value=True)).where(select(logged.id).where(same).exists()))
 
@@ -256,9 +260,7 @@ def _lock_and_notify(connection: Connection) -> None:
     connection.execute(text(f"NOTIFY {EVENT_LOG_CHANNEL}"))
     try:
         with connection.begin_nested():
-            connection.execute(text(f"SET LOCAL lock_timeout = '{WRITER_LOCK_SECONDS}s'"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"))
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(BECOME_WRITER)
     except OperationalError as error:
         if connection_lost(error):
             raise

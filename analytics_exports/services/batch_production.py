@@ -62,17 +62,17 @@ class BatchProduction:
             self.queue.unlease(batch)
             return 0
         published: list[Published] = []
-        count, since = 0, time.monotonic()
+        count, first = 0, 0.0
         supply = self._supply(batch, signal)
         try:
             for job_id in supply:
                 if job_id is not None and (made := self._make(job_id, run_id)):
+                    first = first if published else time.monotonic()
                     published.append(made)
                     count += 1
-                now = time.monotonic()
-                if published and (job_id is None or len(published) >= RECORD_EXPORTS or now - since > RECORD_SECONDS):
+                if published and (job_id is None or _full(published, time.monotonic() - first)):
                     record(published)
-                    published, since = [], now
+                    published = []
         except (StorageFull, StorageUnavailable):
             logger.warning("no file can be written; the exports that are left wait")
         finally:
@@ -142,6 +142,11 @@ def _next(waiting: deque[Launch]) -> Launch | None:
         return waiting.popleft()
     except IndexError:
         return None
+
+
+def _full(published: Sequence[Published], seconds: float) -> bool:
+    """Whether to record these publications, the first of which is ``seconds`` old."""
+    return len(published) >= RECORD_EXPORTS or seconds > RECORD_SECONDS
 
 
 def _chunk_size(seconds: float) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import _GeneratorContextManager
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,7 @@ from analytics_exports.domain.dataset import Dataset, dataset_id
 from analytics_exports.domain.export import JobId, Launch, Status
 from analytics_exports.domain.selection import Selection
 from analytics_exports.services import batch_production
-from analytics_exports.services.batch_production import RECORD_EXPORTS, BatchProduction, Published
+from analytics_exports.services.batch_production import RECORD_EXPORTS, RECORD_SECONDS, BatchProduction, Published
 from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.adapters import FakeAdapters
 from analytics_exports_tests.fakes.signal import FakeSignal
@@ -34,6 +35,19 @@ class InterruptedWarehouse(FakeWarehouse):
             raise Stopped
         self.meanwhile()
         return super().scan(dataset, scope, selection)
+
+
+class FakeClock:
+    """In place of the module ``time``."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class BatchRun(FakeAdapters):
@@ -77,6 +91,25 @@ def test_what_is_published_is_recorded_in_batches(batch: BatchRun) -> None:
 
     assert max(map(len, batch.recorded)) <= RECORD_EXPORTS
     assert len(batch.recorded) < RECORD_EXPORTS
+
+
+def test_a_slow_recording_does_not_make_the_next_batch_smaller(
+    batch: BatchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(batch_production, "time", clock)
+    batch.interrupted.meanwhile = partial(clock.advance, 2**-6)
+    usual = batch.record
+
+    def record(published: Sequence[Published]) -> None:
+        clock.advance(RECORD_SECONDS)
+        usual(published)
+
+    monkeypatch.setattr(batch, "record", record)
+    batch.pending(54)
+    batch.export_batch()
+
+    assert [len(recorded) for recorded in batch.recorded] == [18, 18, 18]
 
 
 def test_an_export_that_fails_fails_alone(batch: BatchRun) -> None:
