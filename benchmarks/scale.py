@@ -161,6 +161,7 @@ def ours(url: str, mebibytes: int) -> int:
 
     from analytics_exports.artifacts.objects import ObjectArtifactStore
     from analytics_exports.domain.formats import Format
+    from analytics_exports_tests.rows import FrameRows
 
     store = ObjectArtifactStore(url, max_bytes=2**36)
     store.prepare()
@@ -169,7 +170,7 @@ def ours(url: str, mebibytes: int) -> int:
     frame = pl.LazyFrame({"number": pl.int_range(rows, eager=True)}).with_columns(text=pl.lit("x" * 100))
     began = time.perf_counter()
     with store.stage(key, 1) as staging:
-        size = staging.write(frame, Format.CSV, {}, lambda *_: None).file_size_bytes
+        size = staging.write(FrameRows(frame), Format.CSV, {}, lambda *_: None).file_size_bytes
         staging.publish()
     print_figure("ours_upload_and_read_back", size, time.perf_counter() - began)
 

@@ -105,7 +105,7 @@ def ours(warehouse: Path, target: Path, format: str, memory: str, repeat: int = 
             store.stage(f"{KEY}.{format}", 1) as staging,
         ):
             columns: Sequence[Column] = scan.columns
-            staging.write(scan.frame, Format(format), {}, lambda _rows, _size: None, columns=columns)
+            staging.write(scan, Format(format), {}, lambda _rows, _size: None, columns=columns)
             staging.publish()
         seconds.append(time.perf_counter() - begin)
     return seconds

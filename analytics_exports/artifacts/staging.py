@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from analytics_exports.artifacts.hashing_writer import FileLimits, LocalFileWriter, domain_errors
 from analytics_exports.artifacts.keys import Key
@@ -16,9 +16,7 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format
-
-if TYPE_CHECKING:
-    import polars as pl
+from analytics_exports.ports import Rows
 
 
 def version_of(status: os.stat_result) -> str:
@@ -49,7 +47,7 @@ class LocalStaging:
 
     def write(
         self,
-        frame: "pl.LazyFrame",
+        rows: Rows,
         format: Format,
         options: Mapping[str, object],
         progress: Callable[[int, int], None],
@@ -64,7 +62,7 @@ class LocalStaging:
         chosen = formats.file_format(format, options)
         file = LocalFileWriter(self._descriptor, self._limits)
         written = writing.write_file(
-            frame, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
+            rows, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
         )
         with domain_errors():
             os.fsync(self._descriptor)

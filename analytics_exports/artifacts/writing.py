@@ -1,6 +1,6 @@
-"""From a frame to the bytes of a file: the loop that every export goes through.
+"""From rows to the bytes of a file: the loop that every export goes through.
 
-The frame is read in batches, in its order; each batch is counted, written and released. The encoding of a format
+Rows are read in batches, in their order; each batch is counted, written and released. The encoding of a format
 belongs to ``writers``, the destination to ``hashing_writer``.
 """
 
@@ -23,10 +23,11 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure
 from analytics_exports.domain.formats import ColumnFacts, Format
+from analytics_exports.ports import Rows
 
 
 def write_file(
-    frame: pl.LazyFrame,
+    rows: Rows,
     file: HashingWriter,
     chosen: FileFormat,
     progress: Callable[[int, int], None],
@@ -35,22 +36,22 @@ def write_file(
     facts: Mapping[str, str],
     data_as_of: datetime | None = None,
 ) -> Artifact:
-    """Write all rows of ``frame`` to ``file``. Returns its facts; where the file is, and its version, are left empty.
+    """Write all of ``rows`` to ``file``. Returns its facts; where the file is, and its version, are left empty.
 
     Raises:
         ExportError: the write error of ``file``.
         InternalFailure: Polars cannot represent a value.
-        Exception: whatever the source of the frame raised, unchanged.
+        Exception: whatever the source of the rows raised, unchanged.
     """
-    layout = Layout.of(frame.collect_schema(), columns, facts)
+    layout = Layout.of(rows.schema, columns, facts)
     warnings = WarningCollector()
     with _write_error_first(file):
         writer = _open(chosen, cast("BinaryIO", file), layout, warnings)
-        rows, nulls = _write_batches(frame, writer, lambda done: progress(done, file.size))
-        warnings.add(WarningCode.NO_ROWS, int(rows == 0))
+        count, nulls = _write_batches(rows, writer, lambda done: progress(done, file.size))
+        warnings.add(WarningCode.NO_ROWS, int(count == 0))
         written = Artifact(
             output_path="",
-            row_count=rows,
+            row_count=count,
             file_size_bytes=0,
             sha256="",
             columns=tuple(ColumnFacts(field.column, nulls[field.name]) for field in layout.fields),
@@ -63,18 +64,17 @@ def write_file(
     return replace(written, file_size_bytes=file.size, sha256=file.sha256)
 
 
-def _write_batches(
-    frame: pl.LazyFrame, writer: RowWriter, progress: Callable[[int], None]
-) -> tuple[int, Mapping[str, int]]:
+def _write_batches(rows: Rows, writer: RowWriter, progress: Callable[[int], None]) -> tuple[int, Mapping[str, int]]:
     """Write the rows in their order, and finish. Returns their number, and the number of NULLs by column."""
-    rows, nulls = 0, Counter[str]()
-    for batch in frame.collect_batches(maintain_order=True):
-        writer.write(batch)
-        rows += batch.height
-        nulls.update(batch.null_count().row(0, named=True))
-        progress(rows)
+    count, nulls = 0, Counter[str]()
+    for batch in rows.batches():
+        if batch.height:
+            writer.write(batch)
+            count += batch.height
+            nulls.update(batch.null_count().row(0, named=True))
+            progress(count)
     writer.finish()
-    return rows, nulls
+    return count, nulls
 
 
 def _manifest(written: Artifact) -> dict[str, object]:

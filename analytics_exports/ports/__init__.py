@@ -20,6 +20,7 @@ from analytics_exports.ports.data import (
     Estimate,
     OnStart,
     Page,
+    Rows,
     Scan,
     Warehouse,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "OwnerJobs",
     "Page",
     "QueueSnapshot",
+    "Rows",
     "RunEnded",
     "Scan",
     "Signal",

@@ -1,6 +1,6 @@
 """What can be exported, and its rows: the catalogue and the warehouse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,27 +64,35 @@ class Catalogue(Protocol):
         """
 
 
-class Scan(Protocol):
-    """One reading of the warehouse, restricted to one owner and one selection; it sees one version of the data."""
+class Rows(Protocol):
+    """Rows that can be written to a file."""
+
+    @property
+    def schema(self) -> "pl.Schema":
+        """The columns of all batches."""
+
+    def batches(self) -> "Iterator[pl.DataFrame]":
+        """The rows in their order, some thousand at a time."""
+
+
+class Scan(Rows, Protocol):
+    """One reading of the warehouse, restricted to one owner and one selection; it sees one version of the data.
+
+    ``batches`` reads the warehouse, in a stable order. Every batch is verified to hold rows of the owner only:
+    IsolationViolation otherwise.
+    """
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of the frame, with DuckDB's type names."""
+        """The columns of the rows, with DuckDB's type names."""
 
     @property
     def data_as_of(self) -> datetime:
         """When the version of the warehouse that is read was built (aware, UTC)."""
 
     @property
-    def frame(self) -> "pl.LazyFrame":
-        """The rows in their stable order. Collecting it reads the warehouse in batches, once.
-
-        Every batch is verified to hold rows of the owner only: IsolationViolation otherwise.
-        """
-
-    @property
     def preview(self) -> "pl.DataFrame":
-        """The first few rows that were read; empty before the frame is used."""
+        """The first few rows that were read; empty before."""
 
     def verify(self) -> None:
         """Raise WarehouseChanged when the file was overwritten in place since this scan opened it."""
@@ -147,7 +155,7 @@ class Warehouse(Protocol):
     ) -> Page:
         """At most ``limit`` rows of the same scan, from ``offset`` on or after the cursor of an earlier page.
 
-        All pages together are the scan, row for row. Raises as ``scan`` and its frame do, and InvalidRequest for a
+        All pages together are the scan, row for row. Raises as ``scan`` and its batches do, and InvalidRequest for a
         cursor that does not belong to this dataset, scope and selection.
         """
 

@@ -4,15 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.formats import Format
-
-if TYPE_CHECKING:
-    import polars as pl
+from analytics_exports.ports.data import Rows
 
 
 class Staging(Protocol):
@@ -20,7 +18,7 @@ class Staging(Protocol):
 
     def write(
         self,
-        frame: "pl.LazyFrame",
+        rows: Rows,
         format: Format,
         options: Mapping[str, object],
         progress: Callable[[int, int], None],
@@ -29,12 +27,12 @@ class Staging(Protocol):
         facts: Mapping[str, str] | None = None,
         data_as_of: datetime | None = None,
     ) -> Artifact:
-        """Stream ``frame`` to the file, make it durable and read it back.
+        """Stream ``rows`` to the file, make it durable and read it back.
 
         Args:
             options: Of the format, as plain JSON values.
             progress: Called with rows and bytes written so far, often and cheaply.
-            columns: The columns of ``frame`` in its order, with DuckDB's type names; they distinguish JSON from other
+            columns: Those of ``rows``, in their order, with DuckDB's type names; they distinguish JSON from other
                 text and maps from lists.
             facts: Short texts about the export, by name, for formats that have metadata.
             data_as_of: When what the rows were read from was last built; by default now.

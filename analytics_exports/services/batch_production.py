@@ -101,17 +101,18 @@ class BatchProduction:
         size, quiet_until = CHUNK_EXPORTS, time.monotonic() + IDLE_SECONDS
         chunk = batch or self.queue.lease(size)
         while True:
-            if chunk:
-                began = time.monotonic()
-                yield from self._in_time(chunk)
-                size = _chunk_size((time.monotonic() - began) / len(chunk))
-                quiet_until = time.monotonic() + IDLE_SECONDS
-            else:
-                yield None
-                left = quiet_until - time.monotonic()
-                if left <= 0 or not signal.wait(left):
-                    return
-            if time.monotonic() >= ends:  # checked before leasing more
+            with self.producer.warehouse.keep_alive():
+                while chunk:
+                    began = time.monotonic()
+                    yield from self._in_time(chunk)
+                    size = _chunk_size((time.monotonic() - began) / len(chunk))
+                    quiet_until = time.monotonic() + IDLE_SECONDS
+                    if time.monotonic() >= ends:  # checked before leasing more
+                        return
+                    chunk = self.queue.lease(size)
+            yield None
+            left = quiet_until - time.monotonic()
+            if left <= 0 or not signal.wait(left) or time.monotonic() >= ends:
                 return
             chunk = self.queue.lease(size)
 
@@ -122,9 +123,8 @@ class BatchProduction:
         timer.daemon = True
         timer.start()
         try:
-            with self.producer.warehouse.keep_alive():
-                while launch := _next(waiting):
-                    yield launch.job_id
+            while launch := _next(waiting):
+                yield launch.job_id
         finally:
             timer.cancel()
             self._unlease(waiting)

@@ -97,11 +97,6 @@ class Production:
         return self._scan
 
     @property
-    def frame(self) -> "pl.LazyFrame":
-        """The rows of the export."""
-        return self.scan.frame
-
-    @property
     def preview(self) -> "pl.DataFrame | None":
         """The first few rows of a published file; ``None`` before."""
         return self._preview
@@ -120,7 +115,7 @@ class Production:
         self._heartbeat.count_with(lambda begun: services.warehouse.count(*rows, begun))
 
     def publish(self) -> Artifact:
-        """Write the frame to a file, verify it, and make it visible under the export's key.
+        """Write the rows to a file, verify it, and make it visible under the export's key.
 
         Raises:
             ExportError: why this attempt failed; it is recorded in the job row.
@@ -156,7 +151,7 @@ class Production:
         request, key = self.job.request, artifact_key(self.job)
         with self._services.artifacts.stage(key, self.claim.attempt) as staging:
             artifact = staging.write(
-                self.frame,
+                self.scan,
                 request.format,
                 request.options,
                 self._heartbeat.progress,

@@ -12,6 +12,7 @@ an error, or that reads another version than the current one, is not reused.
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,8 +149,8 @@ def connect(
         raise DatasetChanged
     with spill_folder(spill_root) as folder:
         connection, version = _open_when_unlocked(source, relation, limits, folder, lock_timeout)
-        with connection:
-            yield DuckDBSession(connection, version, seconds=limits.seconds)
+        with connection, ThreadPoolExecutor(1, "warehouse") as thread:
+            yield DuckDBSession(connection, version, thread=thread, seconds=limits.seconds)
 
 
 def _open_when_unlocked(

@@ -7,6 +7,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Event
@@ -51,6 +52,7 @@ class DuckDBSession:
     Attributes:
         duckdb: For queries, one at a time and inside ``domain_errors``.
         version: The version that is read.
+        thread: For queries that run while the caller does something else.
         seconds: Time limit of a query.
         stopped: Set once ``interrupt`` was called.
         failed: Whether DuckDB reported an error.
@@ -62,12 +64,14 @@ class DuckDBSession:
         connection: duckdb.DuckDBPyConnection,
         version: Version,
         *,
+        thread: Executor,
         seconds: float = math.inf,
         metadata_cache: dict[Relation | str, Any] | None = None,
     ) -> None:
         """Wrap ``connection``, which reads ``version``."""
         self.duckdb = connection
         self.version = version
+        self.thread = thread
         self.seconds = seconds
         self.stopped = Event()
         self.failed = False
@@ -75,7 +79,9 @@ class DuckDBSession:
 
     def renew(self) -> "DuckDBSession":
         """A new session for another reading over the same DuckDB connection."""
-        return DuckDBSession(self.duckdb, self.version, seconds=self.seconds, metadata_cache=self.metadata_cache)
+        return DuckDBSession(
+            self.duckdb, self.version, thread=self.thread, seconds=self.seconds, metadata_cache=self.metadata_cache
+        )
 
     def columns(self, relation: Relation) -> tuple[Column, ...]:
         """The columns of ``relation``. Raises DatasetChanged when it does not exist."""

@@ -6,17 +6,16 @@ can be called meanwhile. SQL belongs to ``compiler``, writing files to ``artifac
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
 from datetime import datetime
 from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
-from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
-from analytics_exports.domain.errors import IsolationViolation, RunCancelled, TimedOut
+from analytics_exports.domain.errors import InternalFailure, IsolationViolation, RunCancelled, TimedOut
 from analytics_exports.warehouse.compiler import OWNER, Compiler, Query
 from analytics_exports.warehouse.frames import to_frame
 from analytics_exports.warehouse.ranges import extents, ranges
@@ -48,7 +47,10 @@ def check_owner(batch: pl.DataFrame, scope: OwnerScope) -> pl.DataFrame:
 
 
 class SessionScan:
-    """One reading of one owner's rows over a connection of its own. Implements the port ``Scan``."""
+    """One reading of one owner's rows over a connection of its own. Implements the port ``Scan``.
+
+    ``batches`` reads the rows anew each time; only one such iterator may be in use.
+    """
 
     def __init__(self, connection: Session, compiler: Compiler, scope: OwnerScope) -> None:
         """Prepare to read the rows of ``compiler``, made for ``scope``. The scan owns ``connection``.
@@ -60,7 +62,7 @@ class SessionScan:
         self._connection = connection
         self._compiler = compiler
         self._scope = scope
-        self._thread = ThreadPoolExecutor(1, "warehouse-scan")
+        self._ahead: deque[Future[pl.DataFrame | None]] = deque()
         query = compiler.rows()
         self.preview: pl.DataFrame = connection.metadata_cache.get(query.sql, pl.DataFrame())
         if self.preview.width == 0:
@@ -69,17 +71,12 @@ class SessionScan:
             nothing = [pa.nulls(0, field.type) for field in schema]
             self.preview = to_frame(pa.RecordBatch.from_arrays(nothing, names=schema.names)).drop(OWNER)
             connection.metadata_cache[query.sql] = self.preview
-        self._schema = self.preview.schema
+        self.schema = self.preview.schema
 
     @property
     def data_as_of(self) -> datetime:
         """When the version of the warehouse that is read was built."""
         return self._connection.version.modified
-
-    @property
-    def frame(self) -> pl.LazyFrame:
-        """The rows in their stable order. Each use of the frame reads them again, one use at a time."""
-        return register_io_source(self._source, schema=self._schema, validate_schema=True)
 
     def verify(self) -> None:
         """Raise WarehouseChanged when the file was overwritten in place since this scan opened it."""
@@ -92,38 +89,28 @@ class SessionScan:
     def close(self) -> None:
         """Stop reading, and wait until DuckDB has stopped."""
         self._connection.interrupt()
-        self._thread.shutdown(cancel_futures=True)
+        _cancel(self._ahead)
+        wait(self._ahead)
 
-    def _source(
-        self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        """The source of the LazyFrame: rows, with what Polars' optimiser pushed down applied to them."""
-        wanted = n_rows
-        for batch in self._batches():
-            rows = batch if wanted is None else batch.head(wanted)
-            wanted = None if wanted is None else wanted - rows.height
-            if predicate is not None:
-                rows = rows.filter(predicate)
-            yield rows if with_columns is None else rows.select(with_columns)
-            if wanted == 0:
-                break
-
-    def _batches(self) -> Iterator[pl.DataFrame]:
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """The rows, read a few batches ahead."""
         if self._connection.stopped.is_set():
             raise RunCancelled
-        ahead: deque[Future[pl.DataFrame | None]] = deque()
+        wait(self._ahead)
+        read, ahead = self._read(), deque[Future[pl.DataFrame | None]]()
+        self._ahead = ahead
         try:
-            batches = self._read()
-            ahead.extend(self._thread.submit(self._next, batches) for _ in range(_AHEAD))
-            while (batch := self._result(ahead.popleft())) is not None:
+            ahead.extend(self._connection.thread.submit(self._next, read) for _ in range(_AHEAD))
+            while (batch := self._result(ahead[0])) is not None:
                 if self.preview.is_empty():
                     self.preview = batch.head(PREVIEW_ROWS)
-                ahead.append(self._thread.submit(self._next, batches))
+                ahead.popleft()
+                ahead.append(self._connection.thread.submit(self._next, read))
                 yield batch
         finally:  # without waiting: this may be garbage collected on the helper thread; close() waits
-            for step in ahead:
-                step.cancel()
-            self._connection.stop_query()
+            _cancel(ahead)
+            if self._ahead is ahead:
+                self._connection.stop_query()
 
     def _result(self, step: Future[_T]) -> _T:
         """The result of ``step``. DuckDB forgets an interrupt that arrives just before a query, so it is repeated."""
@@ -132,10 +119,15 @@ class SessionScan:
                 self._connection.stop_query()
         return step.result()
 
-    def _next(self, batches: Iterator[pa.RecordBatch]) -> pl.DataFrame | None:
+    def _next(self, read: Iterator[pa.RecordBatch]) -> pl.DataFrame | None:
         with self._connection.domain_errors():
-            batch = next(batches, None)
-        return None if batch is None else check_owner(to_frame(batch), self._scope)
+            batch = next(read, None)
+        if batch is None:
+            return None
+        rows = check_owner(to_frame(batch), self._scope)
+        if rows.schema != self.schema:
+            raise InternalFailure
+        return rows
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         """All rows, by one query or by several."""
@@ -149,3 +141,8 @@ class SessionScan:
         look = self._compiler.extents()
         known = extents(self._connection.blocks(look, self._compiler.relation), self._scope) if look else []
         return [self._compiler.rows_within(part) for part in ranges(known)] or [self._compiler.rows()]
+
+
+def _cancel(steps: Iterable[Future[_T]]) -> None:
+    for step in steps:
+        step.cancel()

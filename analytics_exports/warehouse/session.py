@@ -3,6 +3,7 @@
 The rest of the package is the same for every engine. DuckDB's is in ``duckdb_session``, PostgreSQL's in ``postgres``.
 """
 
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any, Protocol
@@ -19,10 +20,12 @@ class Session(Protocol):
 
     Attributes:
         seconds: Time limit of a query.
+        thread: In which queries can run one at a time, while ``interrupt`` is called from others.
         stopped: Set once ``interrupt`` was called.
         metadata_cache: What readings have found out about tables and queries of this version.
     """
 
+    thread: Executor
     stopped: Event
     seconds: float
     metadata_cache: dict[Relation | str, Any]

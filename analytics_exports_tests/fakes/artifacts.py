@@ -6,18 +6,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import StorageFull, StorageUnavailable, TooLarge
 from analytics_exports.domain.formats import Format
-from analytics_exports.ports import StoredFile
+from analytics_exports.ports import Rows, StoredFile
 from analytics_exports_tests.factories import NOW
-
-if TYPE_CHECKING:
-    import polars as pl
+from analytics_exports_tests.rows import collected
 
 
 class FakeStaging:
@@ -31,7 +28,7 @@ class FakeStaging:
 
     def write(
         self,
-        frame: "pl.LazyFrame",
+        rows: Rows,
         format: Format,
         options: Mapping[str, object],
         progress: Callable[[int, int], None],
@@ -40,16 +37,16 @@ class FakeStaging:
         facts: Mapping[str, str] | None = None,
         data_as_of: datetime | None = None,
     ) -> Artifact:
-        rows = frame.collect()
-        content = rows.write_csv().encode()
+        frame = collected(rows)
+        content = frame.write_csv().encode()
         if len(content) > self._store.max_bytes:
             raise TooLarge
         self._store.check(len(content))
         self._store.partials[self._partial] = content
-        progress(rows.height, len(content))
+        progress(frame.height, len(content))
         return Artifact(
             output_path=self._key,
-            row_count=rows.height,
+            row_count=frame.height,
             file_size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             columns=(),

@@ -10,7 +10,6 @@ from threading import Event
 from typing import Any
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from analytics_exports.domain.access import OwnerScope
 from analytics_exports.domain.dataset import Column, Dataset, Relation
@@ -59,8 +58,16 @@ class FakeScan:
         self.preview = self._rows.clear()
 
     @property
-    def frame(self) -> pl.LazyFrame:
-        return register_io_source(self._read, schema=self._rows.schema)
+    def schema(self) -> pl.Schema:
+        return self._rows.schema
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        if self._interrupted:
+            raise RunCancelled
+        if self._warehouse.failure is not None:
+            raise self._warehouse.failure
+        self.preview = self._rows.head(_PREVIEW_ROWS)
+        yield self._rows
 
     def verify(self) -> None:
         if self._warehouse.overwritten:
@@ -68,18 +75,6 @@ class FakeScan:
 
     def interrupt(self) -> None:
         self._interrupted = True
-
-    def _read(
-        self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        if self._interrupted:
-            raise RunCancelled
-        if self._warehouse.failure is not None:
-            raise self._warehouse.failure
-        self.preview = self._rows.head(_PREVIEW_ROWS)
-        rows = self._rows if n_rows is None else self._rows.head(n_rows)
-        rows = rows if predicate is None else rows.filter(predicate)
-        yield rows if with_columns is None else rows.select(with_columns)
 
 
 class FakeWarehouse:

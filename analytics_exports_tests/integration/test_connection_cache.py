@@ -11,13 +11,14 @@ from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports_tests.factories import dataset
 from analytics_exports_tests.integration.test_warehouse_versions import ALL, DATASET, ME, build, versions, warehouse_at
+from analytics_exports_tests.rows import collected
 
 WRITES = "import duckdb, sys; duckdb.connect(sys.argv[1]).close()"
 
 
 def read(warehouse: DuckDBWarehouse) -> pl.DataFrame:
     with warehouse.scan(DATASET, ME, ALL) as scan:
-        return scan.frame.collect()
+        return collected(scan)
 
 
 def writable(path: Path) -> bool:
@@ -55,7 +56,7 @@ def test_readings_at_the_same_time_are_apart(path: Path) -> None:
     with warehouse.keep_alive(), warehouse.scan(DATASET, ME, ALL) as one, warehouse.scan(DATASET, ME, ALL) as other:
         one.interrupt()
 
-        assert other.frame.collect().height == 10
+        assert collected(other).height == 10
     assert writable(path)
 
 

@@ -65,7 +65,7 @@ class DemoReader:
         options = {"csv": {"formula_guard": False}} if format is Format.CSV else {}
         with self.warehouse.scan(dataset, OwnerScope(str(owner)), selection) as scan:
             with self.store.stage(key, 1) as staging:
-                staging.write(scan.frame, format, options, lambda *_: None, columns=scan.columns)
+                staging.write(scan, format, options, lambda *_: None, columns=scan.columns)
                 staging.publish()
             columns = scan.columns
         found = self.store.open(key)

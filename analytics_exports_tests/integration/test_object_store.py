@@ -15,10 +15,11 @@ from analytics_exports.artifacts.objects import ObjectArtifactStore
 from analytics_exports.domain.errors import StorageUnavailable
 from analytics_exports.domain.formats import Format
 from analytics_exports_tests.object_store import S3, S3Bucket
+from analytics_exports_tests.rows import FrameRows
 
 KEY = f"exports/{uuid4()}/{uuid4()}.csv"
 MEBIBYTE = 2**20
-PLENTY = pl.LazyFrame({"number": pl.int_range(400_000, eager=True)}).with_columns(text=pl.lit("x" * 60))
+PLENTY = pl.DataFrame({"number": pl.int_range(400_000, eager=True)}).with_columns(text=pl.lit("x" * 60))
 """About 26 MB of CSV, which is more than one part."""
 
 
@@ -38,9 +39,9 @@ def store(bucket: S3Bucket) -> ObjectArtifactStore:
     return store
 
 
-def publish(store: ObjectArtifactStore, frame: pl.LazyFrame, attempt: int = 1) -> str:
+def publish(store: ObjectArtifactStore, frame: pl.DataFrame, attempt: int = 1) -> str:
     with store.stage(KEY, attempt) as staging:
-        written = staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+        written = staging.write(FrameRows(frame), Format.CSV, {}, lambda rows, size: None)
         staging.publish()
     return written.sha256
 
@@ -85,7 +86,7 @@ def test_an_interrupted_upload_leaves_nothing_behind(
             raise reason
 
     with pytest.raises(reason), store.stage(KEY, 1) as staging:
-        staging.write(PLENTY, Format.CSV, {}, stop)
+        staging.write(FrameRows(PLENTY), Format.CSV, {}, stop)
 
     assert max(seen) == 1, "the upload had not begun"
     assert bucket.unfinished_uploads() == 0
@@ -111,14 +112,14 @@ def test_an_upload_that_does_not_read_back_is_not_published(
 
     monkeypatch.setattr(ObjectStaging, "_verify", tampered)
     with pytest.raises(StorageUnavailable):
-        publish(store, pl.LazyFrame({"number": [1, 2]}))
+        publish(store, pl.DataFrame({"number": [1, 2]}))
 
     assert bucket.names() == [".exports-root"]
 
 
 def test_a_replaced_and_a_removed_file_leave_no_objects(store: ObjectArtifactStore, bucket: S3Bucket) -> None:
-    publish(store, pl.LazyFrame({"number": [1]}))
-    publish(store, pl.LazyFrame({"number": [2]}), attempt=2)
+    publish(store, pl.DataFrame({"number": [1]}))
+    publish(store, pl.DataFrame({"number": [2]}), attempt=2)
     assert len(bucket.names()) == 3
     store.remove(KEY)
 
@@ -127,7 +128,7 @@ def test_a_replaced_and_a_removed_file_leave_no_objects(store: ObjectArtifactSto
 
 def test_a_link_gives_the_file_to_anybody_under_its_name(store: ObjectArtifactStore) -> None:
     assert store.link(KEY, timedelta(minutes=5)) is None
-    publish(store, pl.LazyFrame({"number": [1]}))
+    publish(store, pl.DataFrame({"number": [1]}))
     link = store.link(KEY, timedelta(minutes=5))
     assert link is not None
     with urllib.request.urlopen(link) as answer:

@@ -21,11 +21,12 @@ from analytics_exports import PROJECT
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.artifacts.keys import FOLDER
 from analytics_exports.domain.formats import Format
+from analytics_exports_tests.rows import FrameRows
 
 STRACE = shutil.which("strace")
 
 KEY = f"exports/{UUID(int=1)}/{UUID(int=2)}.csv"
-FRAME = pl.LazyFrame({"number": [1, 2], "text": ["a", "b"]})
+FRAME = pl.DataFrame({"number": [1, 2], "text": ["a", "b"]})
 CONTENT = b"number,text\n1,a\n2,b\n"
 CHANGING = (
     *("openat", "unlinkat", "mkdirat", "write", "pwrite64", "ftruncate", "fallocate", "fsync", "fdatasync"),
@@ -51,15 +52,16 @@ import polars as pl
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.errors import ExportError
 from analytics_exports.domain.formats import Format
+from analytics_exports_tests.rows import FrameRows
 
 PR_SET_PTRACER, ANYBODY = 0x59616D61, -1
-frame = pl.LazyFrame({"number": [1, 2], "text": ["a", "b"]})
+rows = FrameRows(pl.DataFrame({"number": [1, 2], "text": ["a", "b"]}))
 ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY)
 
 def make(store, key):
     try:
         with store.stage(key, 1) as staging:
-            staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+            staging.write(rows, Format.CSV, {}, lambda rows, size: None)
             staging.publish()
     except ExportError as error:
         return error.code
@@ -130,7 +132,7 @@ class Place:
     def make_again(self) -> None:
         """Make the file in this process, where nothing fails."""
         with self._store.stage(KEY, 2) as staging:
-            staging.write(FRAME, Format.CSV, {}, lambda rows, size: None)
+            staging.write(FrameRows(FRAME), Format.CSV, {}, lambda rows, size: None)
             staging.publish()
 
     def left(self) -> set[str]:

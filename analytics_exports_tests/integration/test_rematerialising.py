@@ -28,6 +28,7 @@ from analytics_exports_tests import factories
 from analytics_exports_tests.fakes.directory import FakeDirectory
 from analytics_exports_tests.lossy_proxy import lossy_proxy
 from analytics_exports_tests.ports.test_jobs import JobStoreHarness, in_postgresql
+from analytics_exports_tests.rows import FrameRows
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 LEASE, DAY = timedelta(seconds=20), timedelta(hours=24)
@@ -55,7 +56,7 @@ class Remaking:
         jobs, key = self.tables.store, artifact_key(self.job)
         job, claim = jobs.claim(self.job.id, f"run {number}", LEASE, remake=True)
         with self.store.stage(key, claim.attempt) as staging:
-            rows = pl.LazyFrame({"number": [1000 + number] * 1000})
+            rows = FrameRows(pl.DataFrame({"number": [1000 + number] * 1000}))
             artifact = staging.write(rows, Format.CSV, {}, lambda rows, size: None)
             with self.worker.publishing(claim, artifact if job.status is Status.COMPLETED else None):
                 staging.publish()

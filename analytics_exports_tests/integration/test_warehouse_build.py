@@ -30,6 +30,7 @@ from analytics_exports.ports import BuildFailed, BuildReport
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.build import PATH_VARIABLE, build_warehouse
 from analytics_exports_tests.demo_warehouse import REPOSITORY, DemoFiles, built_demo
+from analytics_exports_tests.rows import collected
 from analytics_exports_tests.run_workers import gone
 from analytics_exports_tests.waiting import killed_at_end, until
 from demo.generate import LARGEST, USERS
@@ -314,7 +315,7 @@ def test_the_latest_version_of_a_model_is_a_dataset_and_all_are_in_the_asset_gra
     state = catalogue.state()
     (dataset,) = state.datasets.values()
     with warehouse.scan(dataset, OwnerScope("alice"), Selection()) as scan:
-        rows = scan.frame.collect().rows()
+        rows = collected(scan).rows()
     definitions = build_definitions(read_lineage=partial(read_lineage, site.manifest))
 
     assert (dataset.name, state.rejected) == ("customers", ())

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread, Timer
 from typing import Any
@@ -30,6 +31,7 @@ from analytics_exports.warehouse.connection import QueryLimits, connect
 from analytics_exports.warehouse.duckdb_session import DuckDBSession
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
+from analytics_exports_tests.rows import collected
 from analytics_exports_tests.waiting import LIMIT_SECONDS
 
 ME, ALL = OwnerScope("me"), Selection()
@@ -159,13 +161,13 @@ def test_a_query_ends_after_its_time(path: Path) -> None:
     with pytest.raises(TimedOut):
         warehouse.count(ENDLESS, ME, ALL)
     with warehouse.scan(ENDLESS, ME, ALL) as scan, pytest.raises(TimedOut):
-        scan.frame.sink_csv(path.with_name("export.csv"))
+        collected(scan)
 
 
 def test_a_query_ends_when_its_memory_is_used_up(path: Path) -> None:
     warehouse = warehouse_at(path, memory_limit="4MB")
     with warehouse.scan(WIDE, ME, ALL) as scan, pytest.raises(OutOfMemory):
-        scan.frame.collect()
+        collected(scan)
 
 
 def test_a_scan_is_interrupted_from_another_thread_while_duckdb_sorts(path: Path) -> None:
@@ -173,7 +175,7 @@ def test_a_scan_is_interrupted_from_another_thread_while_duckdb_sorts(path: Path
 
     def read() -> None:
         try:
-            scan.frame.collect()
+            collected(scan)
         except RunCancelled as error:
             outcome.append(error)
 
@@ -197,9 +199,9 @@ def test_a_signal_that_arrives_during_a_statement_is_an_interrupt_and_no_defect(
 
     before = signal.signal(signal.SIGUSR1, stop)
     try:
-        with duckdb.connect(path) as raw:
+        with duckdb.connect(path) as raw, ThreadPoolExecutor(1) as thread:
             raw.execute("SET threads = 1")  # or the main thread may wait for another, which does not hear of signals
-            connection = DuckDBSession(raw, source_of(path).version())
+            connection = DuckDBSession(raw, source_of(path).version(), thread=thread)
             Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
             with pytest.raises(KeyboardInterrupt), connection.domain_errors():
                 raw.execute("SELECT count(*) FROM range(1_000_000_000_000)")
@@ -209,12 +211,12 @@ def test_a_signal_that_arrives_during_a_statement_is_an_interrupt_and_no_defect(
 
 def test_leaving_a_scan_stops_it_and_a_late_interrupt_does_nothing(path: Path) -> None:
     with warehouse_at(path).scan(WIDE, ME, ALL) as scan:
-        batches = scan.frame.collect_batches(chunk_size=10)
+        batches = scan.batches()
         assert next(batches).height > 0
     scan.interrupt()
 
     with pytest.raises(RunCancelled):
-        scan.frame.collect()
+        collected(scan)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_an_error_tells_nothing_of_what_it_met(
     with pytest.raises(ExportError) as paged:
         warehouse.page(failing, ME, ALL, limit=1)
     with pytest.raises(ExportError) as scanned, warehouse.scan(failing, ME, ALL) as scan:
-        scan.frame.collect()
+        collected(scan)
 
     for error in (paged.value, scanned.value):
         assert type(error) is InternalFailure
@@ -245,7 +247,7 @@ def test_an_error_tells_nothing_of_what_it_met(
 def test_nothing_is_left_of_what_was_spilt(path: Path) -> None:
     spill = path.parent / "spill"
     with warehouse_at(path, memory_limit="40MB").scan(WIDE, ME, ALL) as scan:
-        batches = scan.frame.collect_batches(chunk_size=1000)
+        batches = scan.batches()
         rows = next(batches).height
         assert [item.is_dir() for item in sorted(spill.iterdir())] == [True, False], "the folder and its lock"
         assert rows + sum(batch.height for batch in batches) == 500_000

@@ -19,6 +19,7 @@ from analytics_exports.domain.errors import DatasetChanged
 from analytics_exports.domain.selection import NumericRange, Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports_tests import factories
+from analytics_exports_tests.rows import collected
 
 ME, ALL = OwnerScope("me"), Selection()
 
@@ -45,7 +46,7 @@ class Table:
 
     def scan(self, selection: Selection = ALL) -> pl.DataFrame:
         with self.warehouse.scan(self.dataset, ME, selection) as scan:
-            return scan.frame.collect()
+            return collected(scan)
 
     def numbers(self, selection: Selection = ALL) -> list[int]:
         return self.scan(selection)["number"].to_list()

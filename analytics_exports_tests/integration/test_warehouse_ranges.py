@@ -16,6 +16,7 @@ from analytics_exports.warehouse.connection import QueryLimits, connect
 from analytics_exports.warehouse.ranges import RANGE_ROWS, extents, ranges
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
+from analytics_exports_tests.rows import collected
 
 ME, YOU = OwnerScope("me"), OwnerScope("you")
 ROWS = 3 * RANGE_ROWS
@@ -84,7 +85,7 @@ def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
 
     warehouse = DuckDBWarehouse(path, memory_limit="200MB", threads=2, seconds=60, spill_root=tmp_path / "spill")
     with warehouse.scan(case.dataset, ME, Selection()) as scan:
-        assert scan.frame.collect()["number"].to_list() == expected.to_pylist()
+        assert collected(scan)["number"].to_list() == expected.to_pylist()
 
 
 def test_blocks_of_others_are_not_looked_at(tmp_path: Path) -> None:

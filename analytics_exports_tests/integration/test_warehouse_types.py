@@ -15,6 +15,7 @@ from analytics_exports.domain.dataset import Column, Dataset, FilterSet, Relatio
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports_tests import factories
+from analytics_exports_tests.rows import collected
 
 RELATION = Relation("analytics", "main", "every_type")
 ME = OwnerScope("me")
@@ -150,7 +151,7 @@ class Table:
         self.dataset = dataset(self.warehouse.describe(RELATION) or ())
         with self.warehouse.scan(self.dataset, ME, Selection()) as scan:
             self.columns = scan.columns
-            self.frame = scan.frame.collect()
+            self.frame = collected(scan)
         self.rows = self.warehouse.page(self.dataset, ME, Selection(), limit=10).rows
 
 
@@ -258,6 +259,6 @@ def test_hostile_names_of_columns_are_only_names(tmp_path: Path) -> None:
     hostile = dataset(warehouse.describe(RELATION) or ())
 
     with warehouse.scan(hostile, ME, Selection(columns=HOSTILE)) as scan:
-        assert scan.frame.collect().to_dict(as_series=False) == {name: [[1]] for name in HOSTILE}
+        assert collected(scan).to_dict(as_series=False) == {name: [[1]] for name in HOSTILE}
     (row,) = warehouse.page(hostile, ME, Selection(columns=HOSTILE), limit=10).rows
     assert json.loads(row) == {name: [1] for name in HOSTILE}

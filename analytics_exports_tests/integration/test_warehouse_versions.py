@@ -18,6 +18,7 @@ from analytics_exports.domain.errors import WarehouseBusy, WarehouseChanged, War
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse, checked_queries, paging
 from analytics_exports_tests import factories
+from analytics_exports_tests.rows import collected
 from analytics_exports_tests.waiting import killed_at_end
 
 ME, ALL = OwnerScope("me"), Selection()
@@ -63,11 +64,11 @@ def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
 def test_a_file_that_is_replaced_is_read_to_its_end_and_the_next_reading_sees_the_new_one(path: Path) -> None:
     warehouse = warehouse_at(path)
     with warehouse.scan(DATASET, ME, ALL) as old:
-        batches = old.frame.collect_batches(chunk_size=1000)
+        batches = old.batches()
         first = next(batches)
         build(path.with_name("next"), "2").replace(path)
         with warehouse.scan(DATASET, ME, ALL) as new:
-            assert versions(new.frame.collect()) == {"2"}
+            assert versions(collected(new)) == {"2"}
             new.verify()
             assert new.data_as_of > old.data_as_of
         assert versions(pl.concat([first, *batches])) == {"1"}
@@ -78,7 +79,7 @@ def read_whole(path: Path, meanwhile: Callable[[], object]) -> set[str]:
     """The versions seen by a reading during which something happens."""
     with warehouse_at(path).scan(DATASET, ME, ALL) as scan:
         meanwhile()
-        seen = versions(scan.frame.collect())
+        seen = versions(collected(scan))
         scan.verify()
     return seen
 
@@ -156,14 +157,14 @@ def test_a_writer_that_was_killed_leaves_the_last_version(path: Path, writer: su
     writer.wait()
 
     with warehouse_at(path).scan(DATASET, ME, ALL) as scan:
-        assert versions(scan.frame.collect()) == {"1"}
+        assert versions(collected(scan)) == {"1"}
 
 
 def test_readings_do_not_wait_for_each_other(path: Path) -> None:
     warehouse = warehouse_at(path)
     with warehouse.scan(DATASET, ME, ALL) as first, warehouse.scan(DATASET, ME, ALL) as second:
-        rows = next(first.frame.collect_batches(chunk_size=10))
-        assert second.frame.collect().height == ROWS
+        rows = next(first.batches())
+        assert collected(second).height == ROWS
         assert warehouse.count(DATASET, ME, ALL) == ROWS
         assert rows.height > 0
 

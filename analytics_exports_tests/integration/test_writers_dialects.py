@@ -16,6 +16,7 @@ import pytest
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.formats import Format, ending
+from analytics_exports_tests.rows import FrameRows
 
 FRAME = pl.DataFrame(
     {
@@ -66,7 +67,7 @@ def exported(folder: Path, format: Format, options: dict[str, object]) -> Path:
     store.prepare()
     key = f"exports/{UUID(int=1)}/{UUID(int=2)}.{ending(format, options)}"
     with store.stage(key, 1) as staging:
-        staging.write(FRAME.lazy(), format, options, lambda rows, size: None, columns=COLUMNS)
+        staging.write(FrameRows(FRAME), format, options, lambda rows, size: None, columns=COLUMNS)
         staging.publish()
     return folder / key
 

@@ -24,13 +24,13 @@ SPACE_BYTES = 6 * 2**30
 CHILD = f"""
 import os, pathlib, re, resource, sys
 import polars as pl
-from polars.io.plugins import register_io_source
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.formats import Format
+from analytics_exports_tests.rows import GeneratedRows
 
-SCHEMA = {{"number": pl.Int64, "text": pl.String, "amount": pl.Decimal(18, 2), "day": pl.Date}}
+SCHEMA = pl.Schema({{"number": pl.Int64, "text": pl.String, "amount": pl.Decimal(18, 2), "day": pl.Date}})
 
-def source(*_):
+def generate():
     for start in range(0, {ROWS}, 20_480):
         number = pl.int_range(start, min(start + 20_480, {ROWS}), eager=True).alias("number")
         yield number.to_frame().with_columns(
@@ -42,8 +42,7 @@ def source(*_):
 resource.setrlimit(resource.RLIMIT_AS, ({SPACE_BYTES}, {SPACE_BYTES}))
 store = LocalArtifactStore(sys.argv[1], max_bytes=2**40, reserve_bytes=0)
 with store.stage(sys.argv[2], 1) as staging:
-    frame = register_io_source(source, schema=SCHEMA)
-    written = staging.write(frame, Format(sys.argv[3]), {{}}, lambda rows, size: None)
+    written = staging.write(GeneratedRows(SCHEMA, generate), Format(sys.argv[3]), {{}}, lambda rows, size: None)
 status = pathlib.Path("/proc/self/status").read_text()
 print(written.row_count, int(re.search(r"VmHWM:\\s*(\\d+)", status)[1]) // 1024, flush=True)
 os._exit(0)

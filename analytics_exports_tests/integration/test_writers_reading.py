@@ -11,6 +11,7 @@ import pytest
 
 from analytics_exports.artifacts import LocalArtifactStore, writing
 from analytics_exports.domain.formats import Format, ending
+from analytics_exports_tests.rows import FrameRows
 
 FRAME = pl.DataFrame({"number": [1, 2, None], "rate": [0.5, None, 2.25], "name": ["a;b", "", None]})
 TYPED = FRAME.with_columns(day=pl.Series([date(2024, 1, 31), None, date(2024, 2, 1)]))
@@ -23,7 +24,7 @@ def read_back(folder: Path, frame: pl.DataFrame, format: Format, options: dict[s
     store.prepare()
     key = f"exports/{UUID(int=1)}/{UUID(int=2)}.{ending(format, options)}"
     with store.stage(key, 1) as staging:
-        staging.write(frame.lazy(), format, options, lambda rows, size: None)
+        staging.write(FrameRows(frame), format, options, lambda rows, size: None)
         staging.publish()
     with (folder / key).open("rb") as file:
         return writing.read_file(file, format, options)

@@ -43,6 +43,7 @@ from analytics_exports.warehouse.frames import to_transport
 from analytics_exports.warehouse.identifiers import literal, quote
 from analytics_exports_tests import factories
 from analytics_exports_tests.json_oracle import row_json_sql
+from analytics_exports_tests.rows import FrameRows, collected
 
 often = settings(
     max_examples=int(os.environ.get("EXAMPLES", "25")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -213,7 +214,7 @@ class ScannedTable:
             file = LocalFileWriter(below.fileno(), FileLimits(2**30, 0))
             chosen = file_format(format, options)
             content = write_file(
-                self.frame.lazy(), file, chosen, lambda rows, size: None, columns=self.columns, facts={}
+                FrameRows(self.frame), file, chosen, lambda rows, size: None, columns=self.columns, facts={}
             )
         with path.open("rb") as finished:
             assert count_file(finished, chosen) == content.row_count == self.frame.height
@@ -251,7 +252,7 @@ def scanned(path: Path, table: Table) -> pl.DataFrame:
     )
     wanted = Selection(columns=tuple(column.name for column in table.columns))
     with warehouse.scan(dataset, OwnerScope("me"), wanted) as scan:
-        return scan.frame.collect()
+        return collected(scan)
 
 
 FRACTION = re.compile(r"(\d\d:\d\d:\d\d)\.(\d*?)0+(?=Z?$)")

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import polars as pl
 import pytest
-from polars.io.plugins import register_io_source
 
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.artifacts.formats import file_format
@@ -28,11 +27,14 @@ from analytics_exports.domain.errors import (
     TooLarge,
 )
 from analytics_exports.domain.formats import Format
+from analytics_exports_tests.rows import FrameRows, GeneratedRows
 
 USER, JOB = UUID(int=1), UUID(int=2)
 KEY = f"exports/{USER}/{JOB}.csv"
 PARTIAL = f".{JOB}.1.part"
-LARGE = pl.LazyFrame({"number": range(300_000)}).with_columns(pl.col("number").hash().cast(pl.String).alias("text"))
+LARGE = FrameRows(
+    pl.LazyFrame({"number": range(300_000)}).with_columns(pl.col("number").hash().cast(pl.String).alias("text"))
+)
 
 
 def stored(root: Path) -> LocalArtifactStore:
@@ -45,7 +47,7 @@ def ignore(rows: int, size: int) -> None:
 
 def publish(store: LocalArtifactStore, key: str = KEY) -> None:
     with store.stage(key, 1) as staging:
-        staging.write(pl.LazyFrame({"number": [1]}), Format.CSV, {}, ignore)
+        staging.write(FrameRows(pl.DataFrame({"number": [1]})), Format.CSV, {}, ignore)
         staging.publish()
 
 
@@ -162,7 +164,7 @@ def test_what_an_attempt_left_is_replaced_by_the_same_attempt(root: Path) -> Non
 def test_a_frozen_attempt_does_not_publish_what_another_process_writes(root: Path) -> None:
     store = stored(root)
     with store.stage(KEY, 1) as frozen:
-        frozen.write(pl.LazyFrame({"number": [1]}), Format.CSV, {}, ignore)
+        frozen.write(FrameRows(pl.DataFrame({"number": [1]})), Format.CSV, {}, ignore)
         with store.stage(KEY, 1), pytest.raises(StorageUnavailable):
             frozen.publish()
 
@@ -186,7 +188,7 @@ def test_a_file_that_was_changed_on_the_disk_is_not_accepted(root: Path) -> None
             file.truncate(10)
 
     with pytest.raises(InternalFailure), stored(root).stage(KEY, 1) as staging:
-        staging.write(pl.LazyFrame({"number": [1, 2, 3]}), Format.CSV, {}, damage)
+        staging.write(FrameRows(pl.DataFrame({"number": [1, 2, 3]})), Format.CSV, {}, damage)
 
 
 @pytest.fixture
@@ -254,13 +256,14 @@ import polars as pl
 from analytics_exports.artifacts import LocalArtifactStore
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
+from analytics_exports_tests.rows import FrameRows
 
 store = LocalArtifactStore(sys.argv[1], max_bytes=2**40, reserve_bytes=0)
-frame = pl.LazyFrame({"number": range(1_000_000)})
+rows = FrameRows(pl.DataFrame({"number": range(1_000_000)}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     with store.stage(sys.argv[2], 1) as staging:
-        staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+        staging.write(rows, Format.CSV, {}, lambda rows, size: None)
 except TooLarge:
     print("refused")
 """
@@ -278,14 +281,14 @@ def test_a_limit_of_the_system_on_files_is_met_alive(root: Path) -> None:
 @pytest.mark.parametrize("format", Format)
 @pytest.mark.parametrize("options", [{}, {"split": {"rows": 1000}}], ids=["whole", "split"])
 def test_an_error_of_the_source_of_rows_comes_through(format: Format, options: dict[str, object]) -> None:
-    def source(*_: object) -> Iterator[pl.DataFrame]:
+    def generate() -> Iterator[pl.DataFrame]:
         yield pl.DataFrame({"number": [1]})
         raise IsolationViolation
 
-    frame, chosen = register_io_source(source, schema={"number": pl.Int64}), file_format(format, options)
+    rows, chosen = GeneratedRows(pl.Schema({"number": pl.Int64}), generate), file_format(format, options)
     with Path(os.devnull).open("wb") as nowhere, pytest.raises(IsolationViolation):
         write_file(
-            frame, LocalFileWriter(nowhere.fileno(), FileLimits(2**40, 0)), chosen, ignore, columns=None, facts={}
+            rows, LocalFileWriter(nowhere.fileno(), FileLimits(2**40, 0)), chosen, ignore, columns=None, facts={}
         )
 
 

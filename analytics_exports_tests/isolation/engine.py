@@ -6,6 +6,7 @@ the service - the file, its connection, the reading thread - is run on some of t
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +43,7 @@ class Engine:
     """DuckDB with one empty table for each variant."""
 
     def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1)
         self.connection = duckdb.connect(":memory:", config={"threads": "1"})
         self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self.connection.execute("ATTACH ':memory:' AS analytics")
@@ -55,7 +57,7 @@ class Engine:
     @property
     def session(self) -> Session:
         """The connection as the service wraps it; the version of the file plays no part here."""
-        return DuckDBSession(self.connection, FileSource(HERE).version())
+        return DuckDBSession(self.connection, FileSource(HERE).version(), thread=self.thread)
 
     def run(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a query."""

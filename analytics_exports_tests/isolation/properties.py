@@ -20,6 +20,7 @@ from analytics_exports.warehouse.scan import check_owner
 from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
 from analytics_exports_tests.isolation.generated_data import Example, Row
 from analytics_exports_tests.isolation.oracle import expected, owns
+from analytics_exports_tests.rows import collected
 
 
 def rows_are_exact(engine: Engine, example: Example, judged: Compiler) -> None:
@@ -103,7 +104,7 @@ def _seen(engine: Engine, example: Example) -> tuple[object, ...]:
 def _seen_through(warehouse: DuckDBWarehouse, example: Example) -> tuple[object, ...]:
     request = (example.dataset, example.scope, check_selection(example.selection, example.dataset))
     with warehouse.scan(*request) as scan:
-        frame = scan.frame.collect()
+        frame = collected(scan)
         scan.verify()
     first = warehouse.page(*request, limit=2)
     more = warehouse.page(*request, limit=100, after=first.next).rows if first.next else ()

@@ -17,6 +17,7 @@ from analytics_exports_tests.isolation.generated_data import VARIANTS, Example
 from analytics_exports_tests.isolation.mutants import MUTANTS, Mutant, Mutated, owner, raw
 from analytics_exports_tests.isolation.proof import Chunk, examine, hunt
 from analytics_exports_tests.isolation.shape import shape_is_right
+from analytics_exports_tests.rows import collected
 
 SEED = 1
 EVERYBODY = owner("true")
@@ -76,7 +77,7 @@ def test_the_guard_stops_a_compiler_that_leaks(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(adapter, "Compiler", lambda *args: Mutated(example, EVERYBODY))
 
     with warehouse.scan(*request) as scan, pytest.raises(IsolationViolation):
-        scan.frame.sink_parquet(tmp_path / "export.parquet")
+        collected(scan)
     with pytest.raises(IsolationViolation):
         warehouse.page(*request, limit=10)
     with pytest.raises(IsolationViolation):

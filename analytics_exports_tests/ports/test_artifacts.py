@@ -16,8 +16,9 @@ from analytics_exports.domain.formats import Format
 from analytics_exports.ports import ArtifactStore
 from analytics_exports_tests.fakes.artifacts import FakeArtifactStore
 from analytics_exports_tests.object_store import S3
+from analytics_exports_tests.rows import FrameRows
 
-ROWS = pl.LazyFrame({"number": [1, 2, 3], "text": ["a", None, ""]})
+ROWS = pl.DataFrame({"number": [1, 2, 3], "text": ["a", None, ""]})
 MEBIBYTE = 2**20
 
 
@@ -41,9 +42,9 @@ class ArtifactStoreHarness:
         with found.content as file:
             return file.read()
 
-    def publish(self, frame: pl.LazyFrame = ROWS, attempt: int = 1) -> Artifact:
+    def publish(self, frame: pl.DataFrame = ROWS, attempt: int = 1) -> Artifact:
         with self.store.stage(self.key, attempt) as staging:
-            written = staging.write(frame, Format.CSV, {}, lambda rows, size: None)
+            written = staging.write(FrameRows(frame), Format.CSV, {}, lambda rows, size: None)
             staging.publish()
         return written
 
@@ -105,14 +106,14 @@ def test_a_published_file_is_what_was_written(harness: ArtifactStoreHarness) -> 
 def test_progress_ends_with_everything(harness: ArtifactStoreHarness) -> None:
     seen: list[tuple[int, int]] = []
     with harness.store.stage(harness.key, 1) as staging:
-        written = staging.write(ROWS, Format.CSV, {}, lambda rows, size: seen.append((rows, size)))
+        written = staging.write(FrameRows(ROWS), Format.CSV, {}, lambda rows, size: seen.append((rows, size)))
 
     assert seen[-1] == (3, written.file_size_bytes)
 
 
 def test_nothing_is_visible_before_it_is_published(harness: ArtifactStoreHarness) -> None:
     with harness.store.stage(harness.key, 1) as staging:
-        staging.write(ROWS, Format.CSV, {}, lambda rows, size: None)
+        staging.write(FrameRows(ROWS), Format.CSV, {}, lambda rows, size: None)
         assert harness.content() is None
 
     assert harness.content() is None
@@ -123,7 +124,7 @@ def test_an_error_leaves_nothing(harness: ArtifactStoreHarness) -> None:
         raise KeyError
 
     with pytest.raises(KeyError), harness.store.stage(harness.key, 1) as staging:
-        staging.write(ROWS, Format.CSV, {}, stop)
+        staging.write(FrameRows(ROWS), Format.CSV, {}, stop)
 
     assert harness.content() is None
     assert harness.store.sweep(lambda job, attempt: False) == 0
@@ -131,7 +132,7 @@ def test_an_error_leaves_nothing(harness: ArtifactStoreHarness) -> None:
 
 def test_a_later_attempt_replaces_the_file(harness: ArtifactStoreHarness) -> None:
     harness.publish()
-    harness.publish(pl.LazyFrame({"number": [4]}), attempt=2)
+    harness.publish(pl.DataFrame({"number": [4]}), attempt=2)
 
     assert harness.content() == b"number\n4\n"
 
@@ -139,7 +140,7 @@ def test_a_later_attempt_replaces_the_file(harness: ArtifactStoreHarness) -> Non
 def test_an_attempt_that_comes_to_nothing_leaves_the_file_of_the_one_before(harness: ArtifactStoreHarness) -> None:
     harness.publish()
     with harness.store.stage(harness.key, 2) as staging:
-        staging.write(pl.LazyFrame({"number": [4]}), Format.CSV, {}, lambda rows, size: None)
+        staging.write(FrameRows(pl.DataFrame({"number": [4]})), Format.CSV, {}, lambda rows, size: None)
 
     assert harness.content() == b'number,text\n1,a\n2,\n3,""\n'
 
@@ -164,7 +165,7 @@ def test_removing_a_file_that_is_not_there_does_nothing(harness: ArtifactStoreHa
 
 
 def test_a_file_that_grows_too_large_is_refused(harness: ArtifactStoreHarness) -> None:
-    large = pl.LazyFrame({"text": ["x" * 1000] * 2000})
+    large = pl.DataFrame({"text": ["x" * 1000] * 2000})
     with pytest.raises(TooLarge):
         harness.publish(large)
 
@@ -218,7 +219,7 @@ def test_a_sweep_removes_files_of_exports_that_are_gone(harness: ArtifactStoreHa
 
 def test_a_sweep_removes_a_partial_file_whose_attempt_is_over(harness: ArtifactStoreHarness) -> None:
     with harness.store.stage(harness.key, 3) as staging:
-        staging.write(ROWS, Format.CSV, {}, lambda rows, size: None)
+        staging.write(FrameRows(ROWS), Format.CSV, {}, lambda rows, size: None)
         assert harness.store.sweep(lambda job, attempt: (job, attempt) == (harness.job, 3)) == 0
         assert harness.store.sweep(lambda job, attempt: attempt != 3) == 1
         with pytest.raises(StorageUnavailable):

@@ -36,6 +36,7 @@ from analytics_exports.warehouse.postgres import PostgresWarehouse
 from analytics_exports_tests import factories, postgres_tables
 from analytics_exports_tests.fakes.warehouse import FakeWarehouse
 from analytics_exports_tests.isolation.generated_data import Row
+from analytics_exports_tests.rows import collected
 
 DATASET = factories.dataset(relation=Relation("analytics", "My Marts", "Größe.v1"))
 TABLE = f'"{DATASET.relation.schema}"."{DATASET.relation.name}"'
@@ -85,7 +86,7 @@ class WarehouseHarness:
 
     def frame(self, selection: Selection, scope: OwnerScope = MINE, dataset: Dataset = DATASET) -> pl.DataFrame:
         with self.warehouse.scan(dataset, scope, selection) as scan:
-            return scan.frame.collect()
+            return collected(scan)
 
     def numbers(self, selection: Selection, scope: OwnerScope = MINE) -> list[int]:
         return [UUID(text).int for text in self.frame(selection, scope)["transaction_id"]]
@@ -259,22 +260,26 @@ def test_columns_come_as_they_were_asked_for(harness: WarehouseHarness) -> None:
     some = Selection(columns=("amount", "booking_date"))
     with harness.warehouse.scan(DATASET, MINE, some) as scan:
         assert scan.columns == (Column("amount", "DECIMAL(18,2)"), Column("booking_date", "DATE"))
-        assert scan.frame.collect_schema() == {"amount": pl.Decimal(18, 2), "booking_date": pl.Date()}
-        assert scan.frame.collect().height == len(IN_ORDER)
+        assert scan.schema == {"amount": pl.Decimal(18, 2), "booking_date": pl.Date()}
+        assert collected(scan).height == len(IN_ORDER)
 
 
-def test_a_frame_can_be_narrowed_by_polars(harness: WarehouseHarness) -> None:
+def test_the_rows_can_be_read_again(harness: WarehouseHarness) -> None:
     with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
-        assert scan.frame.head(2).collect()["amount"].to_list() == [None, Decimal("4.00")]
-        assert scan.frame.filter(pl.col("amount") > 3).select("status").collect().height == 2
-        assert scan.frame.select(pl.len()).collect().item() == len(IN_ORDER)
+        abandoned = scan.batches()
+        next(abandoned)
+        rows = collected(scan)
+        del abandoned
+
+        assert rows.height == len(IN_ORDER)
+        assert collected(scan).equals(rows)
 
 
 def test_a_scan_tells_what_it_read(harness: WarehouseHarness) -> None:
     with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         assert scan.preview.height == 0
-        assert scan.preview.schema == scan.frame.collect_schema()
-        rows = scan.frame.collect()
+        assert scan.preview.schema == scan.schema
+        rows = collected(scan)
         scan.verify()
 
         assert scan.preview.equals(rows.head(5))
@@ -287,7 +292,7 @@ def test_an_interrupted_scan_gives_nothing(harness: WarehouseHarness) -> None:
     with harness.warehouse.scan(DATASET, MINE, ALL) as scan:
         scan.interrupt()
         with pytest.raises(RunCancelled):
-            scan.frame.collect()
+            collected(scan)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])

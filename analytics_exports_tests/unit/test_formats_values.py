@@ -22,6 +22,7 @@ from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import TooLarge
 from analytics_exports.domain.formats import Format
 from analytics_exports.encoding.times import DAY_UNITS, TimeStyle, are_ordinary
+from analytics_exports_tests.rows import FrameRows
 
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=8)
 FORMULAS = TEXTS | st.lists(st.sampled_from(["=1+1", "-5", "\uff0b1", "\t", "\0=", "'=1", "a=", " =1", ""]), min_size=1)
@@ -36,7 +37,7 @@ def written(
         writer = LocalFileWriter(descriptor, FileLimits(2**30, 0))
         columns = [Column(name, of) for name, of in zip(frame.columns, types, strict=True)] if types else None
         chosen = file_format(format, options or {})
-        content = write_file(frame.lazy(), writer, chosen, lambda rows, size: None, columns=columns, facts={})
+        content = write_file(FrameRows(frame), writer, chosen, lambda rows, size: None, columns=columns, facts={})
         file.seek(0)
         return file.read(), content
 

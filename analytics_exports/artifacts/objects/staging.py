@@ -19,9 +19,9 @@ from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format, media_type
+from analytics_exports.ports import Rows
 
 if TYPE_CHECKING:
-    import polars as pl
     from obstore import WritableFile
 
 READ_BYTES = 2**20
@@ -51,7 +51,7 @@ class ObjectStaging:
 
     def write(
         self,
-        frame: "pl.LazyFrame",
+        rows: Rows,
         format: Format,
         options: Mapping[str, object],
         progress: Callable[[int, int], None],
@@ -68,7 +68,7 @@ class ObjectStaging:
         with domain_errors(), self._bucket.writer(self._name, self._limits.max_bytes, attributes) as writer:
             file = UploadWriter(writer, self._limits)
             written = writing.write_file(
-                frame, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
+                rows, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
             )
         self._uploaded = True
         self._verify(file)

@@ -6,6 +6,7 @@ an isolated in-memory DuckDB, so that every engine gives the same values.
 
 import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,8 +70,11 @@ class Snapshot:
 class PostgresSession:
     """One snapshot. Implements ``Session``, which documents the methods."""
 
-    def __init__(self, server: psycopg.Connection[Any], local: duckdb.DuckDBPyConnection, seconds: float) -> None:
+    def __init__(
+        self, server: psycopg.Connection[Any], local: duckdb.DuckDBPyConnection, thread: Executor, seconds: float
+    ) -> None:
         """Begin a snapshot on ``server``; ``local`` processes its rows."""
+        self.thread = thread
         self.stopped = Event()
         self.seconds = seconds
         self.metadata_cache: dict[Relation | str, Any] = {}

@@ -1,6 +1,7 @@
 """The port ``Warehouse`` on the tables of one PostgreSQL database (16 or newer)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 
@@ -54,8 +55,8 @@ class PostgresWarehouse(SessionWarehouse):
             raise to_domain_error(error) from None
         with duckdb.connect(":memory:", config={**_LOCAL, "memory_limit": self._memory_limit, "threads": "1"}) as local:
             local.execute("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL lock_configuration = true")
-            with closing(server):
+            with closing(server), ThreadPoolExecutor(1, "warehouse") as thread:
                 server.isolation_level = IsolationLevel.REPEATABLE_READ
                 server.read_only = True
-                with closing(PostgresSession(server, local, self._seconds)) as session:
+                with closing(PostgresSession(server, local, thread, self._seconds)) as session:
                     yield session
