@@ -7,6 +7,7 @@ reaches the log. Only this service's own application uses it; a host application
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from uuid import uuid4
 
@@ -101,8 +102,13 @@ class _ResponseRecorder:
 
 def _address(request: Request) -> str | None:
     """The client address. A proxy may forward any text in its place: only a valid IP address is used."""
+    return _valid_address(request.client.host) if request.client else None
+
+
+@lru_cache
+def _valid_address(host: str) -> str | None:
     try:
-        return str(ip_address(request.client.host)) if request.client else None
+        return str(ip_address(host))
     except ValueError:
         return None
 

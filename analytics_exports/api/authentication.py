@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypedDict
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from analytics_exports.api.deps import ApiStateDep
+from analytics_exports.api.deps import state_of
 from analytics_exports.api.errors import TooManyAttempts
 from analytics_exports.domain.access import Principal
 from analytics_exports.domain.errors import InvalidToken
@@ -29,7 +29,7 @@ bearer = HTTPBearer(auto_error=False, scheme_name="token", description="An API t
 
 
 def get_current_user(
-    request: Request, state: ApiStateDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Principal:
     """The caller. Every invalid token gets the same response, and a valid one is never refused because of others.
 
@@ -40,6 +40,7 @@ def get_current_user(
     token = credentials.credentials if credentials else session_token(request)
     if token is None:
         raise InvalidToken
+    state = state_of(request)
     principal = state.services.callers.authenticate(token)
     if principal is None:
         address = request.client.host if request.client else ""

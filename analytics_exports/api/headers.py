@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
-from analytics_exports.api.deps import ApiStateDep
+from analytics_exports.api.deps import state_of
 from analytics_exports.api.errors import InvalidIdempotencyKey
 from analytics_exports.bootstrap.api import ApiServices
 from analytics_exports.domain.access import Principal
@@ -43,14 +43,13 @@ async def idempotency_key_header(
 
 async def wait_preference(
     request: Request,
-    state: ApiStateDep,
     prefer: Annotated[  # noqa: ARG001 - documented here; a request may have several, of which this is one
         str | None, Header(description="wait=N: answer when the export has ended, after N seconds at the latest.")
     ] = None,
 ) -> int | None:
     """How long to delay the response, in seconds, within limits; ``None`` without ``Prefer: wait``."""
     found = WAIT.search(",".join(request.headers.getlist("prefer")))
-    return min(int(found[1]), state.services.settings.max_wait_seconds) if found else None
+    return min(int(found[1]), state_of(request).services.settings.max_wait_seconds) if found else None
 
 
 IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_header)]

@@ -4,8 +4,10 @@ Starlette's TrustedHostMiddleware responds in plain text; the contract requires 
 """
 
 from collections.abc import Collection
+from functools import lru_cache
+from urllib.parse import urlsplit
 
-from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from analytics_exports.api.errors import UnknownHost
@@ -32,6 +34,19 @@ class HostCheckMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http" and self._hosts and Request(scope).url.hostname not in self._hosts:
+        if (
+            scope["type"] == "http"
+            and self._hosts
+            and _host_name(Headers(scope=scope).get("host", "")) not in self._hosts
+        ):
             raise UnknownHost
         await self._app(scope, receive, send)
+
+
+@lru_cache
+def _host_name(host: str) -> str | None:
+    """The name in a Host header, in lower case; ``None`` when there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

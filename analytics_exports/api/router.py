@@ -123,9 +123,9 @@ def analytics_router(services: ApiServices, get_current_user: Callable[..., Any]
     private.get("/me", **route_docs("me", errors.UserNotFound, *DATABASE_ERRORS, scope=Scope.DATASETS_READ))(me.get_me)
     if get_current_user is None:
         _session(public, private)
+    public.routes.extend(private.routes)  # in one router: each that includes others looks for a match once more
     whole = APIRouter(prefix=BASE_PATH)
     whole.include_router(public)
-    whole.include_router(private)
     return whole
 
 

@@ -34,9 +34,13 @@ class Callers:
             return self.directory.get_active_user(*claims)
         return found
 
+    def is_registered(self, caller: Principal) -> bool:
+        """Whether ``register`` has been called for this caller before."""
+        return caller in self._known
+
     def register(self, caller: Principal) -> None:
         """Create a user for a caller that a host application authenticated, unless it exists."""
-        if caller not in self._known:
+        if not self.is_registered(caller):
             self.directory.ensure_user(caller)
             self._known.add(caller)
 

@@ -103,14 +103,14 @@ async def _accepted(
 
 
 def _status(request: Request, export: ExportState, headers: dict[str, str]) -> Response:
-    body = ExportOut.of(export.job, export.queue_position)
-    etag = f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]}"'
+    body = ExportOut.of(export.job, export.queue_position).model_dump_json().encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers |= {"ETag": etag, "Cache-Control": "private, no-cache"}
     if export.job.status in LIVE:
         headers["Retry-After"] = retry_after(export.job)
     if request.method == "GET" and if_none_match_matches(request.headers, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return _json(body, HTTPStatus.OK, headers)
+    return Response(body, HTTPStatus.OK, headers=headers, media_type="application/json")
 
 
 def _json(body: ExportOut | ExportAccepted, status: HTTPStatus, headers: dict[str, str]) -> Response:
