@@ -40,6 +40,8 @@ def running(services: ApiServices) -> Callable[[FastAPI], AbstractAsyncContextMa
         yield
         for thread in threads:
             thread.stop()
+        for thread in threads:
+            thread.join()
 
     return lifespan
 

@@ -15,7 +15,7 @@ from analytics_exports.services.change_hub import ChangeHub
 
 logger = logging.getLogger(__name__)
 
-LISTEN_SECONDS = 0.2
+LISTEN_SECONDS = 1.0
 """How long stopping the process may have to wait for this thread, in seconds."""
 
 RECONNECT_SECONDS = 0.5
@@ -36,9 +36,12 @@ class NotificationListener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread."""
+        """Make the thread stop, without waiting for it."""
         self._stop.set()
-        self._thread.join(timeout=2 * RECONNECT_SECONDS)
+
+    def join(self) -> None:
+        """Wait for the thread to stop."""
+        self._thread.join(timeout=LISTEN_SECONDS + RECONNECT_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 """Time between two whole passes, which end expired leases as well."""
 
-STOP_SECONDS = 0.2
+STOP_SECONDS = 1.0
 """How long stopping the process may have to wait for this thread, in seconds."""
 
 RECONNECT_SECONDS = 1.0
@@ -40,8 +40,11 @@ class ProjectionThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the pass in progress and stop the thread."""
+        """Make the thread stop after the pass in progress, without waiting for it."""
         self._stop.set()
+
+    def join(self) -> None:
+        """Wait for the thread to stop."""
         self._thread.join(timeout=POLL_SECONDS * 2)
 
     def _run(self) -> None:

@@ -52,7 +52,7 @@ class ListeningConnection(TimeoutConnection):
         """
         if timeout is None:
             return super().wait(gen, interval, PROBE_SECONDS)
-        return psycopg.Connection.wait(self, gen, interval, timeout)
+        return psycopg.Connection.wait(self, gen, max(timeout, interval), timeout)  # not waking up in between
 
 
 class PostgresListener:

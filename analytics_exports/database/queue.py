@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Interval, Row, func, or_, select, text, tuple_, type_coerce, update
 
 from analytics_exports.database.engine import Transactions
 from analytics_exports.database.models import Job
@@ -33,6 +33,10 @@ LEASE_PENDING = text("""
     FROM chosen WHERE jobs.id = chosen.id
     RETURNING jobs.id, jobs.launches, jobs.turn, jobs.created_at, jobs.metadata->>'request_id' AS request_id
 """)
+
+TIME_TO_NEXT_LAUNCH = select(type_coerce(func.min(Job.launch_after) - func.now(), Interval)).where(
+    Job.status == Status.PENDING
+)
 
 
 def next_turn(user_id: ColumnElement[UUID]) -> ColumnElement[int]:
@@ -69,6 +73,11 @@ class PostgresQueue(Transactions):
         with self._statement() as connection:
             ids = set(connection.scalars(select(Job.id).where(same, Job.status == Status.PENDING)))
         return [row for row in rows if row.id in ids]
+
+    def time_to_next_launch(self) -> timedelta | None:
+        """How long until the next pending export can be leased."""
+        with self._statement() as connection:
+            return connection.scalar(TIME_TO_NEXT_LAUNCH)
 
     def unlease(self, launches: Collection[Launch]) -> None:
         """Return these leases; exports that were claimed, or leased anew, stay as they are."""

@@ -92,6 +92,9 @@ class WorkerJobs(AttemptJobs, Protocol):
         waiting export of any other user.
         """
 
+    def time_to_next_launch(self) -> timedelta | None:
+        """How long until the next pending export can be leased, not positive if one can now; ``None`` without any."""
+
     def unlease(self, launches: Collection[Launch]) -> None:
         """Return leased exports that will not be claimed.
 

@@ -13,8 +13,11 @@ from analytics_exports.domain.export import Launch
 from analytics_exports.ports import Orchestrator, Signal, WorkerJobs
 from analytics_exports.services.launch_queue import LaunchQueue
 
+IDLE_POLL_SECONDS = 10.0
+"""Interval of checks without a notification while nothing is pending, in seconds."""
+
 POLL_SECONDS = 2.0
-"""Interval of checks without a notification, in seconds: retries become due by time alone."""
+"""The same while something is pending that cannot be launched now, such as for want of disk space."""
 
 BUSY_POLL_SECONDS = 0.5
 """Interval of checks whether a run has ended, in seconds, while the limit of runs is reached."""
@@ -78,8 +81,15 @@ class LaunchPlanner:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            signal.wait(min(left, POLL_SECONDS if free > 0 else BUSY_POLL_SECONDS))
+            signal.wait(min(left, self._pause() if free > 0 else BUSY_POLL_SECONDS))
         return LaunchPlan()
+
+    def _pause(self) -> float:
+        """How long to wait for a notification, in seconds: there is none when a retry becomes due."""
+        due = self.jobs.time_to_next_launch()
+        if due is None:
+            return IDLE_POLL_SECONDS
+        return min(due.total_seconds(), IDLE_POLL_SECONDS) if due > timedelta(0) else POLL_SECONDS
 
     def _plan(self, launches: Sequence[Launch], batch_runs: int, *, last: bool) -> LaunchPlan:
         """Divide launches into runs.

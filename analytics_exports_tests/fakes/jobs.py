@@ -163,6 +163,9 @@ class FakeJobStore:
             row.launch_after = self.now + ttl
         return [Launch(row.job.id, row.launches, row.job.request_id) for row in chosen]
 
+    def time_to_next_launch(self) -> timedelta | None:
+        return min((row.launch_after - self.now for row in self._pending()), default=None)
+
     def unlease(self, launches: Collection[Launch]) -> None:
         for launch in launches:
             row = self.rows[launch.job_id]

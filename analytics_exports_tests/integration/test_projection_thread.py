@@ -170,3 +170,4 @@ def test_who_waits_for_an_export_is_notified_though_the_connection_has_become_si
 
     assert asyncio.run(wait())
     listener.stop()
+    listener.join()

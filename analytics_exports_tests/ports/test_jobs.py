@@ -270,6 +270,22 @@ def test_a_published_file_completes_its_export_after_the_lease(harness: JobStore
     assert harness.store.complete(claim, factories.artifact(), DAY)
 
 
+def test_the_time_to_the_next_launch_is_known(harness: JobStoreHarness) -> None:
+    assert harness.store.time_to_next_launch() is None
+    harness.pending()
+    due = harness.store.time_to_next_launch()
+    assert due is not None
+    assert due <= timedelta(0)
+    harness.store.lease_pending(1, timedelta(seconds=60))
+    later = harness.store.time_to_next_launch()
+    assert later is not None
+    assert timedelta(seconds=30) < later <= timedelta(seconds=60)
+    harness.pass_time(61)
+    due = harness.store.time_to_next_launch()
+    assert due is not None
+    assert due <= timedelta(0)
+
+
 def fail(harness: JobStoreHarness, claim: Claim, failure: Failure, wait: float) -> Claim | None:
     """End an attempt; the claim of the next one, which becomes due in so many seconds or somewhat sooner."""
     assert harness.store.fail_attempt(claim, failure, 3)

@@ -1,6 +1,7 @@
 """Which exports are launched, and how many runs they are divided among."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from analytics_exports.ports import ActiveRuns
 from analytics_exports.services.launch_planner import (
     BATCH_SIZE,
     BUSY_POLL_SECONDS,
+    IDLE_POLL_SECONDS,
     POLL_SECONDS,
     LaunchPlan,
     LaunchPlanner,
@@ -128,7 +130,7 @@ def test_work_that_comes_while_a_sensor_waits_is_launched(adapters: FakeAdapters
     plan = planner.wait(signal, 40)
 
     assert ids(plan) == found
-    assert [wait <= POLL_SECONDS for wait in signal.waits] == [True, True]
+    assert signal.waits == [IDLE_POLL_SECONDS] * 2
 
 
 def test_while_every_worker_is_busy_a_sensor_looks_often(adapters: FakeAdapters, planner: LaunchPlanner) -> None:
@@ -141,6 +143,26 @@ def test_while_every_worker_is_busy_a_sensor_looks_often(adapters: FakeAdapters,
     signal = FakeSignal(free)
     assert len(planner.wait(signal, 40).single_runs) == 1
     assert signal.waits == [BUSY_POLL_SECONDS]
+
+
+def test_a_sensor_looks_again_when_a_retry_is_due(adapters: FakeAdapters, planner: LaunchPlanner) -> None:
+    (waits,) = adapters.pending()
+    adapters.jobs.rows[waits].launch_after += timedelta(seconds=1.5)
+    signal = FakeSignal(lambda: adapters.jobs.pass_time(1.5))
+
+    assert ids(planner.wait(signal, 40)) == [waits]
+    assert signal.waits == [1.5]
+
+
+def test_what_could_be_launched_but_not_stored_is_looked_at_every_few_seconds(
+    adapters: FakeAdapters, planner: LaunchPlanner
+) -> None:
+    (waits,) = adapters.pending()
+    adapters.artifacts.away = True
+    signal = FakeSignal(lambda: setattr(adapters.artifacts, "away", False))
+
+    assert ids(planner.wait(signal, 40)) == [waits]
+    assert signal.waits == [POLL_SECONDS]
 
 
 def test_waiting_ends_when_the_time_is_over(planner: LaunchPlanner) -> None:

@@ -31,6 +31,7 @@ def hub(channel: FakeChannel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chang
     until(lambda: channel.open)
     yield hub
     thread.stop()
+    thread.join()
 
 
 def test_who_waits_for_an_export_is_woken_by_its_change_alone(channel: FakeChannel, hub: ChangeHub) -> None:
