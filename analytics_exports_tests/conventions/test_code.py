@@ -21,7 +21,6 @@ MODULE_LINES = 40
 
 SMALL_MODULES = {
     "__main__": "a program",
-    "api/host_check": "a middleware; each has a module of its own",
     "api/routes/me": "a resource; each has a module of its own",
     "api/routes/tokens": "a resource; each has a module of its own",
     "bootstrap/adapters": "what the factories of several processes share",
