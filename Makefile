@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale bench-downloads fuzz chaos format lock clean
+.PHONY: help setup demo serve test test-large check docs prove reference audit sbom bench-write bench-scale bench-download fuzz chaos format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,7 +60,7 @@ sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
 	$(BIN)/uv pip sync --quiet --python build/sbom --require-hashes requirements/sbom.txt
 	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
-bench-downloads: setup ## How fast a status is while 200 slow clients download.
+bench-download: setup ## How fast a status is while 200 slow clients download.
 	$(BIN)/python -m benchmarks.downloads
 
 chaos: setup ## Break every part of a running service at random, and check all exports. SEED=1 ROUNDS=20
@@ -70,7 +70,7 @@ fuzz: setup ## Try CASES=10000 requests by two users against the demonstration, 
 	$(BIN)/python -m analytics_exports_tests.fuzzing --cases $(or $(CASES),10000) --seed $(or $(SEED),1)
 
 bench-scale: setup ## Measure what grows with the service. ROWS=1000,100000 (up to 10000000)
-	@$(BIN)/python benchmarks/queueing.py
+	@$(BIN)/python -m benchmarks.queueing
 	@$(BIN)/python -m benchmarks.scale $(if $(ROWS),--rows $(ROWS))
 
 bench-launch: setup ## Measure the way from a request to a file. EXPORTS=40 BURST=1000 BACKFILL=200 NAIVE=5 PARTITIONS=100000 ROWS=1000000

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,7 +27,9 @@ from analytics_exports.contract import BASE_PATH
 from analytics_exports.database import migrations
 from analytics_exports_tests.live_service import live_service
 from analytics_exports_tests.scratch import scratch_postgres
+from benchmarks.figures import OURS, print_figure, print_times, say_what_is_busy
 
+SHARES = (0.5, 0.99)
 FILE_BYTES = 2**28
 PIECE = 2**14
 
@@ -93,14 +93,14 @@ class Slow:
 
 
 def asked(found: dict[str, str], seconds: float) -> list[float]:
-    """Milliseconds of each status request, one after the other."""
+    """Seconds of each status request, one after the other."""
     times = []
     until = time.perf_counter() + seconds
     with httpx.Client(headers={"Authorization": f"Bearer {found['token']}"}) as client:
         while time.perf_counter() < until:
             began = time.perf_counter()
             client.get(f"{found['url']}{BASE_PATH}/exports/{found['job_id']}").raise_for_status()
-            times.append((time.perf_counter() - began) * 1000)
+            times.append(time.perf_counter() - began)
             time.sleep(0.005)
     return times
 
@@ -111,25 +111,20 @@ def cpu_seconds(pid: str) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def print_figure(downloads: int, times: list[float], **more: Any) -> None:  # noqa: ANN401 - JSON
-    """The figures of one round."""
-    spread = statistics.quantiles(times, n=100)
-    p50, p99 = (round(spread[part - 1], 1) for part in (50, 99))
-    print(json.dumps({"figure": "status_ms", "downloads": downloads, "n": len(times), "p50": p50, "p99": p99, **more}))
-
-
 def main(options: argparse.Namespace) -> None:
     """Without downloads, then with them."""
+    say_what_is_busy()
     with service() as found:
         asked(found, 1)
-        print_figure(0, asked(found, options.seconds))
+        print_times("status_get_s_beside_0_downloads", OURS, asked(found, options.seconds), SHARES)
         slow = Slow(found, options.downloads, options.rate)
         slow.start()
         began = cpu_seconds(found["pid"])
         times = asked(found, options.seconds)
         assert slow.running == options.downloads, "a download ended before it was measured"
         used = (cpu_seconds(found["pid"]) - began) / options.seconds
-        print_figure(options.downloads, times, bytes_per_second_each=options.rate, api_cpus=round(used, 2))
+        print_times(f"status_get_s_beside_{options.downloads}_downloads", OURS, times, SHARES)
+        print_figure(f"api_cores_beside_{options.downloads}_downloads", OURS, "mean", used, "cores", n=len(times))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long exports wait for a worker: a formula, and a simulation that checks it.
 
-    python benchmarks/queueing.py [--exports 200000]
+    python -m benchmarks.queueing [--exports 200000]
 
 Requests come at random (Poisson) and take the time of a lognormal distribution with the given mean and coefficient of
 variation; workers take them in order. The formula is Erlang's C with the correction of Allen and Cunneen for service
@@ -9,11 +9,12 @@ times that vary. One JSON line for each case.
 
 import argparse
 import heapq
-import json
 import math
 import random
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from benchmarks.figures import OURS, print_figure, print_times
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,11 @@ def main() -> None:
     for per_minute, seconds, variation in ((10, 3, 1.5), (100, 3, 1.5), (1_000, 3, 1.5), (10_000, 3, 1.5)):
         load = Load(per_minute, seconds, variation, workers_for(per_minute, seconds, variation, wait=1))
         waits = simulated_waits(load, arguments.exports)
-        figures = {
-            "busy": round(load.busy, 3),
-            "formula_mean_wait": round(expected_wait(load), 3),
-            "simulated_mean_wait": round(statistics.fmean(waits), 3),
-            "simulated_p99_wait": round(statistics.quantiles(waits, n=100)[98], 2),
-        }
-        print(json.dumps({"benchmark": "queueing", **asdict(load), **figures}))
+        at = f"at_{per_minute}_a_minute"
+        print_figure(f"workers_{at}", OURS, "total", load.workers, "workers", n=1)
+        print_figure(f"queue_wait_s_{at}", "formula", "mean", expected_wait(load), "s", n=1)
+        print_figure(f"queue_wait_s_{at}", "simulation", "mean", statistics.fmean(waits), "s", n=len(waits))
+        print_times(f"queue_wait_s_{at}", "simulation", waits, (0.99,))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ and once with the client that everybody uses. Figures go to stdout as JSON lines
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,9 @@ from analytics_exports.domain.export import ExportFilter, JobId
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests import factories
 from analytics_exports_tests.scratch import scratch_postgres
+from benchmarks.figures import OURS, print_figure, print_times, say_what_is_busy
 
+THEIRS = "boto3"
 USERS = 1_000
 MEBIBYTE = 2**20
 DETAILS = factories.artifact().to_plain()
@@ -54,14 +55,14 @@ FILL = text("""
 """)
 
 
-def measured(call: Callable[[], object], repeat: int) -> dict[str, float]:
-    """Median and 99th percentile of the time of a call, in milliseconds."""
+def measure(figure: str, call: Callable[[], object], repeat: int) -> None:
+    """Print the median and the 99th percentile of the time of a call."""
     times = []
     for _ in range(repeat):
         began = time.perf_counter()
         call()
-        times.append((time.perf_counter() - began) * 1000)
-    return {"p50_ms": round(statistics.median(times), 2), "p99_ms": round(statistics.quantiles(times, n=100)[98], 2)}
+        times.append(time.perf_counter() - began)
+    print_times(figure, OURS, times, (0.5, 0.99))
 
 
 def tables(sizes: list[int], repeat: int) -> None:
@@ -96,13 +97,12 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
         "create": lambda: jobs.create(owner, factories.request()),
         "find": lambda: jobs.find(owner.user_id, one.id),
         "list": lambda: jobs.list_for_user(owner.user_id, ExportFilter(), 50),
-        "due": lambda: jobs.unlease(jobs.lease_pending(4, timedelta(minutes=1))),
-        "overdue": lambda: jobs.expired_leases(100),
+        "lease": lambda: jobs.unlease(jobs.lease_pending(4, timedelta(minutes=1))),
+        "expired_leases": lambda: jobs.expired_leases(100),
         "metrics": figures.snapshot,
     }
     for statement, call in calls.items():
-        line = {"benchmark": "jobs", "rows": rows, "statement": statement, **measured(call, repeat)}
-        print(json.dumps(line), flush=True)
+        measure(f"{statement}_s_{rows}", call, repeat)
     with tempfile.TemporaryDirectory() as folder:
         requests(engine, owner, one.id, rows=rows, repeat=repeat, folder=Path(folder))
 
@@ -123,10 +123,9 @@ def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repe
         serving(create_app(services)) as url,
         httpx.Client(base_url=f"{url}/api/analytics", headers={"Authorization": f"Bearer {token}"}) as client,
     ):
-        for address in (f"/exports/{job_id}", "/exports"):
+        for figure, address in (("api", f"/exports/{job_id}"), ("api_list", "/exports")):
             client.get(address).raise_for_status()
-            line = {"benchmark": "http", "rows": rows, "request": f"GET {address.replace(str(job_id), '{job_id}')}"}
-            print(json.dumps({**line, **measured(partial(client.get, address), repeat)}), flush=True)
+            measure(f"{figure}_s_{rows}", partial(client.get, address), repeat)
 
 
 def files(mebibytes: int) -> None:
@@ -148,8 +147,8 @@ def files(mebibytes: int) -> None:
             path = Path(folder) / "plain"
             size = ours(f"s3://files?endpoint={endpoint}", mebibytes)
             path.write_bytes(os.urandom(size))
-            rate("boto3_upload", size, lambda: client.upload_file(str(path), "files", "plain"))
-            rate("boto3_download", size, lambda: client.download_file("files", "plain", str(path)))
+            rate("upload", THEIRS, size, lambda: client.upload_file(str(path), "files", "plain"))
+            rate("download", THEIRS, size, lambda: client.download_file("files", "plain", str(path)))
     finally:
         server.terminate()
         server.wait()
@@ -172,7 +171,7 @@ def ours(url: str, mebibytes: int) -> int:
     with store.stage(key, 1) as staging:
         size = staging.write(FrameRows(frame), Format.CSV, {}, lambda *_: None).file_size_bytes
         staging.publish()
-    print_figure("ours_upload_and_read_back", size, time.perf_counter() - began)
+    print_rate("upload", OURS, size, time.perf_counter() - began)
 
     def read() -> None:
         file = store.open(key)
@@ -181,21 +180,20 @@ def ours(url: str, mebibytes: int) -> int:
             while content.read(MEBIBYTE):
                 pass
 
-    rate("ours_download", size, read)
+    rate("download", OURS, size, read)
     return size
 
 
-def rate(name: str, size: int, call: Callable[[], object]) -> None:
+def rate(transfer: str, arm: str, size: int, call: Callable[[], object]) -> None:
     """Time a transfer."""
     began = time.perf_counter()
     call()
-    print_figure(name, size, time.perf_counter() - began)
+    print_rate(transfer, arm, size, time.perf_counter() - began)
 
 
-def print_figure(name: str, size: int, seconds: float) -> None:
-    """Print the rate of a transfer."""
-    line = {"benchmark": "files", "transfer": name, "bytes": size, "mb_per_s": round(size / seconds / 1e6, 1)}
-    print(json.dumps(line), flush=True)
+def print_rate(transfer: str, arm: str, size: int, seconds: float) -> None:
+    """Print the rate of a transfer; an upload of ours is read back, too."""
+    print_figure(f"object_store_{transfer}_mb_per_s", arm, "mean", size / seconds / 1e6, "MB/s", n=1)
 
 
 def main() -> None:
@@ -205,6 +203,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=200)
     parser.add_argument("--mebibytes", type=int, default=64)
     arguments = parser.parse_args()
+    say_what_is_busy()
     tables([int(rows) for rows in arguments.rows.split(",")], arguments.repeat)
     files(arguments.mebibytes)
 

@@ -1,8 +1,7 @@
 """A backfill from Dagster's page: many exports made again, each in a run of its own, while people ask for new ones."""
 
-import statistics
 import time
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
 
@@ -28,33 +27,28 @@ FAILED = f"{BEGUN} AND status <> 'SUCCESS'"
 EXPORT_EVERY_SECONDS = 3.0
 
 
-def backfill(service: Service, count: int) -> dict[str, Any]:
-    """Measure a backfill of ``count`` exports; new exports are asked for all the while.
+@dataclass(frozen=True)
+class Backfill:
+    """Seconds from the first run to the end of the last, and how long each new export took meanwhile."""
 
-    Returns:
-        Seconds from the first run to the end of the last, how long Dagster's daemon took to notice, and how long the
-        new exports took.
-    """
+    exports: int
+    seconds: float
+    failed: int
+    cpu_seconds_each: float
+    new_export_seconds: list[float]
+
+
+def backfill(service: Service, count: int) -> Backfill:
+    """Measure a backfill of ``count`` exports; new exports are asked for all the while."""
     posted(service, count)
     backfill_id = _launch(service, service.scalar(KEYS, count=count))
-    clicked = time.perf_counter()
     _wait_for_first_run(service, backfill_id)
-    meter, noticed, times = Meter(), time.perf_counter() - clicked, []
+    meter, times = Meter(), []
     while service.scalar(ENDED, backfill=backfill_id) < count:
         times.append(service.export())
         time.sleep(EXPORT_EVERY_SECONDS)
     seconds, used = meter.seconds, meter.used
-    return {
-        "exports": count,
-        "noticed_after_s": round(noticed, 1),
-        "seconds": round(seconds, 1),
-        "runs_per_s": round(count / seconds, 2),
-        "failed": service.scalar(FAILED, backfill=backfill_id),
-        "cpu_s_per_export": round(used / count, 3),
-        "new_export_p50_s": round(statistics.median(times), 2),
-        "new_export_max_s": round(max(times), 2),
-        "others_cores": meter.others,
-    }
+    return Backfill(count, seconds, service.scalar(FAILED, backfill=backfill_id), used / count, times)
 
 
 def _launch(service: Service, keys: list[str]) -> str:

@@ -3,19 +3,18 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from sqlalchemy import text
 
 from analytics_exports.development.demo import DemoUser
 from analytics_exports.settings import Settings
 from benchmarks.launch.meter import Meter
-from benchmarks.launch.stacks import DATASET, LIMIT_SECONDS, Service
+from benchmarks.launch.stacks import DATASET, Service
+from benchmarks.launch.waiting import wait_until_zero
 
 CALLERS = 4
 LEFT = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'running')"
@@ -48,13 +47,24 @@ print(json.dumps([time.perf_counter() - began, used]))
 """
 
 
-def posted(service: Service, count: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Burst:
+    """How long many exports took, from the first request to the last completion, and what they cost."""
+
+    exports: int
+    seconds: float
+    cpu_seconds_each: float
+    runs: int
+    others_cores: float
+
+
+def posted(service: Service, count: int) -> Burst:
     """Measure exports that are asked for over HTTP, by a few callers at once."""
     with ThreadPoolExecutor(CALLERS) as callers:
         return _measured(service, count, lambda: list(callers.map(lambda _: service.ask(), range(count))))
 
 
-def stored(service: Service, count: int) -> dict[str, Any]:
+def stored(service: Service, count: int) -> Burst:
     """Measure exports that become pending in one moment: the launch without the requests."""
     like = service.ended(service.ask())["job_id"]
 
@@ -65,47 +75,25 @@ def stored(service: Service, count: int) -> dict[str, Any]:
     return _measured(service, count, store)
 
 
-def plain_loop(settings: Settings, owner: DemoUser, count: int) -> dict[str, Any]:
+def plain_loop(settings: Settings, owner: DemoUser, count: int) -> Burst:
     """Measure the same files written by DuckDB, in the same order, with nothing around it."""
     with TemporaryDirectory() as folder:
         limits = (str(settings.export_threads), settings.export_memory)
         arguments = (str(settings.warehouse), str(owner.id), str(count), folder, *limits, DATASET)
         done = subprocess.run([sys.executable, "-c", LOOP, *arguments], check=True, capture_output=True, text=True)
         seconds, used = json.loads(done.stdout)
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-    return {
-        "exports": count,
-        "last_completed_s": round(seconds, 2),
-        "cpu_s_per_export": round(used / count, 4),
-        "bytes_per_export": round(size / count),
-    }
+    return Burst(count, seconds, used / count, runs=0, others_cores=0)
 
 
-def _measured(service: Service, count: int, ask: Callable[[], object]) -> dict[str, Any]:
-    _wait(service, LEFT)
-    _wait(service, RUNS_LEFT)
+def _measured(service: Service, count: int, ask: Callable[[], object]) -> Burst:
+    wait_until_zero(lambda: service.scalar(LEFT))
+    wait_until_zero(lambda: service.scalar(RUNS_LEFT))
     runs, undone = service.scalar(RUNS), service.scalar(UNDONE)
     meter = Meter()
     ask()
-    asked = meter.seconds
-    _wait(service, LEFT)
-    completed, used, others = meter.seconds, meter.used, meter.others
-    _wait(service, RUNS_LEFT)
+    wait_until_zero(lambda: service.scalar(LEFT))
+    seconds, used, others = meter.seconds, meter.used, meter.others
+    wait_until_zero(lambda: service.scalar(RUNS_LEFT))
     if service.scalar(UNDONE) != undone:
         raise RuntimeError("Some exports were not made.")
-    return {
-        "exports": count,
-        "last_asked_s": round(asked, 2),
-        "last_completed_s": round(completed, 2),
-        "cpu_s_per_export": round(used / count, 4),
-        "runs": service.scalar(RUNS) - runs,
-        "others_cores": others,
-    }
-
-
-def _wait(service: Service, left: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while service.scalar(left):
-        if time.monotonic() > deadline:
-            raise TimeoutError("Some exports did not end.")
-        time.sleep(0.05)
+    return Burst(count, seconds, used / count, service.scalar(RUNS) - runs, others)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from sqlalchemy import Engine, text
 
 from analytics_exports.bootstrap.adapters import make_artifact_store
@@ -110,6 +111,10 @@ class Service:
         """The file."""
         return self.client.get(f"/exports/{job['job_id']}/download").raise_for_status().content
 
+    def api_cpu_seconds(self) -> float:
+        """Processor time of the API so far."""
+        return next(_cpu_seconds(each) for each in psutil.Process().children(recursive=True) if _is_api(each))
+
     def scalar(self, statement: str, **values: object) -> Any:  # noqa: ANN401 - whatever is asked for
         """Look into the database."""
         with self.engine.connect() as connection:
@@ -138,6 +143,15 @@ def running(kind: type[Stack], state: Path, say: Callable[[str], None]) -> Itera
             engine.dispose()
     finally:
         stack.stop()
+
+
+def _is_api(process: psutil.Process) -> bool:
+    return "uvicorn" in process.cmdline()
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def found(response: httpx.Response) -> dict[str, Any]:
