@@ -37,11 +37,6 @@ logger = logging.getLogger(__name__)
 INTERRUPTED = "Query interrupted"
 """DuckDB's message when a signal handler raised an exception."""
 
-_STORED_ROWS = """
-    SELECT estimated_size FROM duckdb_tables()
-    WHERE lower(database_name) = lower($database) AND lower(schema_name) = lower($schema)
-      AND lower(table_name) = lower($name)
-"""
 _COLLATED = re.compile(r'"?c(\d+)"? VARCHAR COLLATE "?([\w.]+)"?')
 _SCRATCH = "collated_columns"
 
@@ -106,22 +101,27 @@ class DuckDBSession:
 
     def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:
         """The rows of a query about the blocks of a table; none where it has no blocks, or less than one range."""
-        if self._stored_rows(relation) <= RANGE_ROWS:
-            return []
         try:
-            return self.fetch(query)
+            return self.fetch(query) if self._is_large_table(relation) else []
         except duckdb.ConversionException:  # a column may shadow rowid
             return []
 
-    def _stored_rows(self, relation: Relation) -> int:
-        """How many rows a table stores, whoever they belong to; 0 for a view. Read once for each version."""
-        key = f"stored rows of {table_name(relation)}"
+    def _is_large_table(self, relation: Relation) -> bool:
+        """Whether this is a table with more rows than one range, whoever they belong to. Read once for each version."""
+        key = f"whether {table_name(relation)} is large"
         if key not in self.metadata_cache:
-            place = {"database": relation.database, "schema": relation.schema, "name": relation.name}
-            found = self.fetch(Query(_STORED_ROWS, place))
-            self.metadata_cache[key] = found[0][0] if found else 0
-        rows: int = self.metadata_cache[key]
-        return rows
+            self.metadata_cache[key] = self._count_up_to(RANGE_ROWS + 1, relation) > RANGE_ROWS
+        large: bool = self.metadata_cache[key]
+        return large
+
+    def _count_up_to(self, limit: int, relation: Relation) -> int:
+        """The number of rows of a table, but at most ``limit``; 0 for a view."""
+        numbered = f"SELECT rowid FROM {table_name(relation)} LIMIT {limit:d}"  # noqa: S608 - the name is quoted
+        try:
+            ((rows,),) = self.fetch(Query(f"SELECT count(*) FROM ({numbered}) AS numbered", {}))  # noqa: S608
+        except duckdb.BinderException:  # a view has no row numbers
+            return 0
+        return int(rows)
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
         """The rows of a query in batches of ``rows``."""
