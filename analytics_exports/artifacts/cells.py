@@ -10,7 +10,8 @@ cell style for it (``writers.spreadsheet``). Only free text is checked: numbers,
 and negative numbers stay as they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -49,14 +50,14 @@ class FormulaGuard:
 
     def __init__(self, fields: Iterable[Field], warnings: WarningCollector) -> None:
         """Check those of ``fields`` that contain free text."""
-        self._names = [field.name for field in fields if is_free_text(field)]
+        self._names = tuple(field.name for field in fields if is_free_text(field))
         self._warnings = warnings
 
     def find(self, rows: pl.DataFrame) -> list[str]:
         """The columns with such text. Adds warnings."""
         if not self._names:
             return []
-        counts = rows.select(starts_like_formula(name).sum() for name in self._names).row(0, named=True)
+        counts = rows.select(_formula_counts(self._names)).row(0, named=True)
         found = {name: count for name, count in counts.items() if count}
         for name, count in found.items():
             self._warnings.add(WarningCode.FORMULA_TEXTS, count, name)
@@ -74,6 +75,13 @@ def starts_like_formula(name: str) -> pl.Expr:
     return pl.col(name).str.head(1).is_in(TRIGGERS)
 
 
+@lru_cache
+def _formula_counts(names: tuple[str, ...]) -> Sequence[pl.Expr]:
+    """For each of these columns, how many texts start like a formula."""
+    return [starts_like_formula(name).sum() for name in names]
+
+
+@lru_cache
 def escaped(name: str) -> pl.Expr:
     """The texts of a column, with an apostrophe before each that starts like a formula."""
     return pl.when(starts_like_formula(name)).then("'" + pl.col(name)).otherwise(name).alias(name)

@@ -7,6 +7,7 @@ validated, documented and listed from one definition. To add a format, add a mod
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from io import UnsupportedOperation
 from typing import Any, BinaryIO, ClassVar, Protocol
@@ -86,6 +87,7 @@ def check_options(format: Format, options: Mapping[str, object]) -> Mapping[str,
     return file_format(format, options).model_dump(mode="json", exclude_unset=True)
 
 
+@cache
 def describe_options() -> Mapping[Format, dict[str, Any]]:
     """The options of each format as a JSON Schema, with descriptions and defaults."""
     return {known: _model(known).model_json_schema() for known in Format}

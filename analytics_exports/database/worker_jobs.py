@@ -24,7 +24,7 @@ from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId
 from analytics_exports.reconnecting import retry_while_away, unavailable_when_away
 
 BY_ID = select(Job).where(Job.id == bindparam("of_job"))
-CLAIM = transitions.claim_attempt().returning(Job, NOT_FLUSHED)
+CLAIM = transitions.claim_attempt().returning(Job)
 RENEW = (
     update(Job)
     .where(IS_CURRENT)

@@ -71,7 +71,7 @@ def are_ordinary(columns: Iterable[pl.Series]) -> bool:
 
 
 def _within_limits(column: pl.Series) -> bool:
-    numbers, limit = column.to_physical(), _limit(cast("pl.Date | pl.Datetime", column.dtype))
+    numbers, limit = column.cast(pl.Int64), _limit(cast("pl.Date | pl.Datetime", column.dtype))
     low, high = cast("int | None", numbers.min()), cast("int | None", numbers.max())
     return low is None or high is None or (low >= -limit and high <= limit)
 

@@ -99,20 +99,20 @@ class DuckDBSession:
         """All rows of a query with a small result."""
         return self._relation(query).fetchall()
 
-    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks of a table; none where it has no blocks, or less than one range."""
-        try:
-            return self.fetch(query) if self._is_large_table(relation) else []
-        except duckdb.ConversionException:  # a column may shadow rowid
-            return []
-
-    def _is_large_table(self, relation: Relation) -> bool:
+    def is_large_table(self, relation: Relation) -> bool:
         """Whether this is a table with more rows than one range, whoever they belong to. Read once for each version."""
         key = f"whether {table_name(relation)} is large"
         if key not in self.metadata_cache:
             self.metadata_cache[key] = self._count_up_to(RANGE_ROWS + 1, relation) > RANGE_ROWS
         large: bool = self.metadata_cache[key]
         return large
+
+    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of a query about the blocks of a table."""
+        try:
+            return self.fetch(query)
+        except (duckdb.BinderException, duckdb.ConversionException):  # a view has none; a column may shadow rowid
+            return []
 
     def _count_up_to(self, limit: int, relation: Relation) -> int:
         """The number of rows of a table, but at most ``limit``; 0 for a view."""

@@ -41,7 +41,8 @@ def check_owner(batch: pl.DataFrame, scope: OwnerScope) -> pl.DataFrame:
     Raises:
         IsolationViolation: a row belongs to another owner, or to none.
     """
-    if not batch[OWNER].cast(pl.String).eq_missing(pl.Series([scope.owner_key])).all():
+    owners = batch[OWNER].cast(pl.String)
+    if owners.null_count() or not (owners == scope.owner_key).all():
         raise IsolationViolation
     return batch.drop(OWNER)
 
@@ -63,7 +64,7 @@ class SessionScan:
         self._compiler = compiler
         self._scope = scope
         self._ahead: deque[Future[pl.DataFrame | None]] = deque()
-        query = compiler.rows()
+        self._all_rows = query = compiler.rows()
         self.preview: pl.DataFrame = connection.metadata_cache.get(query.sql, pl.DataFrame())
         if self.preview.width == 0:
             with connection.domain_errors():
@@ -138,9 +139,10 @@ class SessionScan:
             yield from self._connection.reader(query, BATCH_ROWS)
 
     def _queries(self) -> list[Query]:
-        look = self._compiler.extents()
-        known = extents(self._connection.blocks(look, self._compiler.relation), self._scope) if look else []
-        return [self._compiler.rows_within(part) for part in ranges(known)] or [self._compiler.rows()]
+        relation = self._compiler.relation
+        look = self._compiler.extents() if self._connection.is_large_table(relation) else None
+        known = extents(self._connection.blocks(look), self._scope) if look else []
+        return [self._compiler.rows_within(part) for part in ranges(known)] or [self._all_rows]
 
 
 def _cancel(steps: Iterable[Future[_T]]) -> None:

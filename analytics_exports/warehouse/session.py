@@ -43,8 +43,11 @@ class Session(Protocol):
     def fetch(self, query: Query) -> list[tuple[Any, ...]]:
         """All rows of a query with a small result."""
 
-    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:
-        """The rows of a query about the blocks in which ``relation`` is stored; none unless they are worth a look."""
+    def is_large_table(self, relation: Relation) -> bool:
+        """Whether ``relation`` is stored in blocks, and in so many that it may be worth reading some at a time."""
+
+    def blocks(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of a query about the blocks in which a large table is stored; none when that cannot be asked."""
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
         """The rows of a query in batches of ``rows``, represented as ``frames`` defines."""

@@ -78,7 +78,7 @@ def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
     ) as connection:
         compiler = Compiler(case.dataset, ME, Selection())
         look = compiler.extents()
-        known = extents(connection.blocks(look, case.dataset.relation), ME) if look else []
+        known = extents(connection.blocks(look), ME) if look else []
         assert len(ranges(known)) == case.ranges
         query = compiler.rows()
         expected = connection.duckdb.sql(query.sql, params=dict(query.params)).to_arrow_table().column("number")
@@ -96,19 +96,17 @@ def test_blocks_of_others_are_not_looked_at(tmp_path: Path) -> None:
     ) as connection:
         look = Compiler(case.dataset, ME, Selection()).extents()
         assert look is not None
-        assert sum(extent.rows for extent in extents(connection.blocks(look, case.dataset.relation), ME)) == ROWS
+        assert sum(extent.rows for extent in extents(connection.blocks(look), ME)) == ROWS
         with pytest.raises(IsolationViolation):
-            extents(connection.blocks(look, case.dataset.relation), YOU)
+            extents(connection.blocks(look), YOU)
 
 
-def test_a_small_table_is_read_by_one_query(tmp_path: Path) -> None:
-    path, case = tmp_path / "warehouse.duckdb", CASES["days"]
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_only_a_table_of_more_than_one_range_is_large(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    make(path, case)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("CREATE TABLE rows AS SELECT 'me' AS user_id, DATE '2020-01-01' AS key, 1::BIGINT AS number")
-    with connect(
-        source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1
-    ) as connection:
-        look = Compiler(case.dataset, ME, Selection()).extents()
-        assert look is not None
-        assert connection.fetch(look)
-        assert connection.blocks(look, case.dataset.relation) == []
+        connection.execute("CREATE TABLE few AS SELECT number FROM rows LIMIT 100")
+    with connect(source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1) as session:
+        assert session.is_large_table(case.dataset.relation) != case.view
+        assert not session.is_large_table(Relation("analytics", "main", "few"))

@@ -108,8 +108,12 @@ class PostgresSession:
             table = reader.read_all()
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
-    def blocks(self, query: Query, relation: Relation) -> list[tuple[Any, ...]]:  # noqa: ARG002 - the server does not say
-        """None: the server sorts by itself."""
+    def is_large_table(self, relation: Relation) -> bool:  # noqa: ARG002 - the server does not say
+        """False: the server sorts by itself."""
+        return False
+
+    def blocks(self, query: Query) -> list[tuple[Any, ...]]:  # noqa: ARG002 - see ``is_large_table``
+        """None."""
         return []
 
     def reader(self, query: Query, rows: int) -> pa.RecordBatchReader:
