@@ -34,18 +34,16 @@ class HostCheckMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if (
-            scope["type"] == "http"
-            and self._hosts
-            and _host_name(Headers(scope=scope).get("host", "")) not in self._hosts
-        ):
-            raise UnknownHost
+        if scope["type"] == "http" and self._hosts:
+            address, _ = scope.get("server") or ("", 0)
+            if _host_name(Headers(scope=scope).get("host", address)) not in self._hosts:
+                raise UnknownHost
         await self._app(scope, receive, send)
 
 
 @lru_cache
 def _host_name(host: str) -> str | None:
-    """The name in a Host header, in lower case; ``None`` when there is none."""
+    """The name in a Host header, in lower case; ``None`` when it has none."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

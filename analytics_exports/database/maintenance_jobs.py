@@ -27,14 +27,10 @@ EXPIRED_LEASES = (
     .limit(bindparam("most"))
 )
 READ_CURSOR = select(Cursor.position).where(Cursor.name == bindparam("of_name"))
-ADVANCE_CURSOR = (
-    (new := upsert(Cursor))
-    .values(name=bindparam("of_name"), position=bindparam("reached"))
-    .on_conflict_do_update(
-        index_elements=[Cursor.name], set_={"position": func.greatest(Cursor.position, new.excluded.position)}
-    )
-    .returning(NOT_FLUSHED)
-)
+NEW_CURSOR = upsert(Cursor).values(name=bindparam("of_name"), position=bindparam("reached"))
+ADVANCE_CURSOR = NEW_CURSOR.on_conflict_do_update(
+    index_elements=[Cursor.name], set_={"position": func.greatest(Cursor.position, NEW_CURSOR.excluded.position)}
+).returning(NOT_FLUSHED)
 """A position that is lost is read again, and what follows it applied once more, which changes nothing."""
 
 SKIPPED_EVENTS = (

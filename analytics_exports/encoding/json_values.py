@@ -152,3 +152,12 @@ def _enclosed(opened: str, text: pl.Expr, closed: str) -> pl.Expr:
 def concrete(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
     """An instance of a data type that may be given as a class."""
     return dtype if isinstance(dtype, pl.DataType) else dtype()
+
+
+def contains_times(dtype: pl.DataType) -> bool:
+    """Whether a type is one of dates or times, or has some inside."""
+    if isinstance(dtype, pl.Struct):
+        return any(contains_times(concrete(field.dtype)) for field in dtype.fields)
+    if isinstance(dtype, pl.List | pl.Array):
+        return contains_times(concrete(dtype.inner))
+    return isinstance(dtype, TEMPORAL)

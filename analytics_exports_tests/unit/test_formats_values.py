@@ -249,3 +249,17 @@ def test_ordinary_dates_are_formatted_alike_with_and_without_knowing_it(
         assert pl.select(known.text(pl.lit(column), dtype)).to_series().equals(texts, null_equal=True)
     else:
         assert any(text.lstrip("-") == "infinity" or len(text.split("-")[-3]) > 5 for text in texts.drop_nulls())
+
+
+@pytest.mark.parametrize("nested", [pl.List(pl.Date), pl.Struct({"days": pl.List(pl.Date)})], ids=["list", "struct"])
+def test_a_far_date_inside_a_nested_value_is_spelled_right_beside_ordinary_ones(nested: pl.DataType) -> None:
+    days = pl.Series([0, 2**31 - 1], dtype=pl.Int32).cast(pl.Date)
+    inner = pl.DataFrame({"days": [days]})
+    value = inner["days"] if isinstance(nested, pl.List) else inner.to_struct()
+    content, _ = written(pl.DataFrame({"day": days.head(1), "value": value}), Format.NDJSON)
+    line = json.loads(content)
+
+    assert line["day"] == "1970-01-01"
+    assert line["value"] == (
+        ["1970-01-01", "infinity"] if isinstance(nested, pl.List) else {"days": ["1970-01-01", "infinity"]}
+    )

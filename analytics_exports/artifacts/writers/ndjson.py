@@ -15,7 +15,7 @@ from analytics_exports.artifacts.layout import Layout
 from analytics_exports.artifacts.options import TimeZone
 from analytics_exports.artifacts.warning_collector import WarningCollector
 from analytics_exports.domain.formats import Format
-from analytics_exports.encoding.json_values import to_object
+from analytics_exports.encoding.json_values import contains_times, to_object
 from analytics_exports.encoding.times import TEMPORAL, TimeStyle, are_ordinary
 
 
@@ -50,13 +50,13 @@ class NdjsonWriter:
         """Begin a file; it is closed at the end."""
         self._fields = layout.fields
         self._times = [field.name for field in layout.fields if isinstance(field.dtype, TEMPORAL)]
-        self._nested = any(field.dtype.is_nested() for field in layout.fields)
+        self._nested_times = any(field.dtype.is_nested() and contains_times(field.dtype) for field in layout.fields)
         self._timezone = timezone
         self._file = file
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write a batch."""
-        ordinary = not self._nested and are_ordinary(rows[name] for name in self._times)
+        ordinary = not self._nested_times and are_ordinary(rows[name] for name in self._times)
         line = _line(self._fields, self._timezone, ordinary=ordinary)
         rows.select(line).write_csv(self._file, include_header=False, quote_style="never")
 
