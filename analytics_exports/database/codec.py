@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Row, bindparam, select
 
+from analytics_exports.database.models import Job
 from analytics_exports.domain.access import UserId
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.export import ExportJob, ExportRequest, Failure, JobId, Progress, Status
 
 logger = logging.getLogger(__name__)
+
+BY_ID = select(Job).where(Job.id == bindparam("of_job"))
+"""A row that ``job_from_row`` takes."""
 
 
 def job_from_row(row: Row[*tuple[Any, ...]], *, past: bool = False, leased: bool = False) -> ExportJob:

@@ -9,6 +9,7 @@ not arrive, the notifications of others would not arrive either.
 """
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -52,7 +53,9 @@ class ListeningConnection(TimeoutConnection):
         """
         if timeout is None:
             return super().wait(gen, interval, PROBE_SECONDS)
-        return psycopg.Connection.wait(self, gen, max(timeout, interval), timeout)  # not waking up in between
+        if threading.current_thread() is not threading.main_thread():  # which wakes up to handle signals
+            interval = max(timeout, interval)
+        return psycopg.Connection.wait(self, gen, interval, timeout)
 
 
 class PostgresListener:

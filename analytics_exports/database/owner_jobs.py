@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from analytics_exports.database import transitions
-from analytics_exports.database.codec import job_from_row, skip_malformed
+from analytics_exports.database.codec import BY_ID, job_from_row, skip_malformed
 from analytics_exports.database.engine import SET_ACTOR, Transactions
 from analytics_exports.database.models import Download, Job
 from analytics_exports.database.queue import next_turn
@@ -49,7 +49,6 @@ PLAIN_STATUS = case((and_(Job.status == Status.COMPLETED, PAST), Status.EXPIRED.
 EXPORTS = select(Job, PAST.label("past"), LEASED.label("leased"))
 FIND = EXPORTS.where(Job.user_id == bindparam("of_user"), Job.id == bindparam("of_job"))
 FIND_BY_KEY = EXPORTS.where(Job.user_id == bindparam("of_user"), Job.idempotency_key == bindparam("of_key"))
-BY_ID = select(Job).where(Job.id == bindparam("of_job"))
 
 QUEUED = select(Job.turn, Job.created_at).where(Job.id == bindparam("of_job")).subquery()
 QUEUE_POSITION = (

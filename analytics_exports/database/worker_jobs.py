@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Interval, and_, bindparam, func, select, upda
 from sqlalchemy.dialects.postgresql import JSONB
 
 from analytics_exports.database import transitions
-from analytics_exports.database.codec import job_from_row
+from analytics_exports.database.codec import BY_ID, job_from_row
 from analytics_exports.database.models import Job
 from analytics_exports.database.queue import PostgresQueue
 from analytics_exports.database.transitions import IS_CURRENT, NOT_FLUSHED, REPLACEMENT, parameters
@@ -23,7 +23,6 @@ from analytics_exports.domain.errors import ClaimLost, DatabaseUnavailable, Inte
 from analytics_exports.domain.export import Claim, ExportJob, Failure, JobId
 from analytics_exports.reconnecting import retry_while_away, unavailable_when_away
 
-BY_ID = select(Job).where(Job.id == bindparam("of_job"))
 CLAIM = transitions.claim_attempt().returning(Job)
 RENEW = (
     update(Job)

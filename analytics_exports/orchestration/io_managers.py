@@ -1,4 +1,4 @@
-"""The IO manager that streams the frame of an export to the artifact store and records what it wrote.
+"""The IO manager that streams the rows of an export to the artifact store and records what it wrote.
 
 Claiming, writing and publishing belong to ``services.production``. Loading an export as an input of another asset reads
 its file as a LazyFrame.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ExportIOManager(IOManager):
-    """Publishes the frame of one partition as the file of one export."""
+    """Publishes the rows of one partition as the file of one export."""
 
     def __init__(self, worker: "WorkerServices") -> None:
         """Use the services of a run worker."""

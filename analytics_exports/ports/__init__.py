@@ -8,8 +8,8 @@
     stats         Stats
 
 Each has a real adapter in the package and an in-memory one in the tests; one behaviour suite runs on both. Only
-signatures and guarantees belong here, nothing that depends on a library. Rows are passed as a Polars LazyFrame, which
-is imported for type checking only.
+signatures and guarantees belong here, nothing that depends on a library. Rows are passed in batches, as Polars frames;
+Polars is imported for type checking only.
 """
 
 from analytics_exports.ports.data import (

@@ -1,6 +1,9 @@
 """A connection that is lost after PostgreSQL has committed: the statement is repeated, and takes effect once."""
 
 import json
+import os
+import signal as signals
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -157,6 +160,33 @@ class TestSignal:
             connection.execute(text("NOTIFY a_channel"))
             connection.commit()
             assert signal.wait(LIMIT_SECONDS)
+
+    def test_who_waits_in_the_main_thread_is_interrupted_by_a_signal_at_once(self, database_url: str) -> None:
+        """As Dagster interrupts a run, whose main thread may wait for more to do."""
+
+        class Interrupted(Exception):
+            pass
+
+        def interrupt(_number: int, _frame: object) -> None:
+            raise Interrupted
+
+        long_after = threading.Event()
+        timers = (
+            threading.Timer(0.2, os.kill, (os.getpid(), signals.SIGUSR1)),
+            threading.Timer(notifications.SILENT_SECONDS / 2, long_after.set),
+        )
+        before = signals.signal(signals.SIGUSR1, interrupt)
+        try:
+            with listening(database_url, "a_channel") as signal:
+                for timer in timers:
+                    timer.start()
+                with pytest.raises(Interrupted):
+                    signal.wait(LIMIT_SECONDS)
+            assert not long_after.is_set()
+        finally:
+            for timer in timers:
+                timer.cancel()
+            signals.signal(signals.SIGUSR1, before)
 
     def test_somebody_who_waits_in_short_turns_finds_it_out_too(
         self, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch

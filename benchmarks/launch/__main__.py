@@ -71,18 +71,18 @@ def bursts(service: Service, count: int) -> None:
 
 
 def requests(service: Service, count: int) -> None:
-    """Measure requests for exports, and for the status of one, by one caller."""
+    """Measure requests for exports by one caller."""
     found = singly.posts(service, count)
     print_times("post_s", OURS, found.times, (0.5, 0.99))
     print_figure("post_cpu_s", OURS, "mean", found.cpu_seconds_each, "s", n=count)
-    job_id = service.ended(service.ask())["job_id"]
-    times = timed(lambda: service.client.get(f"/exports/{job_id}").raise_for_status())
-    print_times("status_get_s", OURS, times, (0.5, 0.99))
 
 
-def sizes(service: Service, exports: int) -> None:
-    """Measure what should stay as quick as it is, however much there is: ticks, statuses, exports."""
-    partitions, rows = service.scalar(PARTITIONS), service.scalar(ROWS)
+def sizes(service: Service, exports: int, suffix: str = "") -> None:
+    """Measure what should stay as quick as it is, however much there is: ticks, statuses, launches, exports.
+
+    Args:
+        suffix: Of the names of figures, for a database that is not nearly empty.
+    """
     settings = service.stack.settings.model_copy(update={"database_url": service.stack.database_url})
     services = sensor_services(settings)
     with services.pending_signal() as signal:
@@ -91,12 +91,11 @@ def sizes(service: Service, exports: int) -> None:
     since = service.scalar("SELECT now()")
     single = singly.one_at_a_time(service, exports, pause=2)
     job_id = service.ended(service.ask())["job_id"]
-    at = f"at_{partitions}_partitions_{rows}_rows"
-    print_figure(f"tick_s_{at}", OURS, "p50", statistics.median(ticks), "s", n=len(ticks))
+    print_times(f"tick_s{suffix}", OURS, ticks, (0.5,))
     times = timed(lambda: service.client.get(f"/exports/{job_id}").raise_for_status())
-    print_times(f"status_get_s_{at}", OURS, times, (0.5, 0.99))
-    print_times(f"small_export_s_{at}", OURS, single.times)
-    print_figure(f"row_to_run_s_{at}", OURS, "p50", service.scalar(LAUNCHED, since=since), "s", n=exports)
+    print_times(f"status_get_s{suffix}", OURS, times, (0.5, 0.99))
+    print_times(f"small_export_pause_2_s{suffix}", OURS, single.times)
+    print_figure(f"row_to_run_s{suffix}", OURS, "p50", service.scalar(LAUNCHED, since=since), "s", n=exports)
 
 
 def measure(service: Service, arguments: argparse.Namespace) -> None:
@@ -111,7 +110,7 @@ def measure(service: Service, arguments: argparse.Namespace) -> None:
     bursts(service, arguments.burst)
     backfills(backfill.backfill(service, arguments.backfill))
     filling.fill(service.engine, service.ended(service.ask())["job_id"], arguments.partitions, arguments.rows)
-    sizes(service, arguments.exports // 2)
+    sizes(service, arguments.exports // 2, f"_at_{service.scalar(PARTITIONS)}_partitions_{service.scalar(ROWS)}_rows")
 
 
 def backfills(found: backfill.Backfill) -> None:
