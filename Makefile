@@ -30,7 +30,7 @@ test: setup ## Run the test suite: what runs side by side, then the journeys. AR
 test-large: setup ## Write ten million rows in every format under a memory limit; takes many minutes.
 	EXPORTS_LARGE_TESTS=1 $(BIN)/pytest -n 0 analytics_exports_tests/integration/test_writers_memory.py
 
-bench-write: setup ## Measure how files are written against COPY, Polars, pandas and csv.DictWriter. ARGS='--rows 10000000'
+bench-write: setup ## Measure how files are written against COPY, Polars, pandas and csv.DictWriter. ARGS='--rows 1000000'
 	$(BIN)/python benchmarks/write.py $(ARGS)
 
 check: setup ## Lint, format, types, import contracts, conventions, generated documents, migrations.

@@ -17,23 +17,31 @@ from analytics_exports.artifacts.layout import Field, Layout
 class ArrowTables:
     """Converts batches of one layout to tables of one schema."""
 
-    def __init__(self, layout: Layout) -> None:
-        """Derive the schema."""
+    def __init__(self, layout: Layout, *, views: bool = False) -> None:
+        """Derive the schema.
+
+        Args:
+            views: Whether texts and blobs that are not nested keep the memory layout that they have in Polars
+                (``string_view``), so that they are not copied. Not every reader of Arrow files understands it.
+        """
         self._cells = [_cell(field) for field in layout.fields]
-        empty = pl.DataFrame(schema=layout.schema).select(self._cells).to_arrow()
-        self.schema = pa.schema([_timed(field) for field in empty.schema])
+        self._views = views
+        empty = pl.DataFrame(schema=layout.schema).select(self._cells)
+        self.schema = pa.schema([_timed(pa.field(column.name, self._array(column).type)) for column in empty])
 
     def table(self, rows: pl.DataFrame) -> pa.Table:
         """A batch as a table."""
-        found = rows.select(self._cells).rechunk().to_arrow()
-        return pa.table(list(map(_as, found.columns, self.schema.types)), schema=self.schema)
+        arrays = [self._array(column) for column in rows.select(self._cells).rechunk()]
+        return pa.table(list(map(_as, arrays, self.schema.types)), schema=self.schema)
+
+    def _array(self, column: pl.Series) -> pa.Array:
+        views = self._views and not column.dtype.is_nested()
+        return column.to_arrow(compat_level=pl.CompatLevel.newest() if views else pl.CompatLevel.oldest())
 
 
-def _as(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+def _as(column: pa.Array, wanted: pa.DataType) -> pa.Array:
     """The same bits as another type of the same width."""
-    if column.type == wanted:
-        return column
-    return pa.chunked_array([chunk.view(wanted) for chunk in column.chunks], wanted)
+    return column if column.type == wanted else column.view(wanted)
 
 
 def metadata(layout: Layout) -> Mapping[str, str]:

@@ -70,6 +70,30 @@ class NonClosingWriter(io.RawIOBase):
         return length
 
 
+class CollectedBytes(io.RawIOBase):
+    """A file in memory for libraries that write.
+
+    ``io.BytesIO`` would copy what it is given into memory that is new each time, which takes as long as writing CSV.
+
+    Attributes:
+        chunks: What was written.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        self.chunks: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        """Keep ``data``."""
+        self.chunks.append(bytes(data))
+        return len(self.chunks[-1])
+
+
 class ZipWriter(zipfile.ZipFile):
     """A zip that is being written. One that is not closed is invalid: garbage collection writes nothing."""
 

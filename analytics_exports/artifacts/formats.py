@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from io import UnsupportedOperation
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, TypeVar
 
 import polars as pl
 from pydantic import Field, ValidationError
@@ -31,11 +31,20 @@ _MODELS = {
 }
 
 
-class RowWriter(Protocol):
-    """Writes one file. A file that is not finished is invalid."""
+_Encoded = TypeVar("_Encoded")
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch; it has the layout's columns, and at least one row."""
+
+class RowWriter(Protocol[_Encoded]):
+    """Writes one file, in two steps for each batch, which run in different threads. An unfinished file is invalid."""
+
+    def encode(self, rows: pl.DataFrame) -> _Encoded:
+        """A batch as it is written; it has the layout's columns, and at least one row.
+
+        Batches are encoded in their order, each while those before it are still being written.
+        """
+
+    def write(self, encoded: _Encoded) -> None:
+        """Write a batch that ``encode`` returned."""
 
     def finish(self) -> None:
         """Write the end of the file. The underlying file stays open."""
@@ -54,7 +63,7 @@ class FileFormat(Options, ABC):
         return ending(self.format, self.model_dump(exclude={"split"}))
 
     @abstractmethod
-    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[Any]:
         """Begin a file; warnings for its readers are added to ``warnings``."""
 
     @abstractmethod

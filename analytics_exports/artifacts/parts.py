@@ -43,15 +43,20 @@ class PartsWriter:
         self._package = ZipWriter(file, method, _LEVEL)
         self._begin()
 
-    def write(self, rows: pl.DataFrame) -> None:
+    def encode(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows themselves: which part they belong to depends on what was written before."""
+        return rows
+
+    def write(self, encoded: pl.DataFrame) -> None:
         """Write a batch, into as many parts as needed."""
+        rows = encoded
         while rows.height:
             room = rows.height if self._split.rows is None else self._split.rows - self._rows
             if not room or (self._split.bytes is not None and self._file.size >= self._split.bytes):
                 self._end()
                 self._begin()
                 continue
-            self._writer.write(rows.head(room))
+            self._writer.write(self._writer.encode(rows.head(room)))
             self._rows += min(room, rows.height)
             rows = rows.slice(room)
 

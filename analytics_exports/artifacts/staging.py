@@ -4,8 +4,9 @@ The content comes from ``writing``; which claim may publish is decided by ``serv
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
@@ -17,6 +18,9 @@ from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
 from analytics_exports.domain.formats import Format
 from analytics_exports.ports import Rows
+
+_LARGE = 16 * 2**20
+"""Bytes from which reading a file back takes long enough for a thread."""
 
 
 def version_of(status: os.stat_result) -> str:
@@ -65,8 +69,7 @@ class LocalStaging:
             rows, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
         )
         with domain_errors():
-            os.fsync(self._descriptor)
-            with self._reopened() as finished:
+            with self._syncing(file.size), self._reopened() as finished:
                 found = writing.count_file(finished, chosen)
             status = os.fstat(self._descriptor)
         if found != written.row_count or status.st_size != file.size:
@@ -82,6 +85,18 @@ class LocalStaging:
             os.rename(self._partial, self._key.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
             self._published = True
             os.fsync(self._folder)
+
+    @contextmanager
+    def _syncing(self, size: int) -> Iterator[None]:
+        """Make the file durable; a large one while the block is executed."""
+        if size < _LARGE:
+            os.fsync(self._descriptor)
+            yield
+            return
+        with ThreadPoolExecutor(1, "fsync") as thread:
+            synced = thread.submit(os.fsync, self._descriptor)
+            yield
+            synced.result()
 
     def _reopened(self) -> BinaryIO:
         """The file opened for reading by its name."""

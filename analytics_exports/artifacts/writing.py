@@ -1,15 +1,17 @@
 """From rows to the bytes of a file: the loop that every export goes through.
 
-Rows are read in batches, in their order; each batch is counted, written and released. The encoding of a format
-belongs to ``writers``, the destination to ``hashing_writer``.
+Rows are read in batches, in their order; each batch is counted, encoded, written and released. While one is hashed and
+written, the next is encoded in another thread. The encoding of a format belongs to ``writers``, the destination to
+``hashing_writer``.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import polars as pl
 
@@ -24,6 +26,20 @@ from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure
 from analytics_exports.domain.formats import ColumnFacts, Format
 from analytics_exports.ports import Rows
+
+_INLINE, _AHEAD = 2, 1
+"""Batches that need no other thread, as small files do not, and batches that are encoded ahead."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch that is ready to be written."""
+
+    rows: int
+    nulls: Mapping[str, int]
+    encoded: Any
 
 
 def write_file(
@@ -64,17 +80,43 @@ def write_file(
     return replace(written, file_size_bytes=file.size, sha256=file.sha256)
 
 
-def _write_batches(rows: Rows, writer: RowWriter, progress: Callable[[int], None]) -> tuple[int, Mapping[str, int]]:
+def _write_batches(
+    rows: Rows, writer: RowWriter[Any], progress: Callable[[int], None]
+) -> tuple[int, Mapping[str, int]]:
     """Write the rows in their order, and finish. Returns their number, and the number of NULLs by column."""
     count, nulls = 0, Counter[str]()
-    for batch in rows.batches():
-        if batch.height:
-            writer.write(batch)
-            count += batch.height
-            nulls.update(batch.null_count().row(0, named=True))
+    with closing(_encode(rows, writer)) as encoded, closing(_ahead(encoded)) as batches:
+        for batch in batches:
+            writer.write(batch.encoded)
+            count += batch.rows
+            nulls.update(batch.nulls)
             progress(count)
     writer.finish()
     return count, nulls
+
+
+def _encode(rows: Rows, writer: RowWriter[Any]) -> Generator[_Batch]:
+    for batch in rows.batches():
+        if batch.height:
+            yield _Batch(batch.height, batch.null_count().row(0, named=True), writer.encode(batch))
+
+
+def _ahead(items: Iterator[_T]) -> Generator[_T]:
+    """The same items; after the first, those that follow are computed in another thread while one is used."""
+    for _ in range(_INLINE):
+        item = next(items, None)
+        if item is None:
+            return
+        yield item
+    with ThreadPoolExecutor(1, "encoding") as thread:
+        pending = deque(thread.submit(next, items, None) for _ in range(_AHEAD))
+        try:
+            while (item := pending.popleft().result()) is not None:
+                pending.append(thread.submit(next, items, None))
+                yield item
+        finally:
+            for step in pending:
+                step.cancel()
 
 
 def _manifest(written: Artifact) -> dict[str, object]:
@@ -103,7 +145,7 @@ def read_file(file: BinaryIO, format: Format, options: Mapping[str, object]) -> 
     return parts.read_rows(file, chosen) if chosen.split else chosen.read(file)
 
 
-def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+def _open(chosen: FileFormat, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[Any]:
     if chosen.split is None:
         return chosen.open(file, layout, warnings)
     return PartsWriter(file, chosen, chosen.split, layout, warnings)

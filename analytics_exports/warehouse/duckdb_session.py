@@ -29,7 +29,7 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.warehouse.compiler import Query
 from analytics_exports.warehouse.identifiers import quote, table_name
-from analytics_exports.warehouse.ranges import RANGE_ROWS
+from analytics_exports.warehouse.ranges import BLOCK_ROWS
 from analytics_exports.warehouse.sources import Version
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class DuckDBSession:
         """Whether this is a table with more rows than one range, whoever they belong to. Read once for each version."""
         key = f"whether {table_name(relation)} is large"
         if key not in self.metadata_cache:
-            self.metadata_cache[key] = self._count_up_to(RANGE_ROWS + 1, relation) > RANGE_ROWS
+            self.metadata_cache[key] = self._count_up_to(BLOCK_ROWS + 1, relation) > BLOCK_ROWS
         large: bool = self.metadata_cache[key]
         return large
 

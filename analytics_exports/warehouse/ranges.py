@@ -2,8 +2,9 @@
 
 A warehouse that is built in the order of its exports does not need to sort millions of rows, which would cost memory
 and spill. Before rows are read, one query over the blocks in which a table is stored finds the smallest and largest key
-of each. When the blocks are in order, rows are read in ranges of a few blocks, one query after the other; together they
-are the same rows in the same order. When they are not, or for a view, one query reads all rows.
+of each. When the blocks are in order, rows are read in ranges of one block or of several with few rows each, one query
+after the other; together they are the same rows in the same order. When they are not, or for a view, one query reads
+all rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,7 @@ from analytics_exports.domain.column_type import EXACT
 from analytics_exports.domain.errors import IsolationViolation
 
 BLOCK_ROWS = 122_880
-"""Rows that DuckDB stores, and skips, together."""
-
-RANGE_ROWS = 2 * BLOCK_ROWS
-"""Rows after which another range begins; each of DuckDB's usual two threads reads one block of them."""
+"""Rows that DuckDB stores, and skips, together; after so many rows another range begins."""
 
 ORDERED = EXACT | {
     *("date", "timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "timestamptz_ns"),
@@ -79,7 +77,7 @@ def _boundaries(known: Sequence[Extent]) -> Iterator[str]:
     """Where another range begins: the smallest key of a block, if it is larger than all before."""
     rows, last = 0, known[0].low if known else None
     for extent in known:
-        if rows >= RANGE_ROWS and extent.low is not None and extent.low != last:
+        if rows >= BLOCK_ROWS and extent.low is not None and extent.low != last:
             yield extent.low
             rows, last = 0, extent.low
         rows += extent.rows

@@ -27,7 +27,9 @@ BATCH_ROWS = 20_480
 PREVIEW_ROWS = 5
 """Rows kept as a preview."""
 
-_AHEAD = 3
+_AHEAD = 4
+"""Batches read ahead: most of a range, so that the next range is sorted while they are written."""
+
 _REPEAT_SECONDS = 0.2
 
 _T = TypeVar("_T")

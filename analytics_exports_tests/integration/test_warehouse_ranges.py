@@ -13,13 +13,13 @@ from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.connection import QueryLimits, connect
-from analytics_exports.warehouse.ranges import RANGE_ROWS, extents, ranges
+from analytics_exports.warehouse.ranges import BLOCK_ROWS, extents, ranges
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
 from analytics_exports_tests.rows import collected
 
 ME, YOU = OwnerScope("me"), OwnerScope("you")
-ROWS = 3 * RANGE_ROWS
+ROWS = 3 * BLOCK_ROWS
 DAY = "DATE '2020-01-01' + (number // 5000)::INTEGER"
 
 

@@ -25,6 +25,7 @@ import duckdb
 import openpyxl
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -453,3 +454,21 @@ def test_xlsx_is_read_by_openpyxl(table: Table) -> None:
     for row, expected in zip(found, here.expected, strict=True):
         for cell, column in zip(row, here.columns, strict=True):
             assert close(shown(cell, column), as_in_sheet(expected[column.name], column)), (column, cell)
+
+
+def test_parquet_has_statistics_but_for_texts_that_hardly_repeat(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"number": range(1000), "text": map(str, range(1000)), "currency": ["EUR", "USD"] * 500})
+    path = tmp_path / "file"
+    with path.open("wb") as below:
+        file = LocalFileWriter(below.fileno(), FileLimits(2**30, 0))
+        write_file(
+            FrameRows(frame), file, file_format(Format.PARQUET, {}), lambda rows, size: None, columns=None, facts={}
+        )
+
+    group = pq.read_metadata(path).row_group(0)
+    columns = [group.column(at) for at in range(group.num_columns)]
+    found = {column.path_in_schema: column.statistics for column in columns}
+
+    assert found["text"] is None
+    assert (found["number"].min, found["number"].max) == (0, 999)
+    assert (found["currency"].min, found["currency"].max) == ("EUR", "USD")

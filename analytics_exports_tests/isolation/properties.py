@@ -15,7 +15,7 @@ from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.checked_queries import CheckedQueries
 from analytics_exports.warehouse.compiler import Compiler
 from analytics_exports.warehouse.paging import Position
-from analytics_exports.warehouse.ranges import RANGE_ROWS, Extent, ranges
+from analytics_exports.warehouse.ranges import BLOCK_ROWS, Extent, ranges
 from analytics_exports.warehouse.scan import check_owner
 from analytics_exports_tests.isolation.engine import Engine, compiler, write_file
 from analytics_exports_tests.isolation.generated_data import Example, Row
@@ -61,7 +61,7 @@ def ranges_are_the_rows(engine: Engine, example: Example, judged: Compiler) -> N
     """Ranges of the first key, one for each of its values, put end to end are the rows in their order."""
     wanted = engine.run(judged.rows())
     keys = [row[1 + len(judged.columns)] for row in engine.run(judged.page(len(wanted) + 1, 0, None))]
-    extents = [Extent(number, RANGE_ROWS, low, keys.count(None), follows=True) for number, low in enumerate(keys)]
+    extents = [Extent(number, BLOCK_ROWS, low, keys.count(None), follows=True) for number, low in enumerate(keys)]
     parts = [engine.run(judged.rows_within(part)) for part in ranges(extents)]
     assert not parts or [str(row) for part in parts for row in part] == [str(row) for row in wanted]
 

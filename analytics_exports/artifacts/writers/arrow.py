@@ -23,7 +23,7 @@ class Arrow(FileFormat):
     compression: Literal["zstd", "lz4", "none"] = Field("zstd", description="Compression of the columns.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[pa.Table]:
         """Write the schema."""
         return ArrowWriter(file, layout, None if self.compression == "none" else self.compression)
 
@@ -48,9 +48,13 @@ class ArrowWriter:
         options = pa.ipc.IpcWriteOptions(compression=compression)
         self._writer = pa.ipc.new_file(NonClosingWriter(file), schema, options=options)
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch."""
-        self._writer.write_table(self._tables.table(rows))
+    def encode(self, rows: pl.DataFrame) -> pa.Table:
+        """A batch as a table."""
+        return self._tables.table(rows)
+
+    def write(self, encoded: pa.Table) -> None:
+        """Write a table."""
+        self._writer.write_table(encoded)
 
     def finish(self) -> None:
         """Write the footer."""

@@ -4,10 +4,9 @@ Values that are not text are converted here; Polars quotes and writes. NULL is a
 text is ``""``. When NULL has a text of its own, every other text is quoted, so that the two can be distinguished.
 """
 
-import io
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, BinaryIO, Literal, Self
+from typing import Annotated, BinaryIO, Literal, Self, cast
 
 import polars as pl
 from pydantic import Field, StringConstraints, model_validator
@@ -16,7 +15,7 @@ from typing_extensions import override
 
 from analytics_exports.artifacts import counting
 from analytics_exports.artifacts.cells import FormulaGuard, cell_text, escaped
-from analytics_exports.artifacts.compression import Compression, compressing, decompressing
+from analytics_exports.artifacts.compression import CollectedBytes, Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Field as LayoutField
 from analytics_exports.artifacts.layout import Layout
@@ -85,7 +84,7 @@ class Csv(FileFormat):
     csv: Dialect = Field(default_factory=Dialect, description="How the file looks.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[list[bytes]]:
         """Write the header."""
         return CsvWriter(compressing(file, self.compression), layout, self, warnings)
 
@@ -123,15 +122,20 @@ class CsvWriter:
         if self._dialect.bom:
             file.write(_BOM)
         if self._dialect.header != "none":
-            file.write(_line(tuple(self._header(layout)), self._dialect))
+            self.write(_line(tuple(self._header(layout)), self._dialect))
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch."""
+    def encode(self, rows: pl.DataFrame) -> list[bytes]:
+        """A batch as lines."""
         self._rows += rows.height
         ordinary = are_ordinary(rows[name] for name in self._times)
         guarded = {name: escaped(name) for name in self._guard.find(rows)}
         cells = {**_cells(self._fields, self._options, ordinary=ordinary), **guarded}
-        _write(self._file, rows.select(cells.values()), self._dialect)
+        return _lines(rows.lazy().select(cells.values()), self._dialect)
+
+    def write(self, encoded: list[bytes]) -> None:
+        """Write lines."""
+        for chunk in encoded:
+            self._file.write(chunk)
 
     def finish(self) -> None:
         """Flush the compression."""
@@ -147,16 +151,16 @@ class CsvWriter:
 
 
 @lru_cache
-def _line(cells: tuple[str, ...], dialect: Dialect) -> bytes:
+def _line(cells: tuple[str, ...], dialect: Dialect) -> list[bytes]:
     """One line of texts."""
-    line = io.BytesIO()
-    _write(line, pl.DataFrame({str(at): [cell] for at, cell in enumerate(cells)}), dialect)
-    return line.getvalue()
+    return _lines(pl.LazyFrame({str(at): [cell] for at, cell in enumerate(cells)}), dialect)
 
 
-def _write(file: BinaryIO, cells: pl.DataFrame, dialect: Dialect) -> None:
-    cells.write_csv(
-        file,
+def _lines(cells: pl.LazyFrame, dialect: Dialect) -> list[bytes]:
+    """Rows as lines. Polars uses all of its threads for a plan that is executed and written at once."""
+    lines = CollectedBytes()
+    cells.sink_csv(
+        cast("BinaryIO", lines),
         include_header=False,
         separator=dialect.delimiter,
         line_terminator=dialect.newline,
@@ -164,6 +168,7 @@ def _write(file: BinaryIO, cells: pl.DataFrame, dialect: Dialect) -> None:
         null_value=dialect.null,
         quote_style="non_numeric" if dialect.quote_all or dialect.null else "necessary",
     )
+    return lines.chunks
 
 
 @lru_cache

@@ -1,14 +1,14 @@
 """NDJSON: one JSON object per line, UTF-8, values as ``encoding.json_values`` defines."""
 
 from functools import lru_cache
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import polars as pl
 from pydantic import Field
 from typing_extensions import override
 
 from analytics_exports.artifacts import counting
-from analytics_exports.artifacts.compression import Compression, compressing, decompressing
+from analytics_exports.artifacts.compression import CollectedBytes, Compression, compressing, decompressing
 from analytics_exports.artifacts.formats import FileFormat, RowWriter
 from analytics_exports.artifacts.layout import Field as LayoutField
 from analytics_exports.artifacts.layout import Layout
@@ -28,7 +28,7 @@ class Ndjson(FileFormat):
     timezone: TimeZone = Field("UTC", description="Time zone in which timestamps that have one are written.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[list[bytes]]:
         """Begin a file; it has no header."""
         return NdjsonWriter(compressing(file, self.compression), layout, self.timezone)
 
@@ -54,11 +54,18 @@ class NdjsonWriter:
         self._timezone = timezone
         self._file = file
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Write a batch."""
+    def encode(self, rows: pl.DataFrame) -> list[bytes]:
+        """A batch as lines."""
         ordinary = not self._nested_times and are_ordinary(rows[name] for name in self._times)
         line = _line(self._fields, self._timezone, ordinary=ordinary)
-        rows.select(line).write_csv(self._file, include_header=False, quote_style="never")
+        lines = CollectedBytes()
+        rows.lazy().select(line).sink_csv(cast("BinaryIO", lines), include_header=False, quote_style="never")
+        return lines.chunks
+
+    def write(self, encoded: list[bytes]) -> None:
+        """Write lines."""
+        for chunk in encoded:
+            self._file.write(chunk)
 
     def finish(self) -> None:
         """Flush the compression."""

@@ -31,6 +31,9 @@ _MAX_BYTES = 2**32 - 2**28
 """XML bytes in one sheet: files in a zip that every program reads are smaller than 4 GiB, and one more batch must fit.
 """
 
+_ROWS_AT_ONCE = 4_096
+"""Rows that are XML in memory at a time: a row takes several times the bytes that it has in other formats."""
+
 _LEVEL = 2
 """Compression level: fastest on this XML, and within a sixth of the smallest."""
 
@@ -59,7 +62,7 @@ class Xlsx(FileFormat):
     xlsx: Workbook = Field(default_factory=Workbook, description="How the workbook looks.")
 
     @override
-    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter:
+    def open(self, file: BinaryIO, layout: Layout, warnings: WarningCollector) -> RowWriter[pl.DataFrame]:
         """Begin the first sheet."""
         return XlsxWriter(file, layout, self, warnings)
 
@@ -93,10 +96,15 @@ class XlsxWriter:
         self._sheets = 0
         self._sheet = self._next_sheet()
 
-    def write(self, rows: pl.DataFrame) -> None:
+    def encode(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows themselves: their cells contain the numbers of the rows on the sheet."""
+        return rows
+
+    def write(self, encoded: pl.DataFrame) -> None:
         """Write a batch, on as many sheets as needed."""
+        rows = encoded
         while rows.height:
-            room = self._options.xlsx.rows_per_sheet - self._sheet.rows
+            room = min(_ROWS_AT_ONCE, self._options.xlsx.rows_per_sheet - self._sheet.rows)
             if not room or self._sheet.file.size > _MAX_BYTES:
                 self._sheet.finish()
                 self._sheet = self._next_sheet()
