@@ -60,7 +60,7 @@ sbom: setup ## Write sbom.json: what is installed, as CycloneDX.
 	$(BIN)/uv pip sync --quiet --python build/sbom --require-hashes requirements/sbom.txt
 	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
-bench-download: setup ## How fast a status is while 200 slow clients download.
+bench-download: setup ## One download beside nginx, and how fast a status is while 200 slow clients download.
 	$(BIN)/python -m benchmarks.downloads
 
 chaos: setup ## Break every part of a running service at random, and check all exports. SEED=1 ROUNDS=20

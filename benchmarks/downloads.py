@@ -1,16 +1,19 @@
-"""What many slow downloads cost those who only want to know how their export is doing.
+"""How fast one download is, and what many slow ones cost those who only want to know how their export is doing.
 
-    python -m benchmarks.downloads [--downloads 200] [--seconds 20] [--rate 65536]
+    python -m benchmarks.downloads [--downloads 200] [--seconds 20] [--rate 65536] [--repeat 5]
 
-The API runs in a process of its own on a scratch PostgreSQL; so many clients take a large file at ``rate`` bytes a
-second each, while another asks for the status of an export, again and again. The same without downloads comes first.
-Figures go to stdout as JSON lines.
+The API runs in a process of its own on a scratch PostgreSQL. First curl takes one file of 0.8 GB from the API and from
+nginx, which uses ``sendfile``, in turn. Then so many clients take a large file at ``rate`` bytes a second each, while
+another asks for the status of an export, again and again; the same without downloads comes before. Figures go to stdout
+as JSON lines.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,13 +28,27 @@ import httpx
 
 from analytics_exports.contract import BASE_PATH
 from analytics_exports.database import migrations
+from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests.live_service import live_service
 from analytics_exports_tests.scratch import scratch_postgres
+from analytics_exports_tests.waiting import until
 from benchmarks.figures import OURS, print_figure, print_times, say_what_is_busy
 
 SHARES = (0.5, 0.99)
-FILE_BYTES = 2**28
+FILE_BYTES = 8 * 10**8
 PIECE = 2**14
+NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+user root;
+events {{}}
+http {{
+    access_log off;
+    sendfile on;
+    server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
 
 
 def serve(database_url: str) -> None:
@@ -42,7 +59,12 @@ def serve(database_url: str) -> None:
     ):
         user = service.user()
         job_id = service.make(user.asked(), FILE_BYTES)
-        print(json.dumps({"url": service.base_url, "token": user.token, "job_id": str(job_id)}), flush=True)
+        (path,) = Path(service.services.settings.artifact_root).glob(f"exports/*/{job_id}.*")
+        with path.open("r+b") as file:  # it has been grown, and has no blocks yet
+            for _ in range(FILE_BYTES // 10**6):
+                file.write(os.urandom(10**6))
+        found = {"url": service.base_url, "token": user.token, "job_id": str(job_id), "path": str(path)}
+        print(json.dumps(found), flush=True)
         sys.stdin.read()
 
 
@@ -60,6 +82,46 @@ def service() -> Iterator[dict[str, str]]:
             found: dict[str, str] = json.loads(process.stdout.readline())
             yield {**found, "pid": str(process.pid)}
             process.stdin.close()
+
+
+@contextmanager
+def nginx(path: Path) -> Iterator[str]:
+    """Nginx with the folder of a file; the URL of the file."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        configuration = Path(folder, "nginx.conf")
+        configuration.write_text(NGINX.format(folder=folder, port=port, root=path.parent))
+        command = ["nginx", "-p", folder, "-c", str(configuration)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            until(lambda: answers(port))
+            yield f"http://127.0.0.1:{port}/{path.name}"
+            process.terminate()
+
+
+def fetched(url: str, *arguments: str) -> float:
+    """Seconds in which curl takes a file and throws it away."""
+    command = ["curl", "--silent", "--fail", "--output", os.devnull, "--write-out", "%{size_download} %{time_total}"]
+    done = subprocess.run([*command, *arguments, url], capture_output=True, text=True, check=True)
+    size, seconds = done.stdout.split()
+    assert int(size) == FILE_BYTES, "not the whole file"
+    return float(seconds)
+
+
+def compare_with_nginx(found: dict[str, str], repeat: int) -> None:
+    """One download at a time, from both in turn."""
+    url = f"{found['url']}{BASE_PATH}/exports/{found['job_id']}/download"
+    ours, theirs = [], []
+    with nginx(Path(found["path"])) as plain:
+        for _ in range(repeat):
+            ours.append(fetched(url, "--header", f"Authorization: Bearer {found['token']}"))
+            theirs.append(fetched(plain))
+            print(f"API {ours[-1]:.3f} s, nginx {theirs[-1]:.3f} s", file=sys.stderr)
+    for arm, seconds in ((OURS, ours), ("nginx", theirs)):
+        print_figure(
+            "download_mb_per_s", arm, "median", FILE_BYTES / 10**6 / statistics.median(seconds), "MB/s", n=repeat
+        )
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    print_figure("download_vs_nginx", OURS, "median", ratio, "ratio", n=repeat)
 
 
 class Slow:
@@ -115,6 +177,10 @@ def main(options: argparse.Namespace) -> None:
     """Without downloads, then with them."""
     say_what_is_busy()
     with service() as found:
+        if shutil.which("nginx") is None:
+            print("nginx is not installed: nothing is compared with it", file=sys.stderr)
+        else:
+            compare_with_nginx(found, options.repeat)
         asked(found, 1)
         print_times("status_get_s_beside_0_downloads", OURS, asked(found, options.seconds), SHARES)
         slow = Slow(found, options.downloads, options.rate)
@@ -132,6 +198,7 @@ if __name__ == "__main__":
     parser.add_argument("--downloads", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rate", type=int, default=2**16, help="bytes a second of each download")
+    parser.add_argument("--repeat", type=int, default=5, help="downloads from each, nginx and the API")
     parser.add_argument("--serve", metavar="DATABASE_URL", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:

@@ -3,11 +3,15 @@
 The file is opened and measured before the first header is sent, so that removing it does not break a transfer that has
 begun. A file that turns out to be shorter breaks the transfer, so that what arrives never looks complete. A reader
 thread only waits for the disk, never for the client. Which parts are requested belongs to ``range_requests``.
+
+Each step costs more than copying a small chunk, so a client that takes all at once gets large chunks; a slow one, whose
+chunks wait in memory, gets small ones.
 """
 
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
@@ -18,7 +22,11 @@ from starlette.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 256 * 1024
+CHUNK, LARGE_CHUNK = 2**18, 2**21
+"""Bytes that are read and sent in one step, at first and to a fast client."""
+
+_FAST_BYTES, _FAST_SECONDS = 2**23, 0.01
+"""A client is fast when none of its last so many bytes, more than fit in a socket's buffer, waited longer."""
 
 
 class FileTruncated(Exception):
@@ -52,6 +60,7 @@ class FileTransfer(Response):
         self._held = held
         self._readers = readers
         self._stall_seconds = stall_seconds
+        self._sent_at_once = 0
         self._pieces: list[bytes | range] = list(parts or [range(size)])
         more = dict(headers)
         if parts is not None and len(parts) == 1:
@@ -78,8 +87,11 @@ class FileTransfer(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for chunk in self._chunks():
+            began = time.monotonic()
             async with asyncio.timeout(self._stall_seconds):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            waited = time.monotonic() - began > _FAST_SECONDS
+            self._sent_at_once = 0 if waited else self._sent_at_once + len(chunk)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -87,9 +99,12 @@ class FileTransfer(Response):
             if isinstance(piece, bytes):
                 yield piece
                 continue
-            for start in range(piece.start, piece.stop, CHUNK):
-                wanted = min(CHUNK, piece.stop - start)
+            start = piece.start
+            while start < piece.stop:
+                chunk_bytes = LARGE_CHUNK if self._sent_at_once >= _FAST_BYTES else CHUNK
+                wanted = min(chunk_bytes, piece.stop - start)
                 yield await anyio.to_thread.run_sync(self._read, start, wanted, limiter=self._readers)
+                start += wanted
 
     def _read(self, start: int, wanted: int) -> bytes:
         self._file.seek(start)
