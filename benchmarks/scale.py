@@ -43,12 +43,12 @@ DETAILS = factories.artifact().to_plain()
 
 FILL = text("""
     INSERT INTO jobs (user_id, owner_key, entity_id, status, metadata, attempt, created_at, started_at, completed_at,
-                      expires_at, file_removed_at)
+                      expires_at, file_removed_at, file_bytes)
     SELECT users.id, users.id::text, gen_random_uuid(),
            CASE WHEN age < interval '1 day' THEN 'completed' ELSE 'expired' END,
            template.metadata || CAST(:details AS jsonb), 1,
            now() - age, now() - age, now() - age, now() - age + interval '1 day',
-           CASE WHEN age < interval '1 day' THEN NULL ELSE now() END
+           CASE WHEN age < interval '1 day' THEN NULL ELSE now() END, 1000
     FROM (SELECT number, number * interval '30 days' / :rows AS age FROM generate_series(1, :rows) AS number) AS series
     JOIN (SELECT id, row_number() OVER (ORDER BY id) AS turn FROM users) AS users ON users.turn = 1 + number % :users
     CROSS JOIN (SELECT metadata FROM jobs LIMIT 1) AS template
@@ -89,11 +89,11 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = 0"))
         connection.execute(FILL.bindparams(details=json.dumps(DETAILS), rows=rows, users=USERS))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE jobs"))
     for _ in range(10):
         jobs.create(owner, factories.request())
         jobs.claim(jobs.create(owner, factories.request()).id, "run", timedelta(hours=1))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE jobs"))
     calls: dict[str, Callable[[], object]] = {
         "create": lambda: jobs.create(owner, factories.request()),
         "find": lambda: jobs.find(owner.user_id, one.id),

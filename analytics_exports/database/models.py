@@ -89,7 +89,8 @@ class Job(Base):
 
     ``launches`` counts how often it was leased to be launched, ``attempt`` how often a worker claimed it, ``losses``
     how many attempts ended by causes that are not transient. ``turn`` is its place in the fair queue (see ``queue``).
-    ``failing_since`` is when the first of its attempts failed.
+    ``failing_since`` is when the first of its attempts failed. ``file_bytes`` repeats the size in ``metadata`` for an
+    index; a trigger fills it.
     """
 
     __tablename__ = "jobs"
@@ -109,7 +110,12 @@ class Job(Base):
         ),
         CheckConstraint("status <> 'running' OR (worker_token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"),
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("status = 'running'")),
-        Index("ix_jobs_expiry", "expires_at", postgresql_where=text("status = 'completed'")),
+        Index(
+            "ix_jobs_expiry",
+            "expires_at",
+            postgresql_include=["file_bytes"],
+            postgresql_where=text("status = 'completed'"),
+        ),
         Index("ix_jobs_files", "id", postgresql_where=text("status = 'expired' AND file_removed_at IS NULL")),
         Index("ix_jobs_runs", "dagster_run_id", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_history", "user_id", text("created_at DESC"), text("id DESC")),
@@ -157,6 +163,7 @@ class Job(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     file_removed_at: Mapped[datetime | None]
+    file_bytes: Mapped[int | None]
     idempotency_key: Mapped[bytes | None]
     request_digest: Mapped[bytes | None]
 

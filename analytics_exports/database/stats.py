@@ -1,8 +1,8 @@
 """The port ``Stats`` on the jobs table and its audit trail.
 
-Every statement reads partial indexes or the newest rows, so that a scrape costs the same at a thousand jobs and at ten
-million. Changes become visible when their transaction commits, not in the order of their ids, so they are read with a
-short delay.
+Every statement reads partial indexes or the newest rows, so that a scrape costs as much as there are files, however
+many jobs there were. Changes become visible when their transaction commits, not in the order of their ids, so they are
+read with a short delay.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ SNAPSHOT = text("""
            (SELECT count(*) FROM jobs WHERE status = 'running') AS running,
            (SELECT count(*) FROM skipped_events) AS skipped_events,
            kept.files, kept.bytes AS file_bytes, overdue.seconds AS overdue_seconds
-    FROM (SELECT count(*) AS files, coalesce(sum((metadata->>'file_size_bytes')::bigint), 0) AS bytes
+    FROM (SELECT count(*) AS files, coalesce(sum(file_bytes), 0) AS bytes
           FROM jobs WHERE status = 'completed') AS kept,
          (SELECT extract(epoch FROM now() - min(expires_at)) AS seconds FROM (
             (SELECT expires_at FROM jobs WHERE status = 'completed' ORDER BY expires_at LIMIT 1)

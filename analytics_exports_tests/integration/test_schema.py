@@ -137,3 +137,15 @@ def _set_status(connection: Connection, status: Status) -> None:
         ),
         {"status": status.value, "facts": facts},
     )
+
+
+def test_the_size_of_a_file_is_kept_in_its_column_whoever_writes_it(engine: Engine) -> None:
+    PostgresJobStore(engine).create(_user(engine), factories.request())
+    replaced = """UPDATE jobs SET metadata = metadata || '{"file_size_bytes": 7}' RETURNING file_bytes"""
+    with engine.begin() as connection:
+        connection.execute(text("""UPDATE jobs SET metadata = metadata || '{"file_size_bytes": 5}'"""))
+        assert connection.execute(text("SELECT file_bytes FROM jobs")).scalar_one() is None
+        _set_status(connection, Status.RUNNING)
+        _set_status(connection, Status.COMPLETED)
+        assert connection.execute(text("SELECT file_bytes FROM jobs")).scalar_one() == 5
+        assert connection.execute(text(replaced)).scalar_one() == 7
