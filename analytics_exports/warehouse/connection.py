@@ -1,30 +1,31 @@
-"""Opening the warehouse: a private, hardened, read-only DuckDB, kept open between readings where that is wanted.
+"""Opening the warehouse: a private, hardened, read-only DuckDB for each reading.
 
-Each connection is an in-memory DuckDB of its own that attaches the source, so it sees the newest version even while
+Each reading has an in-memory DuckDB of its own that attaches the source, so it sees the newest version even while
 older readings of the same process continue. It can access that one file, or the folders of one table, and nothing else;
 its configuration is locked, and its memory, threads and time are limited.
 
-Opening one takes longer than reading a small export. Inside ``ConnectionCache.keep_alive`` it is kept for the next
-reading; only there, because an open file keeps writers away. Each reading uses a connection exclusively; one that had
-an error, or that reads another version than the current one, is not reused.
+To start a DuckDB takes fifteen milliseconds, to attach a file half of one. So a DuckDB that had no error is kept, with
+nothing attached, for the next reading of the same files, and so is what was found out about the version that was read.
+Inside ``ConnectionCache.keep_alive`` the source stays attached too; only there: an open file keeps writers away.
 """
 
 import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import duckdb
 
 from analytics_exports.domain.dataset import Relation
-from analytics_exports.domain.errors import DatasetChanged, ExportError, WarehouseBusy, WarehouseUnavailable
+from analytics_exports.domain.errors import DatasetChanged, WarehouseBusy, WarehouseUnavailable
 from analytics_exports.warehouse.duckdb_session import DuckDBSession, error_kind, interruptible
-from analytics_exports.warehouse.identifiers import literal
-from analytics_exports.warehouse.sources import Source, Version, source_of
+from analytics_exports.warehouse.identifiers import literal, quote
+from analytics_exports.warehouse.sources import Access, Source, Version, source_of
 from analytics_exports.warehouse.spill import spill_folder
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ _HARDENING = {
 }
 _RESERVED = frozenset({"main", "memory", "system", "temp"})
 _FIRST_PAUSE, _MAX_PAUSE = 0.02, 0.5
+_MOST_IDLE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +56,49 @@ class QueryLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _CachedConnection:
-    """An open connection, what it can read, and what closes it."""
+class _Instance:
+    """A DuckDB for one reading at a time, the files that it can access, and what closes it."""
 
+    access: Access
+    duckdb: duckdb.DuckDBPyConnection
+    thread: ThreadPoolExecutor
+    closing: ExitStack
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """An instance with the source, and what of it can be read."""
+
+    instance: _Instance
     scope_key: Relation | str
     session: DuckDBSession
-    closing: ExitStack
+
+    def detach(self) -> None:
+        """Close the files of the source. Raises duckdb.Error."""
+        database = self.scope_key if isinstance(self.scope_key, str) else self.scope_key.database
+        self.instance.duckdb.execute(f"DETACH {quote(database)}")
 
 
 class ConnectionCache:
     """Connections to one file or folder, for one reading each. Thread-safe."""
 
     def __init__(self, path: Path, limits: QueryLimits, spill_root: Path, lock_timeout: float) -> None:
-        """Open nothing yet. ``connect`` documents the arguments."""
+        """Open nothing yet.
+
+        Args:
+            lock_timeout: How long to wait for a writer to finish, in seconds.
+        """
         self._path = path
-        self._arguments = limits, spill_root, lock_timeout
+        self._limits, self._spill_root, self._lock_timeout = limits, spill_root, lock_timeout
         self._lock = Lock()
         self._users = 0
-        self._cached: _CachedConnection | None = None
+        self._attached: _Attached | None = None
+        self._idle: list[_Instance] = []
+        self._known: tuple[Version, Relation | str, dict[Relation | str, Any]] | None = None
 
     @contextmanager
     def keep_alive(self) -> Iterator[None]:
-        """Keep a connection open between the readings inside the block."""
+        """Keep the source open between the readings inside the block."""
         with self._lock:
             self._users += 1
         try:
@@ -83,128 +106,145 @@ class ConnectionCache:
         finally:
             with self._lock:
                 self._users -= 1
-            self._put(None)
+                unused, self._attached = (self._attached, None) if not self._users else (None, self._attached)
+            if unused:
+                self._detach(unused)
 
     @contextmanager
     def connect(self, relation: Relation) -> Iterator[DuckDBSession]:
-        """A connection for one reading. Raises as the function ``connect``."""
-        opened = self._reuse(relation) or self._opened(relation)
-        reading = opened.session.renew()
+        """A connection for one reading of one table.
+
+        Raises:
+            DatasetChanged: there cannot be such a table.
+            WarehouseBusy: a writer holds the file and did not finish in time.
+            WarehouseUnavailable: there is no readable file.
+        """
+        attached = self._reuse(relation) or self._attach(relation)
+        reading = attached.session.renew()
         try:
             yield reading
         finally:
             if reading.failed:
-                opened.closing.close()
+                attached.instance.closing.close()
             else:
-                self._put(opened)
+                self._release(attached)
 
-    def _opened(self, relation: Relation) -> _CachedConnection:
-        with ExitStack() as held:
-            source = source_of(self._path)
-            opening: AbstractContextManager[DuckDBSession] = connect(source, relation, *self._arguments)
-            session = held.enter_context(opening)
-            return _CachedConnection(source.scope_key(relation), session, held.pop_all())
-
-    def _reuse(self, relation: Relation) -> _CachedConnection | None:
-        """The cached connection if it can be used; otherwise it is closed."""
+    def _reuse(self, relation: Relation) -> _Attached | None:
+        """The source as it is attached, if it can be used; otherwise it is detached."""
         with self._lock:
-            cached, self._cached = self._cached, None
-        if cached is None:
+            attached, self._attached = self._attached, None
+        if attached is None:
             return None
-        with ExitStack() as closing:
-            closing.push(cached.closing)
+        with ExitStack() as otherwise:
+            otherwise.callback(self._detach, attached)
             source = source_of(self._path)
-            if cached.scope_key == source.scope_key(relation) and cached.session.version == source.version(relation):
-                closing.pop_all()
-                return cached
+            current = attached.session.version == source.version(relation)
+            if current and attached.scope_key == source.scope_key(relation):
+                otherwise.pop_all()
+                return attached
         return None
 
-    def _put(self, opened: _CachedConnection | None) -> None:
-        """Cache a connection if that is wanted and none is cached; close it otherwise."""
+    def _release(self, attached: _Attached) -> None:
+        """Keep the source attached if that is wanted and no other is; detach it otherwise."""
         with self._lock:
-            keep = self._users > 0 and self._cached is None
+            keep = self._users > 0 and self._attached is None
             if keep:
-                self._cached, opened = opened, None
-            elif not self._users and opened is None:
-                self._cached, opened = None, self._cached
-        if opened:
-            opened.closing.close()
+                self._attached = attached
+        if not keep:
+            self._detach(attached)
+
+    def _detach(self, attached: _Attached) -> None:
+        """Let go of the source, and keep the instance unless a reading that was left before its end keeps it busy."""
+        instance = attached.instance
+        with ExitStack() as otherwise, suppress(duckdb.Error):
+            otherwise.push(instance.closing)
+            attached.detach()
+            with self._lock:
+                if len(self._idle) < _MOST_IDLE:
+                    self._idle.append(instance)
+                    otherwise.pop_all()
+
+    def _attach(self, relation: Relation) -> _Attached:
+        """Attach the source; while a writer holds it, retry until the time is over."""
+        if relation.database.lower() in _RESERVED:
+            raise DatasetChanged
+        deadline, pause = time.monotonic() + self._lock_timeout, _FIRST_PAUSE
+        while True:
+            try:
+                return self._attach_once(source_of(self._path), relation)
+            except WarehouseBusy:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _MAX_PAUSE)
+
+    def _attach_once(self, source: Source, relation: Relation) -> _Attached:
+        """Attach the source. Raises WarehouseBusy also when it was replaced at that moment: either may be open."""
+        before = source.version(relation)
+        instance = self._take_idle(source.access(relation)) or _start(
+            source.access(relation), self._limits, self._spill_root
+        )
+        with ExitStack() as otherwise:
+            otherwise.push(instance.closing)
+            with _opening_errors():
+                source.attach(instance.duckdb, relation)
+            if source.version(relation) != before:
+                raise WarehouseBusy
+            otherwise.pop_all()
+        scope_key = source.scope_key(relation)
+        known = self._known
+        if known is None or known[:2] != (before, scope_key):
+            known = self._known = (before, scope_key, {})
+        session = DuckDBSession(
+            instance.duckdb,
+            before,
+            thread=instance.thread,
+            seconds=self._limits.seconds,
+            metadata_cache=known[2],
+        )
+        return _Attached(instance, scope_key, session)
+
+    def _take_idle(self, access: Access) -> _Instance | None:
+        with self._lock:
+            for instance in self._idle:
+                if instance.access == access:
+                    self._idle.remove(instance)
+                    return instance
+        return None
 
 
-@contextmanager
-def connect(
-    source: Source, relation: Relation, limits: QueryLimits, spill_root: Path, lock_timeout: float
-) -> Iterator[DuckDBSession]:
-    """A connection to one table of the warehouse.
-
-    Args:
-        lock_timeout: How long to wait for a writer to finish, in seconds.
-
-    Raises:
-        DatasetChanged: there cannot be such a table.
-        WarehouseBusy: a writer holds the file and did not finish in time.
-        WarehouseUnavailable: there is no readable file.
-    """
-    if relation.database.lower() in _RESERVED:
-        raise DatasetChanged
-    with spill_folder(spill_root) as folder:
-        connection, version = _open_when_unlocked(source, relation, limits, folder, lock_timeout)
-        with connection, ThreadPoolExecutor(1, "warehouse") as thread:
-            yield DuckDBSession(connection, version, thread=thread, seconds=limits.seconds)
+def _start(access: Access, limits: QueryLimits, spill_root: Path) -> _Instance:
+    """Start a DuckDB that can access these files and folders, and nothing else."""
+    with ExitStack() as held:
+        folder = held.enter_context(spill_folder(spill_root))
+        connection = held.enter_context(duckdb.connect(":memory:", config=_configuration(limits, folder)))
+        with _opening_errors():
+            for setting, paths in (("allowed_paths", access.files), ("allowed_directories", access.folders)):
+                connection.execute(f"SET GLOBAL {setting} = [{', '.join(map(literal, paths))}]")
+            for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
+                connection.execute(f"SET GLOBAL {setting}")
+        thread = held.enter_context(ThreadPoolExecutor(1, "warehouse"))
+        return _Instance(access, connection, thread, held.pop_all())
 
 
-def _open_when_unlocked(
-    source: Source, relation: Relation, limits: QueryLimits, folder: Path, lock_timeout: float
-) -> tuple[duckdb.DuckDBPyConnection, Version]:
-    """Open the source; while a writer holds it, retry until ``lock_timeout`` is over."""
-    deadline, pause = time.monotonic() + lock_timeout, _FIRST_PAUSE
-    while True:
-        try:
-            return _open_once(source, relation, limits, folder)
-        except WarehouseBusy:
-            if time.monotonic() + pause > deadline:
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, _MAX_PAUSE)
-
-
-def _open_once(
-    source: Source, relation: Relation, limits: QueryLimits, folder: Path
-) -> tuple[duckdb.DuckDBPyConnection, Version]:
-    """Open the source. Raises WarehouseBusy also when it was replaced at that moment: either version may be open."""
-    before = source.version(relation)
-    connection = _open(source, relation, limits, folder)
-    if source.version(relation) != before:
-        connection.close()
-        raise WarehouseBusy
-    return connection, before
-
-
-def _open(source: Source, relation: Relation, limits: QueryLimits, folder: Path) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
+def _configuration(limits: QueryLimits, folder: Path) -> dict[str, str | bool | int | float | list[str]]:
+    return {
         **_HARDENING,
         "max_execution_time": str(max(1, round(limits.seconds * 1000))),
         "memory_limit": limits.memory,
         "temp_directory": str(folder),
         "threads": str(limits.threads),
     }
-    connection = duckdb.connect(":memory:", config=config)
+
+
+@contextmanager
+def _opening_errors() -> Iterator[None]:
+    """Raise the domain error for why DuckDB cannot be opened. It distinguishes a lock only in its message."""
     try:
         with interruptible():
-            folders = ", ".join(literal(f"{folder}/") for folder in source.attach(connection, relation))
-            connection.execute(f"SET GLOBAL allowed_directories = [{folders}]")
-            for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
-                connection.execute(f"SET GLOBAL {setting}")
+            yield
     except duckdb.Error as error:
-        connection.close()
-        raise _opening_error(error) from None
-    return connection
-
-
-def _opening_error(error: duckdb.Error) -> ExportError:
-    """Why the file could not be opened. DuckDB distinguishes a lock from other errors only in its message."""
-    busy = isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
-    if busy:
-        return WarehouseBusy()
-    logger.warning("DuckDB cannot open the warehouse: %s", error_kind(error))
-    return WarehouseUnavailable()
+        if isinstance(error, duckdb.IOException) and "Could not set lock" in str(error):
+            raise WarehouseBusy from None
+        logger.warning("DuckDB cannot open the warehouse: %s", error_kind(error))
+        raise WarehouseUnavailable from None

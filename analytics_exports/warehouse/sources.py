@@ -39,6 +39,14 @@ class Version(Protocol):
         """Whether what is still to be read of it was modified since."""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Paths of the files, and of the folders with their content, that DuckDB may read."""
+
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
 class Source(Protocol):
     """A place with tables."""
 
@@ -53,8 +61,11 @@ class Source(Protocol):
     def scope_key(self, relation: Relation) -> Relation | str:
         """What a connection opened for ``relation`` can read: relations with the same key can share it."""
 
-    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
-        """Make ``relation`` a table of ``connection``; returns the folders that it needs access to."""
+    def access(self, relation: Relation) -> Access:
+        """What must be accessible to read ``relation``. Raises DatasetChanged when there cannot be such a table."""
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+        """Make ``relation`` a table of ``connection``, in an attached database with its name."""
 
 
 def source_of(path: Path) -> Source:
@@ -76,10 +87,14 @@ class FileSource:
         """All tables, under the name of the database."""
         return relation.database
 
-    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
+    def access(self, relation: Relation) -> Access:  # noqa: ARG002 - the file is all tables
+        """The file and its write-ahead log, and where a link leads to at the moment."""
+        paths = dict.fromkeys((self.path, self.path.resolve()))
+        return Access(files=tuple(f"{path}{ending}" for path in paths for ending in ("", ".wal")))
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> None:
         """Attach the file under the name of the relation's database."""
         connection.execute(f"ATTACH {literal(str(self.path))} AS {quote(relation.database)} (READ_ONLY)")
-        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,12 @@ class FolderSource:
         """The one table."""
         return relation
 
-    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> Sequence[Path]:
+    def access(self, relation: Relation) -> Access:
+        """The folders of the table's current files."""
+        files = _table_files(self.path.resolve(), relation)
+        return Access(folders=tuple(sorted({f"{file.parent}/" for file in files})))
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, relation: Relation) -> None:
         """Create a view of the table's current files; files added later are not read."""
         root = self.path.resolve()
         files = sorted(_table_files(root, relation))
@@ -129,7 +149,6 @@ class FolderSource:
         connection.execute(f"ATTACH ':memory:' AS {quote(relation.database)}")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(relation.database)}.{quote(relation.schema)}")
         connection.execute(f"CREATE VIEW {table_name(relation)} AS FROM read_parquet([{names}], {options})")
-        return sorted({file.parent for file in files})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -74,3 +76,55 @@ def test_a_reading_that_failed_leaves_nothing_to_the_next(path: Path) -> None:
         with pytest.raises(DatasetChanged), warehouse.scan(dataset(relation=DATASET.relation), ME, ALL):
             pass
         assert read(warehouse).height == 10
+
+
+def test_a_duckdb_is_started_once_for_readings_one_after_the_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    connect = duckdb.connect
+
+    def counted(database: str, **options: Any) -> duckdb.DuckDBPyConnection:
+        started.append(database)
+        return connect(database, **options)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    warehouse = warehouse_at(path)
+    for _ in range(3):
+        read(warehouse)
+        assert writable(path)
+    with warehouse.scan(DATASET, ME, ALL) as one, warehouse.scan(DATASET, ME, ALL) as other:
+        assert collected(one).equals(collected(other))
+    read(warehouse)
+
+    assert started == [":memory:"] * 2
+
+
+def test_what_was_found_out_about_a_version_is_forgotten_with_it(path: Path) -> None:
+    warehouse = warehouse_at(path)
+    read(warehouse)
+    with duckdb.connect(path) as connection:
+        connection.execute(f"ALTER TABLE {DATASET.relation.schema}.{DATASET.relation.name} DROP COLUMN version")
+
+    with pytest.raises(DatasetChanged):
+        read(warehouse)
+
+
+def test_a_reading_that_is_left_while_its_rows_arrive_lets_go_of_the_file(path: Path) -> None:
+    path.unlink()
+    warehouse = warehouse_at(build(path, "1", rows=300_000))
+    with warehouse.scan(DATASET, ME, ALL) as scan:
+        next(scan.batches())
+
+    assert writable(path)
+    assert read(warehouse).height == 300_000
+
+
+def test_a_link_to_the_file_can_be_followed_and_changed(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current.duckdb"
+    link.symlink_to(path)
+    warehouse = warehouse_at(link)
+    assert versions(read(warehouse)) == {"1"}
+    other = build(tmp_path / "other.duckdb", "2", rows=10)
+    link.unlink()
+    link.symlink_to(other)
+
+    assert versions(read(warehouse)) == {"2"}

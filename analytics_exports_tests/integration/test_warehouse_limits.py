@@ -27,7 +27,7 @@ from analytics_exports.domain.errors import (
 )
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
-from analytics_exports.warehouse.connection import QueryLimits, connect
+from analytics_exports.warehouse.connection import ConnectionCache, QueryLimits
 from analytics_exports.warehouse.duckdb_session import DuckDBSession
 from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
@@ -89,7 +89,7 @@ def warehouse_at(path: Path, **changes: Any) -> DuckDBWarehouse:
 @pytest.fixture
 def connection(path: Path) -> Iterator[DuckDBSession]:
     limits, plain = QueryLimits("100MB", 2, 60), Relation("analytics", "main", "plain")
-    with connect(source_of(path), plain, limits, path.parent / "spill", 0) as connection:
+    with ConnectionCache(path, limits, path.parent / "spill", 0).connect(plain) as connection:
         yield connection
 
 

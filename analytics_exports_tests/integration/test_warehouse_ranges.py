@@ -12,9 +12,8 @@ from analytics_exports.domain.errors import IsolationViolation
 from analytics_exports.domain.selection import Selection
 from analytics_exports.warehouse import DuckDBWarehouse
 from analytics_exports.warehouse.compiler import Compiler
-from analytics_exports.warehouse.connection import QueryLimits, connect
+from analytics_exports.warehouse.connection import ConnectionCache, QueryLimits
 from analytics_exports.warehouse.ranges import BLOCK_ROWS, extents, ranges
-from analytics_exports.warehouse.sources import source_of
 from analytics_exports_tests import factories
 from analytics_exports_tests.rows import collected
 
@@ -73,9 +72,8 @@ def make(path: Path, case: Case) -> None:
 def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     make(path, case)
-    with connect(
-        source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1
-    ) as connection:
+    connections = ConnectionCache(path, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1)
+    with connections.connect(case.dataset.relation) as connection:
         compiler = Compiler(case.dataset, ME, Selection())
         look = compiler.extents()
         known = extents(connection.blocks(look), ME) if look else []
@@ -91,9 +89,8 @@ def test_ranges_are_the_rows_in_their_order(case: Case, tmp_path: Path) -> None:
 def test_blocks_of_others_are_not_looked_at(tmp_path: Path) -> None:
     path, case = tmp_path / "warehouse.duckdb", CASES["days"]
     make(path, case)
-    with connect(
-        source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1
-    ) as connection:
+    connections = ConnectionCache(path, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1)
+    with connections.connect(case.dataset.relation) as connection:
         look = Compiler(case.dataset, ME, Selection()).extents()
         assert look is not None
         assert sum(extent.rows for extent in extents(connection.blocks(look), ME)) == ROWS
@@ -107,6 +104,7 @@ def test_only_a_table_of_more_than_one_range_is_large(case: Case, tmp_path: Path
     make(path, case)
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE few AS SELECT number FROM rows LIMIT 100")
-    with connect(source_of(path), case.dataset.relation, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1) as session:
+    connections = ConnectionCache(path, QueryLimits("200MB", 2, 60), tmp_path / "spill", 1)
+    with connections.connect(case.dataset.relation) as session:
         assert session.is_large_table(case.dataset.relation) != case.view
         assert not session.is_large_table(Relation("analytics", "main", "few"))
