@@ -69,7 +69,7 @@ chaos: setup ## Break every part of a running service at random, and check all e
 fuzz: setup ## Try CASES=10000 requests by two users against the demonstration, right and wrong ones; SEED=1.
 	$(BIN)/python -m analytics_exports_tests.fuzzing --cases $(or $(CASES),10000) --seed $(or $(SEED),1)
 
-bench-scale: setup ## Measure what grows with the service. ROWS=1000,100000 (up to 10000000)
+bench-scale: setup ## Measure what grows with the service. ROWS=1000,1000000 (up to 10000000)
 	@$(BIN)/python -m benchmarks.queueing
 	@$(BIN)/python -m benchmarks.scale $(if $(ROWS),--rows $(ROWS))
 

@@ -1,16 +1,19 @@
-"""What grows with the service: statements and requests on a jobs table of any size, and files for an object store.
+"""What grows with the service: tables of any size, queries, files for an object store, workers on other machines.
 
-    python -m benchmarks.scale [--rows 1000,100000] [--repeat 200] [--mebibytes 64]
+    python -m benchmarks.scale [--rows 1000,1000000] [--repeat 200] [--mebibytes 64] [--celery 1,2,4] [--exports 100]
 
-Tables are made anew in a scratch PostgreSQL, mostly of ended exports, as in life, with ten pending and ten running.
-Files go to a server that speaks S3 in a process of its own, once with the real adapter, which reads back what it wrote,
-and once with the client that everybody uses. Figures go to stdout as JSON lines.
+Tables are made anew in a scratch PostgreSQL, mostly of ended exports, as in life, with ten pending and ten running;
+statements, requests over HTTP and ticks of a real sensor are measured on each. Queries are those of ``queries``. Files
+go to a server that speaks S3 in a process of its own, once with the real adapter, which reads back what it wrote, and
+once with the client that everybody uses. So many exports are made by each number of Celery workers. Figures go to
+stdout as JSON lines.
 """
 # ruff: noqa: PLC0415 - libraries are loaded where they are measured
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,11 +36,13 @@ from analytics_exports.domain.access import USER_SCOPES, Principal
 from analytics_exports.domain.export import ExportFilter, JobId
 from analytics_exports.stack.tcp import answers, free_port
 from analytics_exports_tests import factories
-from analytics_exports_tests.scratch import scratch_postgres
-from benchmarks.figures import OURS, percentile, print_figure, print_times, say_what_is_busy
+from analytics_exports_tests.scratch import scratch_folder, scratch_postgres
+from benchmarks.figures import CELERY, OURS, percentile, print_figure, print_times, say, say_what_is_busy
+from benchmarks.queries import measure_queries
 
 THEIRS = "boto3"
 USERS = 1_000
+QUERY_ROWS = 1_000_000
 MEBIBYTE = 2**20
 DETAILS = factories.artifact().to_plain()
 
@@ -106,6 +111,7 @@ def statements(engine: Engine, rows: int, repeat: int) -> None:
         measure(f"{statement}_s_{rows}", call, repeat)
     with tempfile.TemporaryDirectory() as folder:
         requests(engine, owner, one.id, rows=rows, repeat=repeat, folder=Path(folder))
+        sensor_ticks(engine, rows=rows, repeat=repeat, folder=Path(folder))
 
 
 def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repeat: int, folder: Path) -> None:
@@ -127,6 +133,55 @@ def requests(engine: Engine, owner: Principal, job_id: JobId, *, rows: int, repe
         for figure, address in (("api", f"/exports/{job_id}"), ("api_list", "/exports")):
             client.get(address).raise_for_status()
             measure(f"{figure}_s_{rows}", partial(client.get, address), repeat)
+
+
+def sensor_ticks(engine: Engine, *, rows: int, repeat: int, folder: Path) -> None:
+    """Measure a real sensor that launches the ten pending exports, again and again: its cursor is never stored."""
+    import pytest
+    from dagster import DagsterInstance, build_sensor_context
+
+    from analytics_exports import PROJECT
+    from analytics_exports.bootstrap.adapters import make_artifact_store
+    from analytics_exports.bootstrap.sensor import sensor_services
+    from analytics_exports.orchestration.build import build_definitions
+    from analytics_exports.settings import Settings
+    from analytics_exports.stack.environment import child_environment, dagster_home
+
+    repository = build_definitions(launch_sensors=1, launch_wait_seconds=0).get_repository_def()
+    url = engine.url.render_as_string(hide_password=False)
+    settings = Settings(state_dir=folder, database_url=url)
+    dagster_home(settings).mkdir()
+    shutil.copy(PROJECT / "dagster.yaml", dagster_home(settings))
+    make_artifact_store(settings).prepare()
+    services = sensor_services(settings)
+    sensor = repository.get_sensor_def("launch_exports_1")
+
+    def tick() -> None:
+        context = build_sensor_context(instance, None, repository_def=repository, resources={"sensor": services})
+        assert sensor.evaluate_tick(context).run_requests
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in child_environment(settings, url).items():
+            patched.setenv(name, value)
+        with DagsterInstance.get() as instance:
+            measure(f"tick_s_{rows}", tick, repeat)
+    services.close()
+
+
+def celery(sizes: list[int], exports: int) -> None:
+    """Measure many exports at once on so many Celery workers, with a broker of their own."""
+    from benchmarks.launch import burst
+    from benchmarks.launch.stacks import BROKER, CeleryStack, running
+
+    if shutil.which(BROKER) is None:
+        say("redis-server is not installed: nothing is measured on Celery workers")
+        return
+    for workers in sizes:
+        with scratch_folder() as folder, running(CeleryStack, folder, say, run_workers=workers) as service:
+            found = burst.stored(service, exports)
+            print_figure(f"burst_{exports}_s_on_{workers}_workers", CELERY, "total", found.seconds, "s", n=exports)
+            each = found.cpu_seconds_each
+            print_figure(f"burst_{exports}_cpu_s_on_{workers}_workers", CELERY, "mean", each, "s", n=exports)
 
 
 def files(mebibytes: int) -> None:
@@ -200,13 +255,22 @@ def print_rate(transfer: str, arm: str, size: int, seconds: float) -> None:
 def main() -> None:
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", default="1000,100000")
+    parser.add_argument("--rows", default="1000,1000000")
     parser.add_argument("--repeat", type=int, default=200)
     parser.add_argument("--mebibytes", type=int, default=64)
+    parser.add_argument("--celery", default="1,2,4", help="numbers of Celery workers; none when it is empty")
+    parser.add_argument("--exports", type=int, default=100, help="exports for the Celery workers")
     arguments = parser.parse_args()
     say_what_is_busy()
-    tables([int(rows) for rows in arguments.rows.split(",")], arguments.repeat)
+    tables(numbers(arguments.rows), arguments.repeat)
+    measure_queries(QUERY_ROWS, arguments.repeat // 5)
     files(arguments.mebibytes)
+    celery(numbers(arguments.celery), arguments.exports)
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers apart by commas."""
+    return [int(number) for number in text.split(",") if number]
 
 
 if __name__ == "__main__":

@@ -74,13 +74,9 @@ def reader(warehouse: Path, memory: str) -> Any:  # noqa: ANN401 - DuckDB is loa
     return connection
 
 
-def ours(warehouse: Path, target: Path, format: str, memory: str, repeat: int = 1) -> list[float]:
-    """Through the real scan, writers and store; seconds of each repetition."""
-    from analytics_exports.artifacts import LocalArtifactStore
-    from analytics_exports.domain.access import OwnerScope
-    from analytics_exports.domain.dataset import Column, Dataset, FilterSet, Relation, dataset_id
-    from analytics_exports.domain.formats import Format
-    from analytics_exports.domain.selection import Selection
+def source_and_dataset(warehouse: Path, memory: str) -> tuple[Any, Any]:
+    """The real warehouse adapter, and the dataset in it."""
+    from analytics_exports.domain.dataset import Dataset, FilterSet, Relation, dataset_id
     from analytics_exports.warehouse.adapter import DuckDBWarehouse
 
     relation = Relation("analytics", "main", "fct_transactions")
@@ -100,6 +96,18 @@ def ours(warehouse: Path, target: Path, format: str, memory: str, repeat: int = 
         filters=FilterSet(date_column="booking_date"),
         unique_key=("transaction_id",),
     )
+    return source, dataset
+
+
+def ours(warehouse: Path, target: Path, format: str, memory: str, repeat: int = 1) -> list[float]:
+    """Through the real scan, writers and store; seconds of each repetition."""
+    from analytics_exports.artifacts import LocalArtifactStore
+    from analytics_exports.domain.access import OwnerScope
+    from analytics_exports.domain.dataset import Column
+    from analytics_exports.domain.formats import Format
+    from analytics_exports.domain.selection import Selection
+
+    source, dataset = source_and_dataset(warehouse, memory)
     store = LocalArtifactStore(target, max_bytes=2**40, reserve_bytes=0)
     store.prepare()
     seconds = []

@@ -122,10 +122,14 @@ class Service:
 
 
 @contextmanager
-def running(kind: type[Stack], state: Path, say: Callable[[str], None]) -> Iterator[Service]:
-    """A service with everything up, in a state folder that has the demonstration's warehouse or will."""
+def running(kind: type[Stack], state: Path, say: Callable[[str], None], **settings_of: object) -> Iterator[Service]:
+    """A service with everything up, in a state folder that has the demonstration's warehouse or will.
+
+    Args:
+        settings_of: Settings of the service that differ from the default.
+    """
     ports = {name: free_port() for name in ("api_port", "dagster_ui_port", "code_server_port", "postgres_port")}
-    settings = demo_settings(Settings(state_dir=state, **ports))  # type: ignore[arg-type]
+    settings = demo_settings(Settings(state_dir=state).model_copy(update={**ports, **settings_of}))
     sources = settings.warehouse.with_name("sources")
     stack = kind(settings, say, embedded_postgres(settings))
     try:
