@@ -6,10 +6,13 @@ import io
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
+from typing import BinaryIO
 from uuid import uuid4
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics_exports.artifacts.objects import ObjectArtifactStore
 from analytics_exports.domain.errors import StorageUnavailable
@@ -97,24 +100,60 @@ def damage(content: bytes) -> bytes:
     return content[:-1] + b"?"
 
 
+@pytest.mark.parametrize("format", Format)
 @pytest.mark.parametrize("alter", [damage, gzip.compress, lambda content: content[:-1]])
 def test_an_upload_that_does_not_read_back_is_not_published(
-    store: ObjectArtifactStore, bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch, alter: Callable[[bytes], bytes]
+    store: ObjectArtifactStore,
+    bucket: S3Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    alter: Callable[[bytes], bytes],
+    format: Format,
 ) -> None:
     from analytics_exports.artifacts.objects.staging import ObjectStaging  # noqa: PLC0415
 
-    verify = ObjectStaging._verify
+    open_uploaded = ObjectStaging._open
 
-    def tampered(staging: ObjectStaging, file: object) -> None:
+    def tampered(staging: ObjectStaging) -> BinaryIO:
         name = next(name for name in bucket.names() if name.startswith("files/"))
         bucket.overwrite(name, alter(bucket.download(name)))
-        verify(staging, file)  # type: ignore[arg-type]
+        return open_uploaded(staging)
 
-    monkeypatch.setattr(ObjectStaging, "_verify", tampered)
-    with pytest.raises(StorageUnavailable):
-        publish(store, pl.DataFrame({"number": [1, 2]}))
+    monkeypatch.setattr(ObjectStaging, "_open", tampered)
+    with pytest.raises(StorageUnavailable), store.stage(KEY, 1) as staging:
+        staging.write(FrameRows(pl.DataFrame({"number": [1, 2]})), format, {}, lambda rows, size: None)
 
     assert bucket.names() == [".exports-root"]
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_what_was_written_is_uploaded_whatever_becomes_of_the_memory(bucket: S3Bucket, count: int) -> None:
+    """Libraries write from buffers that they use again, while the client is still sending."""
+    from analytics_exports.artifacts.hashing_writer import FileLimits  # noqa: PLC0415
+    from analytics_exports.artifacts.objects.bucket import Bucket  # noqa: PLC0415
+    from analytics_exports.artifacts.objects.staging import UploadWriter  # noqa: PLC0415
+
+    buffer = bytearray(MEBIBYTE)
+    with Bucket(bucket.url).writer("written", 1, {}) as upload:
+        writer = UploadWriter(upload, FileLimits(2**30, 0))
+        for number in range(count):
+            buffer[:] = bytes([number]) * MEBIBYTE
+            writer.write(memoryview(buffer))
+        buffer[:] = b"?" * MEBIBYTE
+
+    content = bucket.download("written")
+    assert [content[at * MEBIBYTE :][:MEBIBYTE] == bytes([at]) * MEBIBYTE for at in range(count)] == [True] * count
+
+
+@given(content=st.binary(max_size=50), steps=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=6))
+def test_what_was_read_is_hashed_in_order_whatever_was_read(content: bytes, steps: list[tuple[int, int]]) -> None:
+    from analytics_exports.artifacts.objects.reading import HashingReader  # noqa: PLC0415
+
+    reader = HashingReader(io.BytesIO(content))
+    for position, count in steps:
+        reader.seek(position)
+        assert reader.read(count) == content[position : position + count]
+
+    assert reader.digest() == (len(content), hashlib.sha256(content).hexdigest())
 
 
 def test_a_replaced_and_a_removed_file_leave_no_objects(store: ObjectArtifactStore, bucket: S3Bucket) -> None:

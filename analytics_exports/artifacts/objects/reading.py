@@ -1,5 +1,6 @@
-"""An object as a seekable file object that streams its content."""
+"""An object as a seekable file object that streams its content, and one that hashes what is read of it."""
 
+import hashlib
 import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -19,6 +20,49 @@ def open_object(bucket: Bucket, name: str) -> BinaryIO | None:
     if found is None:
         return None
     return cast("BinaryIO", io.BufferedReader(_ObjectFile(bucket, name, found), CHUNK))
+
+
+class HashingReader(io.RawIOBase):
+    """A file that is hashed while it is read, wherever reading goes on where the hash ends. Seekable."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Read ``file`` from its beginning; its owner closes it."""
+        super().__init__()
+        self._file = file
+        self._hash, self._hashed = hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Change the position."""
+        return self._file.seek(offset, whence)
+
+    def readinto(self, target: Buffer, /) -> int:
+        """Read, and hash what has not been hashed yet."""
+        position, view = self._file.tell(), memoryview(target).cast("B")
+        count = len(data) if (data := self._file.read(len(view))) else 0
+        view[:count] = data
+        if position == self._hashed:
+            self._hash.update(data)
+            self._hashed += count
+        return count
+
+    def digest(self) -> tuple[int, str]:
+        """Size and SHA-256 of the whole file. What has not been read in order is read now."""
+        self.seek(self._hashed)
+        while self.read(CHUNK):
+            pass
+        return self._hashed, self._hash.hexdigest()
 
 
 class _ObjectFile(io.RawIOBase):

@@ -3,18 +3,17 @@
 At most a few parts are held in memory, and nothing is written to the local disk.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from analytics_exports.artifacts.hashing_writer import FileLimits, HashingWriter
 from analytics_exports.artifacts.keys import Key
 from analytics_exports.artifacts.objects.bucket import Bucket, domain_errors
 from analytics_exports.artifacts.objects.names import file_object_name, key_text, published_attempt
-from analytics_exports.artifacts.objects.reading import open_object
+from analytics_exports.artifacts.objects.reading import HashingReader, open_object
 from analytics_exports.domain.artifact import Artifact
 from analytics_exports.domain.dataset import Column
 from analytics_exports.domain.errors import InternalFailure, StorageUnavailable
@@ -23,8 +22,6 @@ from analytics_exports.ports import Rows
 
 if TYPE_CHECKING:
     from obstore import WritableFile
-
-READ_BYTES = 2**20
 
 
 class UploadWriter(HashingWriter):
@@ -37,7 +34,7 @@ class UploadWriter(HashingWriter):
 
     def _put(self, view: memoryview) -> int:
         with domain_errors():
-            return self._writer.write(view)
+            return self._writer.write(bytes(view))  # it refers to what it was given after it has returned
 
 
 class ObjectStaging:
@@ -71,10 +68,16 @@ class ObjectStaging:
                 rows, file, chosen, progress, columns=columns, facts=facts or {}, data_as_of=data_as_of
             )
         self._uploaded = True
-        self._verify(file)
         with self._open() as finished:
-            if writing.count_file(finished, chosen) != written.row_count:
-                raise InternalFailure
+            reader = HashingReader(finished)
+            try:
+                counted = writing.count_file(cast("BinaryIO", reader), chosen)
+            except Exception:
+                _verify(reader, file)
+                raise
+            _verify(reader, file)
+        if counted != written.row_count:
+            raise InternalFailure
         return replace(written, output_path=self._key.path, version=str(self._attempt))
 
     def publish(self) -> None:
@@ -94,16 +97,6 @@ class ObjectStaging:
             with suppress(StorageUnavailable):
                 self._bucket.delete(self._name)
 
-    def _verify(self, file: HashingWriter) -> None:
-        """Raise StorageUnavailable unless the store returns exactly the bytes that were sent."""
-        digest, size = hashlib.sha256(), 0
-        with self._open() as finished:
-            while chunk := finished.read(READ_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-        if (size, digest.hexdigest()) != (file.size, file.sha256):
-            raise StorageUnavailable
-
     def _open(self) -> BinaryIO:
         finished = open_object(self._bucket, self._name)
         if finished is None:
@@ -117,3 +110,9 @@ class ObjectStaging:
             "Content-Disposition": f'attachment; filename="{self._key.name}"',
             "Cache-Control": "private, no-store",
         }
+
+
+def _verify(reader: HashingReader, file: HashingWriter) -> None:
+    """Raise StorageUnavailable unless the store returns exactly the bytes that were sent."""
+    if reader.digest() != (file.size, file.sha256):
+        raise StorageUnavailable from None
