@@ -44,6 +44,7 @@ _HARDENING = {
 _RESERVED = frozenset({"main", "memory", "system", "temp"})
 _FIRST_PAUSE, _MAX_PAUSE = 0.02, 0.5
 _MOST_IDLE = 2
+"""Instances that are kept: as many as queries usually run at once; more are started when they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class ConnectionCache:
         try:
             yield reading
         finally:
+            reading.end()
             if reading.failed:
                 attached.instance.closing.close()
             else:
@@ -159,10 +161,12 @@ class ConnectionCache:
         with ExitStack() as otherwise, suppress(duckdb.Error):
             otherwise.push(instance.closing)
             attached.detach()
+            otherwise.pop_all()
             with self._lock:
-                if len(self._idle) < _MOST_IDLE:
-                    self._idle.append(instance)
-                    otherwise.pop_all()
+                self._idle.append(instance)
+                unused = self._idle.pop(0) if len(self._idle) > _MOST_IDLE else None
+            if unused:
+                otherwise.push(unused.closing)
 
     def _attach(self, relation: Relation) -> _Attached:
         """Attach the source; while a writer holds it, retry until the time is over."""
@@ -186,8 +190,13 @@ class ConnectionCache:
         )
         with ExitStack() as otherwise:
             otherwise.push(instance.closing)
-            with _opening_errors():
-                source.attach(instance.duckdb, relation)
+            try:
+                with _opening_errors():
+                    source.attach(instance.duckdb, relation)
+            except WarehouseUnavailable:
+                if source.version(relation) == before:
+                    raise
+                raise WarehouseBusy from None
             if source.version(relation) != before:
                 raise WarehouseBusy
             otherwise.pop_all()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import duckdb
@@ -70,6 +70,8 @@ class DuckDBSession:
         self.seconds = seconds
         self.stopped = Event()
         self.failed = False
+        self._lock = Lock()
+        self._ended = False
         self.metadata_cache = {} if metadata_cache is None else metadata_cache
 
     def renew(self) -> "DuckDBSession":
@@ -140,9 +142,15 @@ class DuckDBSession:
         self.stop_query()
 
     def stop_query(self) -> None:
-        """Stop the running query, if any; safe after the connection was closed."""
-        with suppress(duckdb.Error):
-            self.duckdb.interrupt()
+        """Stop the running query, if any; nothing after ``end``, when the connection may have another reading."""
+        with self._lock, suppress(duckdb.Error):
+            if not self._ended:
+                self.duckdb.interrupt()
+
+    def end(self) -> None:
+        """End the reading: interrupts that come late are ignored."""
+        with self._lock:
+            self._ended = True
 
     def verify(self) -> None:
         """Raise WarehouseChanged when what is read was overwritten since it was opened."""

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -128,3 +130,37 @@ def test_a_link_to_the_file_can_be_followed_and_changed(path: Path, tmp_path: Pa
     link.symlink_to(other)
 
     assert versions(read(warehouse)) == {"2"}
+
+
+def test_an_interrupt_that_comes_late_does_not_stop_the_next_reading(path: Path) -> None:
+    path.unlink()
+    warehouse = warehouse_at(build(path, "1", rows=300_000))
+    with warehouse.scan(DATASET, ME, ALL) as before:
+        pass
+    over = Event()
+
+    def interrupt() -> None:
+        while not over.is_set():
+            before.interrupt()
+
+    with ThreadPoolExecutor() as threads:
+        late = threads.submit(interrupt)
+        try:
+            assert read(warehouse).height == 300_000
+        finally:
+            over.set()
+        late.result()
+
+
+def test_an_instance_for_other_files_makes_room(tmp_path: Path, path: Path) -> None:
+    """Each link leads to another file, and each needs an instance of its own; the newest are kept."""
+    link = tmp_path / "current.duckdb"
+    link.symlink_to(path)
+    warehouse = warehouse_at(link)
+    for number in range(4):
+        target = build(tmp_path / f"{number}.duckdb", str(number), rows=10)
+        link.unlink()
+        link.symlink_to(target)
+        assert versions(read(warehouse)) == {str(number)}
+
+    assert len(list((tmp_path / "spill").glob("*.lock"))) == 2
