@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         3, ge=1, description="Attempts an export gets before it fails for good; causes that pass have five minutes."
     )
     lease_seconds: float = Field(20, gt=0, description="A worker that is silent this long has lost its export.")
-    export_memory: str = Field("160MB", description="Memory DuckDB may use for one export.")
+    export_memory: str = Field("256MB", description="Memory DuckDB may use for one export.")
     export_threads: int = Field(2, ge=1, description="Threads DuckDB may use for one export.")
     export_seconds: float = Field(3600, gt=0, description="Time one export may take.")
     export_bytes: int = Field(64 * 2**30, gt=0, description="Size a file may have, in bytes.")

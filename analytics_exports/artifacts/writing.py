@@ -102,7 +102,7 @@ def _encode(rows: Rows, writer: RowWriter[Any]) -> Generator[_Batch]:
 
 
 def _ahead(items: Iterator[_T]) -> Generator[_T]:
-    """The same items; after the first, those that follow are computed in another thread while one is used."""
+    """The same items; after the first two, each is computed in another thread while the one before is used."""
     for _ in range(_INLINE):
         item = next(items, None)
         if item is None:

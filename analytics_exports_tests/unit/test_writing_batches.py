@@ -114,7 +114,7 @@ def test_the_first_error_ends_everything(good: int, bad: list[int] | None, error
     assert source.ended
 
 
-def test_only_batches_after_the_first_are_encoded_in_another_thread() -> None:
+def test_only_batches_after_the_second_are_encoded_in_another_thread() -> None:
     threads = []
     for good in (0, 1, 2, 3):
         with Path(os.devnull).open("wb") as nowhere, pytest.raises(LookupError) as raised:
